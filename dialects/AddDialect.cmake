@@ -1,0 +1,117 @@
+# terse_add_library(NAME SOURCES... [DEPENDS targets])
+#
+# One folder's part of the compiler. All parts are linked into one shared
+# library, `libTerse.so`, so that tools and plug-ins share one copy of every
+# dialect's type identifiers.
+
+option(TERSE_PCH "Precompile MLIR's headers" ON)
+set(TERSE_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
+
+if(TERSE_SANITIZE)
+  add_compile_options(-fsanitize=${TERSE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize=vptr,function)
+  add_link_options(-fsanitize=${TERSE_SANITIZE})
+endif()
+
+set(TERSE_INCLUDE_DIRS
+  ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/include
+  ${PROJECT_SOURCE_DIR}/dialects ${PROJECT_BINARY_DIR}/dialects
+  ${PROJECT_SOURCE_DIR}/passes ${PROJECT_BINARY_DIR}/passes)
+
+# Compile settings of everything that includes MLIR's headers.
+add_library(terse_compile_settings INTERFACE)
+target_include_directories(terse_compile_settings INTERFACE ${TERSE_INCLUDE_DIRS})
+target_include_directories(terse_compile_settings SYSTEM INTERFACE ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
+separate_arguments(TERSE_LLVM_DEFINITIONS NATIVE_COMMAND "${LLVM_DEFINITIONS}")
+target_compile_definitions(terse_compile_settings INTERFACE ${TERSE_LLVM_DEFINITIONS})
+target_compile_options(terse_compile_settings INTERFACE
+  -fno-rtti -fno-exceptions -fvisibility-inlines-hidden -Wall -Wextra -Wno-unused-parameter)
+
+if(TERSE_PCH)
+  file(WRITE ${PROJECT_BINARY_DIR}/pch_anchor.cpp "")
+  add_library(terse_pch OBJECT ${PROJECT_BINARY_DIR}/pch_anchor.cpp)
+  target_link_libraries(terse_pch PRIVATE terse_compile_settings)
+  # Without the time stamp the precompiled header is the same for the same
+  # sources, so ccache recognises it.
+  add_compile_options("$<$<COMPILE_LANG_AND_ID:CXX,Clang>:SHELL:-Xclang -fno-pch-timestamp>")
+  target_compile_options(terse_pch PRIVATE "SHELL:-Xclang -fno-pch-timestamp")
+  target_precompile_headers(terse_pch PRIVATE ${PROJECT_SOURCE_DIR}/include/terse/Support/Precompiled.h)
+endif()
+
+function(terse_compiler_settings target)
+  target_link_libraries(${target} PRIVATE terse_compile_settings)
+  if(TERSE_PCH)
+    target_precompile_headers(${target} REUSE_FROM terse_pch)
+  endif()
+  add_dependencies(${target} terse_generated)
+endfunction()
+
+# Everything that TableGen writes; sources may include any of it.
+add_custom_target(terse_generated)
+
+function(terse_add_library name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LINK" ${ARGN})
+  add_library(${name} OBJECT ${ARG_UNPARSED_ARGUMENTS})
+  terse_compiler_settings(${name})
+  if(ARG_DEPENDS)
+    add_dependencies(${name} ${ARG_DEPENDS})
+  endif()
+  set_property(GLOBAL APPEND PROPERTY TERSE_LIBRARIES ${name})
+  set_property(GLOBAL APPEND PROPERTY TERSE_LINK ${ARG_LINK})
+endfunction()
+
+function(terse_link_compiler_library)
+  get_property(parts GLOBAL PROPERTY TERSE_LIBRARIES)
+  get_property(extra GLOBAL PROPERTY TERSE_LINK)
+  set(objects)
+  foreach(part ${parts})
+    list(APPEND objects $<TARGET_OBJECTS:${part}>)
+  endforeach()
+  add_library(Terse SHARED ${objects})
+  target_link_libraries(Terse PUBLIC MLIR LLVM PRIVATE ${extra} Threads::Threads)
+  target_link_options(Terse PRIVATE -Wl,--no-undefined)
+  set_target_properties(Terse PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
+endfunction()
+
+# terse_add_tool(NAME SOURCES...): a program linked to the compiler library.
+function(terse_add_tool name)
+  add_executable(${name} ${ARGN})
+  terse_compiler_settings(${name})
+  target_link_libraries(${name} PRIVATE Terse)
+  install(TARGETS ${name} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endfunction()
+
+# terse_tablegen(OUTPUT SOURCE flags...)
+function(terse_tablegen output source)
+  set(LLVM_TARGET_DEFINITIONS ${source})
+  mlir_tablegen(${output} ${ARGN} EXTRA_INCLUDES ${TERSE_INCLUDE_DIRS})
+  set(TABLEGEN_OUTPUT ${TABLEGEN_OUTPUT} PARENT_SCOPE)
+endfunction()
+
+# terse_add_dialect(NAME SOURCES... [TD files])
+#
+# A folder `dialects/NAME` with NAMEDialect.td, NAMEAttrs.td, NAMEInterfaces.td
+# and NAMEOps.td (which includes the op files). Writes `NAME/NAME*.h.inc`.
+function(terse_add_dialect name)
+  cmake_parse_arguments(ARG "" "" "OP_INTERFACES;LINK" ${ARGN})
+  string(TOLOWER ${name} prefix)
+  terse_tablegen(${name}Dialect.h.inc ${name}Dialect.td -gen-dialect-decls -dialect=${prefix})
+  terse_tablegen(${name}Dialect.cpp.inc ${name}Dialect.td -gen-dialect-defs -dialect=${prefix})
+  terse_tablegen(${name}Enums.h.inc ${name}Attrs.td -gen-enum-decls)
+  terse_tablegen(${name}Enums.cpp.inc ${name}Attrs.td -gen-enum-defs)
+  terse_tablegen(${name}Attrs.h.inc ${name}Attrs.td -gen-attrdef-decls -attrdefs-dialect=${prefix})
+  terse_tablegen(${name}Attrs.cpp.inc ${name}Attrs.td -gen-attrdef-defs -attrdefs-dialect=${prefix})
+  terse_tablegen(${name}Interfaces.h.inc ${name}Interfaces.td -gen-op-interface-decls)
+  terse_tablegen(${name}Interfaces.cpp.inc ${name}Interfaces.td -gen-op-interface-defs)
+  terse_tablegen(${name}AttrInterfaces.h.inc ${name}Interfaces.td -gen-attr-interface-decls)
+  terse_tablegen(${name}AttrInterfaces.cpp.inc ${name}Interfaces.td -gen-attr-interface-defs)
+  terse_tablegen(${name}Ops.h.inc ${name}Ops.td -gen-op-decls -dialect=${prefix})
+  terse_tablegen(${name}Ops.cpp.inc ${name}Ops.td -gen-op-defs -dialect=${prefix})
+  terse_tablegen(${name}.md ${name}Ops.td -gen-dialect-doc -dialect=${prefix})
+  add_custom_target(${name}DialectGenerated DEPENDS ${TABLEGEN_OUTPUT})
+  add_dependencies(terse_generated ${name}DialectGenerated)
+  terse_add_library(Terse${name}Dialect ${ARG_UNPARSED_ARGUMENTS} LINK ${ARG_LINK})
+  set_property(GLOBAL APPEND PROPERTY TERSE_DIALECTS ${name})
+  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/test)
+    set_property(GLOBAL APPEND PROPERTY TERSE_TEST_DIRS ${CMAKE_CURRENT_SOURCE_DIR}/test)
+  endif()
+endfunction()

@@ -1,0 +1,61 @@
+//===- CompressOps.cpp - verifiers of compression's operations ------------===//
+#include "Terse/TerseDialect.h"
+
+using namespace mlir;
+using namespace terse;
+
+#define GET_OP_CLASSES
+#include "Terse/TerseOps.cpp.inc"
+
+/// Codes, scales and zero points that represent [rows, k] values.
+static LogicalResult verifyCodes(Operation *op, SchemeAttr scheme, Value codes, Value scales, Value zeroPoints,
+                                 int64_t rows, int64_t k) {
+  auto codeType = cast<RankedTensorType>(codes.getType()), scaleType = cast<RankedTensorType>(scales.getType());
+  int64_t codeShape[] = {rows, scheme.getRowBytes(k)}, groupShape[] = {rows, scheme.getNumGroups(k)};
+  if (codeType.getShape() != ArrayRef<int64_t>(codeShape)) // Q1
+    return op->emitOpError("expected codes of shape [") << codeShape[0] << ", " << codeShape[1] << "]; got " << codeType;
+  if (scaleType.getShape() != ArrayRef<int64_t>(groupShape)) // Q2
+    return op->emitOpError("expected scales of shape [")
+           << groupShape[0] << ", " << groupShape[1] << "]; got " << scaleType;
+  if (scaleType.getElementType() != scheme.getScale()) // Q3
+    return op->emitOpError("expected scales of ") << scheme.getScale() << "; got " << scaleType.getElementType();
+  if (scheme.isSymmetric() != !zeroPoints) // Q4
+    return op->emitOpError("expected zero points exactly when the scheme has them");
+  if (zeroPoints && cast<RankedTensorType>(zeroPoints.getType()).getShape() != ArrayRef<int64_t>(groupShape)) // Q5
+    return op->emitOpError("expected zero points of shape [")
+           << groupShape[0] << ", " << groupShape[1] << "]; got " << zeroPoints.getType();
+  return success();
+}
+
+LogicalResult DequantizeOp::verify() {
+  auto result = getType();
+  if (result.getRank() != 2 || !result.hasStaticShape()) // D1
+    return emitOpError("expected a result of static shape [rows, columns]; got ") << result;
+  return verifyCodes(*this, getScheme(), getCodes(), getScales(), getZeroPoints(), result.getDimSize(0),
+                     result.getDimSize(1));
+}
+
+LogicalResult QuantizeDynamicOp::verify() {
+  if (getType().getRank() < 1) // Y1
+    return emitOpError("expected rank 1 or more; got ") << getType();
+  if (getBits() < 2 || getBits() > 8) // Y2
+    return emitOpError("expected 2 to 8 bits; got ") << getBits();
+  return success();
+}
+
+LogicalResult QLinearOp::verify() {
+  auto input = cast<RankedTensorType>(getInput().getType()), result = getType();
+  auto codes = cast<RankedTensorType>(getCodes().getType());
+  if (input.getRank() < 1 || result.getRank() != input.getRank()) // X1
+    return emitOpError("expected input and result of one rank, 1 or more; got ") << input << " and " << result;
+  int64_t k = input.getShape().back(), n = result.getShape().back();
+  if (ShapedType::isDynamic(k) || ShapedType::isDynamic(n) || codes.getRank() != 2) // X2
+    return emitOpError("expected static numbers of channels and codes of rank 2; got ")
+           << input << ", " << codes << " and " << result;
+  for (int64_t i = 0, e = input.getRank() - 1; i < e; ++i)
+    if (input.getDimSize(i) != result.getDimSize(i)) // X3
+      return emitOpError("expected equal leading dimensions; got ") << input << " and " << result;
+  if (getBias() && (cast<RankedTensorType>(getBias().getType()).getShape() != ArrayRef<int64_t>(n))) // X4
+    return emitOpError("expected a bias of shape [") << n << "]; got " << getBias().getType();
+  return verifyCodes(*this, getScheme(), getCodes(), getScales(), getZeroPoints(), n, k);
+}

@@ -1,0 +1,86 @@
+//===- TerseAttrs.td - attributes and enumerations -----------------------===//
+#ifndef TERSE_ATTRS_TD
+#define TERSE_ATTRS_TD
+
+include "TerseDialect.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+
+class TerseAttr<string name, string mnemonicName, list<Trait> traits = []>
+    : AttrDef<TerseDialect, name, traits> {
+  let mnemonic = mnemonicName;
+}
+
+def Terse_FileAttr : TerseAttr<"File", "file"> {
+  let summary = "bytes of a file";
+  let description = [{
+    `bytes` bytes at byte `offset` of the file `path`: the data of a weight,
+    row-major, little-endian. A relative path is relative to the directory that
+    the weight store is given (that of the model), else to the working directory.
+  }];
+  let parameters = (ins StringRefParameter<"path">:$path, "uint64_t":$offset, "uint64_t":$bytes);
+  let assemblyFormat = "`<` $path `,` $offset `,` $bytes `>`";
+}
+
+def Terse_ZeroPoint : I32EnumAttr<"ZeroPoint", "how a scheme represents zero", [
+  I32EnumAttrCase<"None", 0, "none">,
+  I32EnumAttrCase<"Integer", 1, "integer">]> {
+  let genSpecializedAttr = 0;
+  let cppNamespace = "::terse";
+}
+
+def Terse_SchemeAttr : TerseAttr<"Scheme", "scheme"> {
+  let summary = "how the values of a tensor are represented by integer codes";
+  let description = [{
+    Codes of `storage` bits (2, 3, 4 or 8) along the last dimension in groups of `group` values
+    that share a scale of type `scale`; without `group` one scale serves a whole
+    row (per channel). With `zero = none` the scheme is symmetric: a code `c`
+    means `(c - 2^(bits-1)) * scale`; with `zero = integer` a zero point per
+    group is given and `c` means `(c - zero) * scale`. The attribute says how;
+    scales and zero points are operands and say how much.
+
+    Codes of a row are a little-endian bit stream of ceil(K * bits / 8) bytes.
+
+    Example: `#terse.scheme<i4, group = 32, scale = f16, zero = none>`
+  }];
+  let parameters = (ins "::mlir::IntegerType":$storage, OptionalParameter<"int64_t", "0">:$group,
+                        "::mlir::FloatType":$scale, EnumParameter<Terse_ZeroPoint>:$zero);
+  let assemblyFormat = "`<` $storage (`,` `group` `=` $group^)? `,` `scale` `=` $scale `,` `zero` `=` $zero `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    unsigned getBits() const { return getStorage().getWidth(); }
+    bool isSymmetric() const { return getZero() == ZeroPoint::None; }
+    /// Values that share a scale in a row of `k` values.
+    int64_t getGroupSize(int64_t k) const { return getGroup() ? getGroup() : k; }
+    /// Scales of a row of `k` values (the last group may be partial).
+    int64_t getNumGroups(int64_t k) const;
+    /// Bytes of the codes of a row of `k` values.
+    int64_t getRowBytes(int64_t k) const { return (k * getBits() + 7) / 8; }
+  }];
+}
+
+def Terse_NormKind : I32EnumAttr<"NormKind", "kind of normalization", [
+  I32EnumAttrCase<"RMS", 0, "rms">,
+  I32EnumAttrCase<"Layer", 1, "layer">]> {
+  let genSpecializedAttr = 0;
+  let cppNamespace = "::terse";
+}
+def Terse_NormKindAttr : EnumAttr<TerseDialect, Terse_NormKind, "norm_kind"> {
+  let assemblyFormat = "$value";
+}
+
+def Terse_ActivationKind : I32EnumAttr<"ActivationKind", "elementwise activation", [
+  I32EnumAttrCase<"Relu", 0, "relu">,
+  I32EnumAttrCase<"Silu", 1, "silu">,
+  I32EnumAttrCase<"Gelu", 2, "gelu">,
+  I32EnumAttrCase<"GeluTanh", 3, "gelu_tanh">,
+  I32EnumAttrCase<"QuickGelu", 4, "quick_gelu">,
+  I32EnumAttrCase<"Sigmoid", 5, "sigmoid">]> {
+  let genSpecializedAttr = 0;
+  let cppNamespace = "::terse";
+}
+def Terse_ActivationKindAttr : EnumAttr<TerseDialect, Terse_ActivationKind, "activation_kind"> {
+  let assemblyFormat = "$value";
+}
+
+#endif

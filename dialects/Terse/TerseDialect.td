@@ -1,0 +1,39 @@
+//===- TerseDialect.td - the terse dialect -------------------------------===//
+#ifndef TERSE_DIALECT_TD
+#define TERSE_DIALECT_TD
+
+include "mlir/IR/OpBase.td"
+
+def TerseDialect : Dialect {
+  let name = "terse";
+  let cppNamespace = "::terse";
+  let summary = "models as compression sees them";
+  let description = [{
+    Holds what compression must see as a unit (linear layers, their producers,
+    the norms that absorb scales, attention and its cache) and how values are
+    represented (schemes, scales). Everything else of a model is in upstream
+    dialects. RATIONALE.md beside this file says why.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let hasConstantMaterializer = 1;
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
+  let extraClassDeclaration = [{
+    /// Names of attributes on the arguments and results of the entry function.
+    static constexpr llvm::StringLiteral kNameAttr = "terse.name";
+    static constexpr llvm::StringLiteral kDimsAttr = "terse.dims";
+    static constexpr llvm::StringLiteral kStateAttr = "terse.state";
+    static constexpr llvm::StringLiteral kSymbolAttr = "terse.symbol";
+    /// Name of the entry function.
+    static constexpr llvm::StringLiteral kEntryName = "forward";
+
+    /// The files that `#terse.file` attributes of this context refer to.
+    ::terse::WeightStore &getWeightStore() { return *weightStore; }
+  private:
+    std::shared_ptr<::terse::WeightStore> weightStore;
+  }];
+}
+
+class TerseOp<string mnemonic, list<Trait> traits = []>
+    : Op<TerseDialect, mnemonic, traits>;
+
+#endif

@@ -1,0 +1,16 @@
+//===- Registry.cpp - dialects and passes of every tool -------------------===//
+#include "terse/Support/Registry.h"
+#include "terse/Passes.h"
+
+#include "Terse/TerseDialect.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/InitAllPasses.h"
+
+void terse::registerEverything(mlir::DialectRegistry &registry) {
+  mlir::registerAllDialects(registry);
+  mlir::registerAllExtensions(registry);
+  registry.insert<TerseDialect>();
+  mlir::registerAllPasses();
+#include "terse/PassRegistration.inc"
+}
