@@ -19,12 +19,12 @@ def Terse_WeightOp : TerseOp<"weight", [Pure]> {
 
     Example:
     ```mlir
-    %w = terse.weight "layers.0.mlp.down_proj.weight" #terse.file<"model.onnx", 4096, 180224> : tensor<128x352xf32>
+    %w = terse.weight "layers.0.mlp.down_proj.weight" = #terse.file<"model.onnx", 4096, 180224> -> tensor<128x352xf32>
     ```
   }];
   let arguments = (ins StrAttr:$name, AnyAttrOf<[Terse_FileAttr, ElementsAttr]>:$data);
   let results = (outs RankedTensorOf<[AnyType]>:$result);
-  let assemblyFormat = "$name $data attr-dict `:` type($result)";
+  let assemblyFormat = "$name `=` $data attr-dict `->` type($result)";
   let hasVerifier = 1;
 }
 
@@ -106,7 +106,7 @@ def Terse_EmbeddingOp : TerseOp<"embedding", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Terse_RopeOp : TerseOp<"rope", [Pure, AllTypesMatch<["input", "result"]>]> {
+def Terse_RopeOp : TerseOp<"rope", [Pure, AllTypesMatch<["input", "result"]>, AllTypesMatch<["cos", "sin"]>]> {
   let summary = "rotary position embedding";
   let description = [{
     Su et al., 2021. `input` is [B, S, heads * D] token-major; `cos` and `sin`

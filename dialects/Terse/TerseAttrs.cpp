@@ -31,3 +31,10 @@ int64_t SchemeAttr::getNumGroups(int64_t k) const {
   int64_t size = getGroupSize(k);
   return size ? (k + size - 1) / size : 0;
 }
+
+void TerseDialect::registerAttributes() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "Terse/TerseAttrs.cpp.inc"
+      >();
+}

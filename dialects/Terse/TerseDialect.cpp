@@ -14,10 +14,7 @@ using namespace terse;
 
 void TerseDialect::initialize() {
   weightStore = std::make_shared<WeightStore>();
-  addAttributes<
-#define GET_ATTRDEF_LIST
-#include "Terse/TerseAttrs.cpp.inc"
-      >();
+  registerAttributes();
   addOperations<
 #define GET_OP_LIST
 #include "Terse/TerseOps.cpp.inc"

@@ -29,6 +29,7 @@ def TerseDialect : Dialect {
     /// The files that `#terse.file` attributes of this context refer to.
     ::terse::WeightStore &getWeightStore() { return *weightStore; }
   private:
+    void registerAttributes();
     std::shared_ptr<::terse::WeightStore> weightStore;
   }];
 }

@@ -63,6 +63,8 @@ struct WeightStore::MappedFile {
   }
 };
 
+WeightStore::WeightStore() = default;
+
 WeightStore::~WeightStore() {
   if (spillFile >= 0)
     close(spillFile);

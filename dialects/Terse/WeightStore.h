@@ -48,6 +48,7 @@ private:
 /// appends new ones to a spill file. One store per context. Thread-safe.
 class WeightStore {
 public:
+  WeightStore();
   ~WeightStore();
 
   /// Relative paths of `#terse.file` are relative to this directory.
