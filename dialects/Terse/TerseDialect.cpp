@@ -14,6 +14,7 @@ using namespace terse;
 
 void TerseDialect::initialize() {
   weightStore = std::make_shared<WeightStore>();
+  report = std::make_shared<Report>();
   registerAttributes();
   addOperations<
 #define GET_OP_LIST

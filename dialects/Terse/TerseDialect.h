@@ -2,6 +2,7 @@
 #ifndef TERSE_TERSEDIALECT_H
 #define TERSE_TERSEDIALECT_H
 
+#include "Terse/Report.h"
 #include "Terse/WeightStore.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"

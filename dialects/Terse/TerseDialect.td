@@ -28,9 +28,12 @@ def TerseDialect : Dialect {
 
     /// The files that `#terse.file` attributes of this context refer to.
     ::terse::WeightStore &getWeightStore() { return *weightStore; }
+    /// What passes recorded about their work.
+    ::terse::Report &getReport() { return *report; }
   private:
     void registerAttributes();
     std::shared_ptr<::terse::WeightStore> weightStore;
+    std::shared_ptr<::terse::Report> report;
   }];
 }
 

@@ -15,6 +15,7 @@ struct DropDeadWeights : terse::impl::DropDeadWeightsBase<DropDeadWeights> {
   using DropDeadWeightsBase::DropDeadWeightsBase;
 
   void runOnOperation() override {
+    int64_t numWeights = 0, numBytes = 0;
     getOperation()->walk([&](WeightOp weight) {
       if (!weight->use_empty())
         return;
@@ -22,6 +23,9 @@ struct DropDeadWeights : terse::impl::DropDeadWeightsBase<DropDeadWeights> {
       numBytes += getByteSize(weight.getType()).value_or(0);
       weight->erase();
     });
+    Report &report = getContext().getLoadedDialect<TerseDialect>()->getReport();
+    report.add(getArgument(), "weights-removed", numWeights);
+    report.add(getArgument(), "bytes-removed", numBytes);
   }
 };
 } // namespace

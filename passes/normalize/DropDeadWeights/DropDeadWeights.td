@@ -6,9 +6,5 @@ def DropDeadWeights : Pass<"terse-drop-dead-weights", "::mlir::ModuleOp"> {
     Exporters leave initializers behind that no node uses. They would otherwise
     be counted, compressed and shipped.
   }];
-  let statistics = [
-    Statistic<"numWeights", "weights-removed", "Number of weights removed">,
-    Statistic<"numBytes", "bytes-removed", "Bytes of the weights removed">
-  ];
   let dependentDialects = ["::terse::TerseDialect"];
 }

@@ -1,6 +1,7 @@
-// RUN: terse-opt %s --terse-drop-dead-weights --mlir-pass-statistics --mlir-pass-statistics-display=list 2>&1 | FileCheck %s
+// RUN: terse-opt %s --terse-drop-dead-weights --terse-print-report 2>&1 | FileCheck %s
 
-// CHECK: 1 weights-removed
+// CHECK: terse-drop-dead-weights: weights-removed 1
+// CHECK: terse-drop-dead-weights: bytes-removed 256
 // CHECK-LABEL: func.func @forward
 // CHECK: terse.weight "used"
 // CHECK-NOT: terse.weight "unused"
