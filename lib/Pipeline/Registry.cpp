@@ -2,6 +2,7 @@
 #include "terse/Support/Registry.h"
 #include "terse/Passes.h"
 
+#include "Kernel/KernelDialect.h"
 #include "Terse/TerseDialect.h"
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
@@ -10,7 +11,7 @@
 void terse::registerEverything(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
-  registry.insert<TerseDialect>();
+  registry.insert<TerseDialect, kernel::KernelDialect>();
   mlir::registerAllPasses();
 #include "terse/PassRegistration.inc"
 }
