@@ -2,8 +2,8 @@
 #
 # The CMakeLists.txt of a pass folder `passes/<stage>/NAME` is this one line.
 # It takes NAME.td and every .cpp file of the folder (or SOURCES), writes
-# `<stage>/NAME/NAME.h.inc`, registers the pass in every tool, documents it and
-# adds `test/` to the suite.
+# `<stage>/NAME/NAME.h.inc`, registers the pass in every tool and documents it.
+# lit finds `test/` by itself.
 function(terse_add_pass name)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   set(sources ${ARG_UNPARSED_ARGUMENTS})
@@ -17,9 +17,6 @@ function(terse_add_pass name)
   add_dependencies(terse_generated ${name}PassGenerated)
   terse_add_library(Terse${name}Pass ${sources} LINK ${ARG_LINK})
   set_property(GLOBAL APPEND PROPERTY TERSE_PASSES "${folder}/${name}")
-  if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/test)
-    set_property(GLOBAL APPEND PROPERTY TERSE_TEST_DIRS ${CMAKE_CURRENT_SOURCE_DIR}/test)
-  endif()
 endfunction()
 
 # Writes `terse/Passes.h` (declarations of all passes) and

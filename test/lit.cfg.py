@@ -1,0 +1,67 @@
+"""The suites passes/, dialects/ (a pass's or dialect's own tests) and test/.
+
+One test or folder: `lit -v build/release/passes/normalize/DropDeadWeights`. Substitutions
+beyond lit's own:
+
+  terse-opt      checks too that the input survives printing and parsing
+  %terse-opt     the same program, without that check
+  %python        the Python with onnx, onnxruntime and numpy
+  %data          the folder of models and texts (REQUIRES: data)
+  %models        test/models, the model that the project ships
+  %plugins       the folder of plug-ins that the build made
+  %cmake_prefix  what find_package needs to find LLVM
+
+Features: data, avx2, avx512vnni, root, asan.
+"""
+
+import os
+
+import lit.formats
+
+
+config.name = "terse-" + config.terse_suite
+config.test_format = lit.formats.ShTest(execute_external=False)
+config.suffixes = [".mlir", ".test", ".py"]
+config.excludes = ["Inputs", "lit.cfg.py", "run-tests.py", "unit", "models"]
+config.test_source_root = os.path.join(config.terse_source_dir, config.terse_suite)
+config.test_exec_root = os.path.join(config.terse_binary_dir, config.terse_suite)
+
+bin_dir = os.path.join(config.terse_binary_dir, "bin")
+config.environment["PATH"] = os.pathsep.join(
+    [bin_dir, config.llvm_tools_dir, config.environment.get("PATH", "")])
+config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
+config.environment["PYTHONPATH"] = os.path.join(
+    config.terse_source_dir, "test", "EndToEnd", "Inputs")
+config.environment["TERSE_BUILD"] = config.terse_binary_dir
+config.environment["TERSE_SOURCE"] = config.terse_source_dir
+config.environment["TERSE_DATA"] = config.terse_data_dir
+for name in ("CCACHE_DIR", "HOME", "LANG"):
+    if name in os.environ:
+        config.environment[name] = os.environ[name]
+if config.terse_sanitize:
+    # A pass manager that a diagnostic stops leaves allocations to the exit.
+    config.environment["ASAN_OPTIONS"] = "detect_leaks=0"
+    config.available_features.add("asan")
+
+if os.path.isdir(os.path.join(config.terse_data_dir, "models")):
+    config.available_features.add("data")
+if os.geteuid() == 0:
+    config.available_features.add("root")
+with open("/proc/cpuinfo") as cpuinfo:
+    flags = next((line for line in cpuinfo if line.startswith("flags")), "").split()
+if {"avx2", "fma", "f16c", "bmi2"} <= set(flags):
+    config.available_features.add("avx2")
+    if {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"} <= set(flags):
+        config.available_features.add("avx512vnni")
+
+# First match wins: the escaped form comes before the plain name.
+config.substitutions += [
+    ("%terse-opt", os.path.join(bin_dir, "terse-opt")),
+    (r"(?<![-\w./%])terse-opt(?![-\w./])",
+     os.path.join(bin_dir, "terse-opt") + " --verify-roundtrip"),
+    ("%python", config.python_executable),
+    ("%data", config.terse_data_dir),
+    ("%models", os.path.join(config.terse_source_dir, "test", "models")),
+    ("%plugins", os.path.join(config.terse_binary_dir, "lib", "plugins")),
+    ("%cmake_prefix", config.cmake_prefix),
+]
