@@ -1,0 +1,94 @@
+/*===- ArtifactABI.h - what lies in an artifact ------------------*- C -*-===*
+ *
+ * The contract between the compiler, which writes artifacts, and the runtime,
+ * which runs them. Plain C without dependencies: generated code implements it
+ * and the runtime calls it. Users of artifacts want terse-c/terse.h instead.
+ *
+ * An artifact is an ELF shared object (or an executable with the same parts):
+ *
+ *   terse_abi_version    uint32_t, TERSE_ARTIFACT_ABI_VERSION
+ *   terse_manifest       JSON text, UTF-8, not terminated
+ *   terse_manifest_size  uint64_t, bytes of terse_manifest
+ *   entry functions      named by the manifest, one per CPU level
+ *   .terse.weights       section that no segment maps (not SHF_ALLOC), its file
+ *                        offset a multiple of TERSE_WEIGHTS_ALIGNMENT
+ *   .terse.tokenizer     optional section, likewise not mapped
+ *
+ * The manifest. Shapes are lists of integers or of expressions over "symbols":
+ * sums of products ("past + sequence", "2*s + 1"); floordiv, ceildiv and mod
+ * are understood too.
+ *
+ *   format    1
+ *   terse     version of the compiler
+ *   source    {"name", "sha256"} of the model file
+ *   recipe    string
+ *   levels    CPU levels present, worst first: "baseline" "avx2" "avx512vnni"
+ *   symbols   names; TerseCall::symbols has their values in this order
+ *   past      symbol: positions already in the states (absent without states)
+ *   capacity  symbol: positions that the states have room for
+ *   inputs, outputs, states
+ *             [{"name", "dtype", "shape", "role"}]; dtype is one of f32 f16
+ *             bf16 f64 i8 u8 i16 u16 i32 u32 i64 u64 bool (one byte, 0 or 1);
+ *             role (optional): input_ids attention_mask position_ids past
+ *             logits present; the i-th "present" is fed back to the i-th "past"
+ *   entries   [{"name", "functions": {level: symbol}, "when": {symbol: value}}];
+ *             "when" (optional): the entry is specialised to these values. The
+ *             runtime takes the entry with the most conditions, all true; one
+ *             entry must have none
+ *   weights   {"bytes", "sha256", "tensors": [{"name", "kind", "shape", "bits",
+ *             "group_size", "symmetric", "scale", "offset", "bytes"}]}
+ *   code      {"sha256"}, of the compiler's choice; identifies the code
+ *   tokenizer {"kind": "sentencepiece" | "llama2c" | "bytes", "bytes"}
+ *===----------------------------------------------------------------------===*/
+#ifndef TERSE_RUNTIME_ARTIFACTABI_H
+#define TERSE_RUNTIME_ARTIFACTABI_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TERSE_ARTIFACT_ABI_VERSION 1u
+#define TERSE_MANIFEST_FORMAT 1
+
+/** Alignment of the weights section in the file, in bytes. */
+#define TERSE_WEIGHTS_ALIGNMENT 4096
+/** Alignment of each tensor in the weights section, of the arena, of outputs
+ * and of states, in bytes. Inputs are aligned to their element size only. */
+#define TERSE_TENSOR_ALIGNMENT 64
+
+#define TERSE_SYMBOL_ABI_VERSION "terse_abi_version"
+#define TERSE_SYMBOL_MANIFEST "terse_manifest"
+#define TERSE_SYMBOL_MANIFEST_SIZE "terse_manifest_size"
+#define TERSE_SECTION_WEIGHTS ".terse.weights"
+#define TERSE_SECTION_TOKENIZER ".terse.tokenizer"
+
+/** One call of an entry function. Tensors are contiguous and row-major; no
+ * pointer is null, those of empty tensors included. */
+typedef struct TerseCall {
+  const void *weights;        /**< base of the mapped weights section */
+  void *arena;                /**< scratch, as large as the arena function said;
+                                   contents undefined */
+  const void *const *inputs;  /**< in manifest order */
+  void *const *outputs;       /**< in manifest order */
+  void *const *states;        /**< in manifest order; kept between calls */
+  const int64_t *symbols;     /**< values of the manifest's symbols */
+  void (*barrier)(void *);    /**< returns when all threads have called it */
+  void *barrier_state;        /**< its argument */
+} TerseCall;
+
+/** An entry function: called once by each of `threads` threads with its own
+ * `thread` in [0, threads). Results do not depend on `threads`. */
+typedef void (*TerseEntryFn)(const TerseCall *call, int32_t thread,
+                             int32_t threads);
+
+/** Named like its entry function with "_arena" appended. Returns the bytes of
+ * scratch that the call needs; reads `call->symbols` only. */
+typedef int64_t (*TerseArenaFn)(const TerseCall *call);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TERSE_RUNTIME_ARTIFACTABI_H */

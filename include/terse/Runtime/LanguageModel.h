@@ -1,0 +1,63 @@
+//===- LanguageModel.h - token by token -------------------------*- C++ -*-===//
+#ifndef TERSE_RUNTIME_LANGUAGEMODEL_H
+#define TERSE_RUNTIME_LANGUAGEMODEL_H
+
+#include "terse/Runtime/Context.h"
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace terse::rt {
+
+/// Sees a model as a function from tokens to the logits of the next one,
+/// whatever it keeps its past in: states of the artifact, `past` inputs that
+/// `present` outputs are fed back to, or nothing (the whole prefix is run again).
+/// Tensors without a role are recognised by the names that exporters give them.
+class LanguageModel {
+public:
+  static Result<std::unique_ptr<LanguageModel>>
+  create(std::shared_ptr<const Model> model, const ContextOptions &options);
+
+  /// Receives the logits after token `index` of those given to eval. The data
+  /// is the callee's only during the call.
+  using LogitsFn = std::function<void(int64_t index, const float *logits)>;
+
+  /// Appends tokens and passes on the logits after each of them, or after the
+  /// last one only. On failure the past is undefined: reset.
+  Status eval(const int32_t *tokens, int64_t count, bool lastOnly,
+              const LogitsFn &logits);
+  /// Forgets all tokens.
+  void reset();
+
+  int64_t vocabulary() const { return vocabulary_; }
+  int64_t past() const { return past_; }
+  Context &context() { return *context_; }
+
+private:
+  enum class Memory { State, Feedback, None };
+  explicit LanguageModel(std::unique_ptr<Context> context)
+      : context_(std::move(context)) {}
+  Status prepare();
+  Status step(const int32_t *tokens, int64_t count, int64_t first,
+              bool lastOnly, const LogitsFn &logits);
+  Status fillInput(size_t index, const int32_t *tokens, int64_t count);
+  void feedBack();
+
+  std::unique_ptr<Context> context_;
+  Memory memory_ = Memory::None;
+  int ids_ = -1, logits_ = -1;
+  int64_t vocabulary_ = 0, chunk_ = 0, past_ = 0;
+  std::vector<std::string> roles_;    ///< of the inputs
+  std::vector<int> pastInputs_, presentOutputs_;
+  std::vector<Buffer> pastBuffers_;   ///< data of the past inputs
+  std::vector<TensorView> inputs_;
+  std::vector<std::vector<uint64_t>> inputData_;
+  std::vector<int64_t> symbols_;
+  std::vector<int32_t> prefix_;       ///< all tokens, for Memory::None
+  std::vector<float> row_;            ///< a row of logits as float
+};
+
+} // namespace terse::rt
+
+#endif // TERSE_RUNTIME_LANGUAGEMODEL_H

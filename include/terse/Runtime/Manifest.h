@@ -1,0 +1,66 @@
+//===- Manifest.h - what an artifact says of itself -------------*- C++ -*-===//
+#ifndef TERSE_RUNTIME_MANIFEST_H
+#define TERSE_RUNTIME_MANIFEST_H
+
+#include "terse/Runtime/DType.h"
+#include "terse/Runtime/Expr.h"
+#include "terse/Runtime/Status.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace terse::rt {
+
+/// An input, output or state.
+struct TensorSpec {
+  std::string name;
+  DType dtype = DType::F32;
+  std::vector<Expr> shape;
+  std::vector<std::string> shapeText; ///< the dimensions as written
+  std::string role;                   ///< empty if none
+};
+
+/// One function of the model, possibly specialised to some sizes.
+struct EntrySpec {
+  std::string name;
+  std::map<std::string, std::string> functions; ///< level to symbol
+  std::vector<std::pair<int, int64_t>> when;    ///< symbol must equal value
+};
+
+/// A tensor in the weights section.
+struct WeightSpec {
+  std::string name, kind, scale;
+  std::vector<int64_t> shape;
+  double bits = 0;
+  int64_t groupSize = 0;
+  bool symmetric = true;
+  uint64_t offset = 0, bytes = 0;
+};
+
+/// The manifest of ArtifactABI.h, parsed and checked for consistency.
+struct Manifest {
+  std::string text; ///< as it lies in the artifact
+  std::string compiler, sourceName, sourceHash, recipe, codeHash, weightsHash,
+      tokenizerKind;
+  std::vector<std::string> levels, symbols;
+  int past = -1, capacity = -1; ///< indices into symbols, -1 if none
+  std::vector<TensorSpec> inputs, outputs, states;
+  std::vector<EntrySpec> entries;
+  std::vector<WeightSpec> weights;
+  uint64_t weightsBytes = 0;
+
+  static Result<Manifest> parse(std::string_view text);
+
+  /// The index of the named tensor in `list`, or -1.
+  static int find(const std::vector<TensorSpec> &list, std::string_view name);
+};
+
+/// "f32 [batch, sequence, 4096]".
+std::string describe(const TensorSpec &spec);
+
+} // namespace terse::rt
+
+#endif // TERSE_RUNTIME_MANIFEST_H

@@ -1,0 +1,110 @@
+//===- ArtifactFile.cpp - an artifact as a file -----------------*- C++ -*-===//
+#include "terse/Runtime/Model.h"
+#include "terse/Runtime/Sha256.h"
+
+#include <cstring>
+#include <elf.h>
+
+namespace terse::rt {
+
+namespace {
+template <typename T>
+bool readSymbol(const ElfFile &elf, const char *name, T &value) {
+  std::string_view bytes;
+  if (!elf.symbol(name, bytes) || bytes.size() < sizeof(T))
+    return false;
+  std::memcpy(&value, bytes.data(), sizeof value);
+  return true;
+}
+
+std::string_view sectionBytes(const ElfFile &elf, const char *name) {
+  const ElfFile::Section *section = elf.section(name);
+  if (!section)
+    return {};
+  return elf.bytes().substr(section->offset, section->size);
+}
+} // namespace
+
+Result<ArtifactFile> ArtifactFile::open(const std::string &path) {
+  Result<File> file = File::open(path);
+  if (!file.ok())
+    return file.status();
+  Result<Mapping> bytes = file->map(0, file->size());
+  if (!bytes.ok())
+    return bytes.status();
+  Result<ElfFile> elf = ElfFile::parse(bytes->text(), path);
+  if (!elf.ok())
+    return elf.status();
+
+  const char *name = path.c_str();
+  uint32_t version = 0;
+  if (!readSymbol(*elf, TERSE_SYMBOL_ABI_VERSION, version))
+    return fail(Code::BadArtifact,
+                "'%s' is not an artifact: it exports no '%s'", name,
+                TERSE_SYMBOL_ABI_VERSION);
+  if (version != TERSE_ARTIFACT_ABI_VERSION)
+    return fail(Code::Unsupported,
+                "'%s' has artifact version %u; this runtime reads version %u",
+                name, version, TERSE_ARTIFACT_ABI_VERSION);
+  uint64_t size = 0;
+  std::string_view text;
+  if (!readSymbol(*elf, TERSE_SYMBOL_MANIFEST_SIZE, size) ||
+      !elf->symbol(TERSE_SYMBOL_MANIFEST, text) || size > text.size())
+    return fail(Code::BadArtifact, "'%s' is damaged: no manifest", name);
+  Result<Manifest> manifest = Manifest::parse(text.substr(0, size));
+  if (!manifest.ok())
+    return fail(Code::BadArtifact, "'%s' is damaged: %s", name,
+                manifest.status().message().c_str());
+
+  const ElfFile::Section *weights = elf->section(TERSE_SECTION_WEIGHTS);
+  if (!weights && manifest->weightsBytes)
+    return fail(Code::BadArtifact, "'%s' is damaged: it has no section '%s'",
+                name, TERSE_SECTION_WEIGHTS);
+  if (weights && weights->offset % TERSE_WEIGHTS_ALIGNMENT != 0)
+    return fail(Code::BadArtifact,
+                "'%s' is damaged: section '%s' is not aligned to %d bytes",
+                name, TERSE_SECTION_WEIGHTS, TERSE_WEIGHTS_ALIGNMENT);
+  if (weights && weights->size < manifest->weightsBytes)
+    return fail(Code::BadArtifact,
+                "'%s' is damaged: expected %llu bytes of weights; got %llu",
+                name, (unsigned long long)manifest->weightsBytes,
+                (unsigned long long)weights->size);
+
+  ArtifactFile artifact;
+  artifact.file = std::move(*file);
+  artifact.weights = sectionBytes(*elf, TERSE_SECTION_WEIGHTS);
+  artifact.tokenizer = sectionBytes(*elf, TERSE_SECTION_TOKENIZER);
+  artifact.elf = std::move(*elf);
+  artifact.manifest = std::move(*manifest);
+  // The views point into the mapping, which does not move when its owner does.
+  artifact.bytes = std::move(*bytes);
+  return artifact;
+}
+
+bool ArtifactFile::hasManifest(const std::string &path) {
+  Result<File> file = File::open(path);
+  if (!file.ok())
+    return false;
+  Result<Mapping> bytes = file->map(0, file->size());
+  if (!bytes.ok())
+    return false;
+  Result<ElfFile> elf = ElfFile::parse(bytes->text(), path);
+  std::string_view text;
+  return elf.ok() && elf->symbol(TERSE_SYMBOL_MANIFEST, text);
+}
+
+Status ArtifactFile::verify() const {
+  if (manifest.weightsHash.empty())
+    return fail(Code::Unsupported,
+                "'%s' cannot be verified: its manifest has no hash",
+                file.path().c_str());
+  std::string hash = Sha256::of(weights.data(), manifest.weightsBytes);
+  if (hash != manifest.weightsHash)
+    return fail(Code::BadArtifact,
+                "'%s' is damaged: expected weights of SHA-256 %s; got %s",
+                file.path().c_str(), manifest.weightsHash.c_str(),
+                hash.c_str());
+  return Status();
+}
+
+} // namespace terse::rt

@@ -1,0 +1,282 @@
+//===- Context.cpp - a model being run --------------------------*- C++ -*-===//
+#include "terse/Runtime/Context.h"
+
+#include <algorithm>
+
+namespace terse::rt {
+
+namespace {
+const uint64_t nothing[8] = {}; ///< what pointers to empty tensors point to
+
+std::string shapeText(const std::vector<int64_t> &shape) {
+  std::string text = "[";
+  for (size_t i = 0; i < shape.size(); ++i)
+    text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+/// Bytes of a tensor; false on overflow or a negative size.
+bool bytesOf(DType dtype, const std::vector<int64_t> &shape, uint64_t &bytes) {
+  int64_t total = int64_t(sizeOf(dtype));
+  bool empty = false;
+  for (int64_t size : shape) {
+    if (size < 0)
+      return false;
+    empty |= size == 0;
+    if (size != 0 && __builtin_mul_overflow(total, size, &total))
+      return false;
+  }
+  bytes = empty ? 0 : uint64_t(total);
+  return true;
+}
+} // namespace
+
+int64_t TensorView::elements() const {
+  int64_t total = 1;
+  for (int64_t size : shape)
+    total *= size;
+  return total;
+}
+
+Status bindSymbols(const Manifest &manifest,
+                   const std::vector<const std::vector<int64_t> *> &shapes,
+                   std::vector<int64_t> &values) {
+  for (size_t i = 0; i < manifest.inputs.size(); ++i) {
+    const TensorSpec &spec = manifest.inputs[i];
+    if (shapes[i]->size() != spec.shape.size())
+      return fail(Code::InvalidArgument,
+                  "input '%s': expected %s; got shape %s", spec.name.c_str(),
+                  describe(spec).c_str(), shapeText(*shapes[i]).c_str());
+  }
+  // Solving may need a value that a later input gives: repeat while it helps.
+  for (bool progress = true; progress;) {
+    progress = false;
+    for (size_t i = 0; i < manifest.inputs.size(); ++i)
+      for (size_t d = 0; d < shapes[i]->size(); ++d) {
+        int64_t solution;
+        int symbol = manifest.inputs[i].shape[d].solve(
+            values.data(), (*shapes[i])[d], solution);
+        if (symbol >= 0) {
+          values[symbol] = solution;
+          progress = true;
+        }
+      }
+  }
+  for (size_t i = 0; i < manifest.inputs.size(); ++i) {
+    const TensorSpec &spec = manifest.inputs[i];
+    for (size_t d = 0; d < spec.shape.size(); ++d) {
+      int64_t expected, got = (*shapes[i])[d];
+      if (spec.shape[d].firstUnknown(values.data()) >= 0)
+        return fail(Code::InvalidArgument,
+                    "input '%s': no size fits dimension %zu: expected '%s'; "
+                    "got %lld",
+                    spec.name.c_str(), d, spec.shapeText[d].c_str(),
+                    (long long)got);
+      if (!spec.shape[d].evaluate(values.data(), expected) || expected != got) {
+        std::string meaning = spec.shapeText[d];
+        if (meaning != std::to_string(expected))
+          meaning += " = " + std::to_string(expected);
+        return fail(Code::InvalidArgument,
+                    "input '%s': expected %s in dimension %zu; got %lld (shape "
+                    "%s for %s)",
+                    spec.name.c_str(), meaning.c_str(), d, (long long)got,
+                    shapeText(*shapes[i]).c_str(), describe(spec).c_str());
+      }
+    }
+  }
+  return Status();
+}
+
+Result<std::unique_ptr<Context>>
+Context::create(std::shared_ptr<const Model> model,
+                const ContextOptions &options) {
+  std::unique_ptr<Context> context(new Context(std::move(model), options));
+  if (Status status = context->prepare(); !status.ok())
+    return status;
+  return context;
+}
+
+Status Context::prepare() {
+  const Manifest &manifest = model_->manifest();
+  if (options_.threads < 0 || options_.threads > 1024)
+    return fail(Code::InvalidArgument,
+                "expected 0 to 1024 threads; got %d", options_.threads);
+  if (options_.capacity < 1 || options_.batch < 1)
+    return fail(Code::InvalidArgument,
+                "expected a capacity and a batch of at least 1; got %lld and "
+                "%lld",
+                (long long)options_.capacity, (long long)options_.batch);
+
+  known_.assign(manifest.symbols.size(), -1);
+  if (!manifest.states.empty()) {
+    known_[manifest.past] = 0;
+    known_[manifest.capacity] = options_.capacity;
+    for (const TensorSpec &spec : manifest.states) {
+      std::vector<int64_t> shape;
+      for (size_t d = 0; d < spec.shape.size(); ++d) {
+        // What is neither capacity nor fixed counts the sequences.
+        int symbol = spec.shape[d].firstUnknown(known_.data());
+        if (symbol >= 0)
+          known_[symbol] = options_.batch;
+        int64_t size;
+        if (!spec.shape[d].evaluate(known_.data(), size))
+          return fail(Code::BadArtifact, "state '%s' has a bad size '%s'",
+                      spec.name.c_str(), spec.shapeText[d].c_str());
+        shape.push_back(size);
+      }
+      uint64_t bytes;
+      Buffer buffer;
+      if (!bytesOf(spec.dtype, shape, bytes) || !buffer.reserve(bytes))
+        return fail(Code::OutOfMemory, "no memory for state '%s' of shape %s",
+                    spec.name.c_str(), shapeText(shape).c_str());
+      statePointers_.push_back(buffer.data());
+      stateBuffers_.push_back(std::move(buffer));
+    }
+    for (size_t i = 0; i < manifest.inputs.size(); ++i)
+      if (manifest.inputs[i].role == "input_ids" &&
+          !manifest.inputs[i].shape.empty())
+        advanceInput_ = int(i);
+    if (advanceInput_ < 0)
+      return fail(Code::BadArtifact,
+                  "the manifest has states but no input of role 'input_ids'");
+  }
+
+  for (const TensorSpec &spec : manifest.outputs) {
+    TensorView view;
+    view.dtype = spec.dtype;
+    view.shape.resize(spec.shape.size());
+    outputs_.push_back(std::move(view));
+  }
+  outputBuffers_.resize(manifest.outputs.size());
+  outputPointers_.resize(manifest.outputs.size());
+  inputPointers_.resize(manifest.inputs.size());
+  shapes_.resize(manifest.inputs.size());
+  symbols_ = known_;
+
+  Result<std::unique_ptr<Team>> team =
+      Team::create(options_.threads ? options_.threads : availableCpus());
+  if (!team.ok())
+    return team.status();
+  team_ = std::move(*team);
+  return Status();
+}
+
+bool Context::rewind(int64_t past) {
+  if (past < 0 || past > past_)
+    return false;
+  past_ = past;
+  return true;
+}
+
+Status Context::checkInputs(const std::vector<TensorView> &inputs) {
+  const Manifest &manifest = model_->manifest();
+  if (inputs.size() != manifest.inputs.size())
+    return fail(Code::InvalidArgument, "expected %zu inputs; got %zu",
+                manifest.inputs.size(), inputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const TensorSpec &spec = manifest.inputs[i];
+    if (inputs[i].dtype != spec.dtype)
+      return fail(Code::InvalidArgument, "input '%s': expected %s; got %s",
+                  spec.name.c_str(), describe(spec).c_str(),
+                  nameOf(inputs[i].dtype));
+    if (!inputs[i].data && inputs[i].elements() != 0)
+      return fail(Code::InvalidArgument, "input '%s' has no data",
+                  spec.name.c_str());
+    if (uintptr_t(inputs[i].data) % sizeOf(spec.dtype) != 0)
+      return fail(Code::InvalidArgument,
+                  "input '%s' is not aligned to its elements",
+                  spec.name.c_str());
+    inputPointers_[i] = inputs[i].data ? inputs[i].data : nothing;
+    shapes_[i] = &inputs[i].shape;
+  }
+  symbols_ = known_;
+  if (manifest.past >= 0 && !manifest.states.empty())
+    symbols_[manifest.past] = past_;
+  return bindSymbols(manifest, shapes_, symbols_);
+}
+
+Status Context::placeOutputs() {
+  const Manifest &manifest = model_->manifest();
+  for (size_t i = 0; i < manifest.outputs.size(); ++i) {
+    const TensorSpec &spec = manifest.outputs[i];
+    for (size_t d = 0; d < spec.shape.size(); ++d)
+      if (!spec.shape[d].evaluate(symbols_.data(), outputs_[i].shape[d]))
+        return fail(Code::InvalidArgument,
+                    "output '%s': the inputs do not determine its size '%s'",
+                    spec.name.c_str(), spec.shapeText[d].c_str());
+    uint64_t bytes;
+    if (!bytesOf(spec.dtype, outputs_[i].shape, bytes))
+      return fail(Code::InvalidArgument,
+                  "output '%s': impossible shape %s for these inputs",
+                  spec.name.c_str(), shapeText(outputs_[i].shape).c_str());
+    if (!outputBuffers_[i].reserve(bytes))
+      return fail(Code::OutOfMemory, "no memory for output '%s' of shape %s",
+                  spec.name.c_str(), shapeText(outputs_[i].shape).c_str());
+    outputs_[i].data = outputPointers_[i] = outputBuffers_[i].data();
+  }
+  return Status();
+}
+
+size_t Context::pickEntry() const {
+  const std::vector<EntrySpec> &entries = model_->manifest().entries;
+  size_t best = 0, conditions = 0;
+  bool found = false;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    bool holds = std::all_of(
+        entries[i].when.begin(), entries[i].when.end(),
+        [&](const auto &when) { return symbols_[when.first] == when.second; });
+    if (holds && (!found || entries[i].when.size() > conditions)) {
+      best = i, conditions = entries[i].when.size();
+      found = true;
+    }
+  }
+  return best;
+}
+
+Status Context::run(const std::vector<TensorView> &inputs) {
+  if (Status status = checkInputs(inputs); !status.ok())
+    return status;
+  int64_t added = advanceInput_ < 0 ? 0 : inputs[advanceInput_].shape.back();
+  if (advanceInput_ >= 0 && added > options_.capacity - past_)
+    return fail(Code::ContextFull,
+                "the context is full: %lld positions and %lld new ones exceed "
+                "its capacity of %lld",
+                (long long)past_, (long long)added,
+                (long long)options_.capacity);
+  if (Status status = placeOutputs(); !status.ok())
+    return status;
+
+  const Model::Entry &entry = model_->entries()[pickEntry()];
+  for (int64_t &value : symbols_) // those that nothing depends on
+    value = std::max<int64_t>(value, 0);
+  TerseCall call = {};
+  call.weights = model_->weights() ? model_->weights() : nothing;
+  call.inputs = inputPointers_.data();
+  call.outputs = outputPointers_.data();
+  call.states = statePointers_.data();
+  call.symbols = symbols_.data();
+  call.barrier = Team::barrier;
+  call.barrier_state = team_.get();
+  int64_t scratch = entry.arena(&call);
+  if (scratch < 0 || !arena_.reserve(uint64_t(scratch)))
+    return fail(Code::OutOfMemory, "no memory for %lld bytes of scratch",
+                (long long)scratch);
+  call.arena = arena_.data();
+  team_->run(entry.run, &call);
+  past_ += added;
+  return Status();
+}
+
+void Context::swapOutput(size_t index, Buffer &buffer) {
+  outputBuffers_[index].swap(buffer);
+}
+
+void Context::trimOutputs(uint64_t keep) {
+  for (size_t i = 0; i < outputBuffers_.size(); ++i)
+    if (outputBuffers_[i].capacity() > keep) {
+      outputBuffers_[i] = Buffer();
+      outputs_[i].data = nullptr;
+    }
+}
+
+} // namespace terse::rt

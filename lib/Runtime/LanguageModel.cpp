@@ -1,0 +1,257 @@
+//===- LanguageModel.cpp - token by token -----------------------*- C++ -*-===//
+#include "terse/Runtime/LanguageModel.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace terse::rt {
+
+namespace {
+bool startsWith(std::string_view text, std::string_view prefix) {
+  return text.substr(0, prefix.size()) == prefix;
+}
+
+std::string inputRole(const TensorSpec &spec) {
+  if (!spec.role.empty())
+    return spec.role;
+  for (const char *role : {"input_ids", "attention_mask", "position_ids"})
+    if (spec.name == role)
+      return role;
+  return startsWith(spec.name, "past") ? "past" : "";
+}
+
+std::string outputRole(const TensorSpec &spec) {
+  if (!spec.role.empty())
+    return spec.role;
+  if (spec.name == "logits")
+    return "logits";
+  return startsWith(spec.name, "present") ? "present" : "";
+}
+
+/// Logits of a long prompt are most of what a run needs: so many bytes at once.
+constexpr int64_t logitsBytes = 16 << 20;
+constexpr int64_t longestChunk = 256;
+} // namespace
+
+Result<std::unique_ptr<LanguageModel>>
+LanguageModel::create(std::shared_ptr<const Model> model,
+                      const ContextOptions &options) {
+  Result<std::unique_ptr<Context>> context =
+      Context::create(std::move(model), options);
+  if (!context.ok())
+    return context.status();
+  std::unique_ptr<LanguageModel> self(new LanguageModel(std::move(*context)));
+  if (Status status = self->prepare(); !status.ok())
+    return status;
+  return self;
+}
+
+Status LanguageModel::prepare() {
+  const Manifest &manifest = context_->manifest();
+  for (size_t i = 0; i < manifest.inputs.size(); ++i) {
+    const TensorSpec &spec = manifest.inputs[i];
+    roles_.push_back(inputRole(spec));
+    if (roles_[i] == "input_ids")
+      ids_ = int(i);
+    else if (roles_[i] == "past")
+      pastInputs_.push_back(int(i));
+    else if (roles_[i] != "attention_mask" && roles_[i] != "position_ids")
+      return fail(Code::InvalidArgument,
+                  "not a language model that can be run on tokens alone: its "
+                  "input '%s' is unknown",
+                  spec.name.c_str());
+    TensorView view;
+    view.dtype = spec.dtype;
+    view.shape.resize(spec.shape.size());
+    inputs_.push_back(std::move(view));
+  }
+  for (size_t i = 0; i < manifest.outputs.size(); ++i) {
+    std::string role = outputRole(manifest.outputs[i]);
+    if (role == "logits")
+      logits_ = int(i);
+    else if (role == "present")
+      presentOutputs_.push_back(int(i));
+  }
+  if (ids_ < 0 || manifest.inputs[ids_].shape.size() != 2)
+    return fail(Code::InvalidArgument,
+                "not a language model: no input 'input_ids' of two dimensions");
+  std::vector<int64_t> unknown(manifest.symbols.size() + 1, -1);
+  if (logits_ < 0 || manifest.outputs[logits_].shape.empty() ||
+      !manifest.outputs[logits_].shape.back().evaluate(unknown.data(),
+                                                       vocabulary_) ||
+      vocabulary_ < 1)
+    return fail(Code::InvalidArgument,
+                "not a language model: no output 'logits' of a known number of "
+                "tokens");
+  if (pastInputs_.size() != presentOutputs_.size())
+    return fail(Code::InvalidArgument,
+                "cannot feed the cache back: %zu past inputs but %zu present "
+                "outputs",
+                pastInputs_.size(), presentOutputs_.size());
+  DType dtype = manifest.outputs[logits_].dtype;
+  float probe;
+  uint64_t zero = 0;
+  if (!toFloat(dtype, &zero, 1, &probe))
+    return fail(Code::InvalidArgument, "logits of type %s are not supported",
+                nameOf(dtype));
+
+  memory_ = !manifest.states.empty() ? Memory::State
+            : !pastInputs_.empty()   ? Memory::Feedback
+                                     : Memory::None;
+  pastBuffers_.resize(pastInputs_.size());
+  for (Buffer &buffer : pastBuffers_)
+    if (!buffer.reserve(0))
+      return fail(Code::OutOfMemory, "no memory for the cache");
+  inputData_.resize(manifest.inputs.size());
+  chunk_ = std::clamp<int64_t>(logitsBytes / int64_t(vocabulary_ * 4), 16,
+                               longestChunk);
+  reset();
+  return Status();
+}
+
+void LanguageModel::reset() {
+  past_ = 0;
+  prefix_.clear();
+  (void)context_->rewind(0);
+  // An empty cache: whatever is not fixed, nor the batch, counts positions.
+  const Manifest &manifest = context_->manifest();
+  for (size_t i = 0; i < pastInputs_.size(); ++i) {
+    const TensorSpec &spec = manifest.inputs[pastInputs_[i]];
+    int batch = manifest.inputs[ids_].shape[0].asSymbol();
+    std::vector<int64_t> values(manifest.symbols.size() + 1, 0);
+    if (batch >= 0)
+      values[batch] = 1;
+    for (size_t d = 0; d < spec.shape.size(); ++d)
+      if (!spec.shape[d].evaluate(values.data(),
+                                  inputs_[pastInputs_[i]].shape[d]))
+        inputs_[pastInputs_[i]].shape[d] = 0;
+  }
+}
+
+Status LanguageModel::eval(const int32_t *tokens, int64_t count, bool lastOnly,
+                           const LogitsFn &logits) {
+  for (int64_t i = 0; i < count; ++i)
+    if (tokens[i] < 0 || tokens[i] >= vocabulary_)
+      return fail(Code::InvalidArgument,
+                  "expected tokens of 0 to %lld; got %d",
+                  (long long)vocabulary_ - 1, int(tokens[i]));
+  if (memory_ == Memory::None) {
+    int64_t before = int64_t(prefix_.size());
+    prefix_.insert(prefix_.end(), tokens, tokens + count);
+    past_ = 0;
+    Status status =
+        step(prefix_.data(), int64_t(prefix_.size()), -before, lastOnly, logits);
+    past_ = int64_t(prefix_.size());
+    return status;
+  }
+  for (int64_t done = 0; done < count;) {
+    int64_t part = std::min(chunk_, count - done);
+    bool last = done + part == count;
+    if (!lastOnly || last) {
+      if (Status status = step(tokens + done, part, done, lastOnly, logits);
+          !status.ok())
+        return status;
+    } else if (Status status = step(tokens + done, part, done, true,
+                                    [](int64_t, const float *) {});
+               !status.ok()) {
+      return status;
+    }
+    done += part;
+  }
+  return Status();
+}
+
+Status LanguageModel::fillInput(size_t index, const int32_t *tokens,
+                                int64_t count) {
+  const TensorSpec &spec = context_->manifest().inputs[index];
+  TensorView &view = inputs_[index];
+  const std::string &role = roles_[index];
+  for (size_t d = 0; d < spec.shape.size(); ++d) {
+    // A size of its own is the length so far for a mask, the new one otherwise.
+    int64_t size;
+    if (!spec.shape[d].evaluate(symbols_.data(), size))
+      size = role == "attention_mask" ? past_ + count : count;
+    view.shape[d] = size;
+  }
+  int64_t elements = view.elements();
+  // Room for growth, so that decoding does not allocate at each token.
+  size_t words = size_t(elements) * sizeOf(spec.dtype) / 8 + 1;
+  if (inputData_[index].size() < words)
+    inputData_[index].resize(words + words / 2 + 64);
+  void *data = inputData_[index].data();
+  view.data = data;
+  if (role == "input_ids" && elements != count)
+    return fail(Code::InvalidArgument,
+                "the model takes %lld tokens at once; got %lld",
+                (long long)elements, (long long)count);
+  for (int64_t i = 0; i < elements; ++i) {
+    int64_t value = role == "input_ids"        ? tokens[i]
+                    : role == "attention_mask" ? 1
+                                               : past_ + i % count;
+    storeInteger(spec.dtype, data, size_t(i), value);
+  }
+  return Status();
+}
+
+Status LanguageModel::step(const int32_t *tokens, int64_t count, int64_t first,
+                           bool lastOnly, const LogitsFn &logits) {
+  const Manifest &manifest = context_->manifest();
+  symbols_.assign(manifest.symbols.size() + 1, -1);
+  const std::vector<Expr> &idsShape = manifest.inputs[ids_].shape;
+  if (int symbol = idsShape[0].asSymbol(); symbol >= 0)
+    symbols_[symbol] = 1;
+  if (int symbol = idsShape[1].asSymbol(); symbol >= 0)
+    symbols_[symbol] = count;
+  if (memory_ == Memory::State)
+    symbols_[manifest.past] = past_;
+  for (int input : pastInputs_) {
+    const TensorSpec &spec = manifest.inputs[input];
+    for (size_t d = 0; d < spec.shape.size(); ++d)
+      if (int symbol = spec.shape[d].asSymbol(); symbol >= 0)
+        symbols_[symbol] = inputs_[input].shape[d];
+  }
+  for (size_t i = 0; i < inputs_.size(); ++i)
+    if (roles_[i] != "past")
+      if (Status status = fillInput(i, tokens, count); !status.ok())
+        return status;
+  for (size_t i = 0; i < pastInputs_.size(); ++i)
+    inputs_[pastInputs_[i]].data = pastBuffers_[i].data();
+
+  if (Status status = context_->run(inputs_); !status.ok())
+    return status;
+  past_ += count;
+
+  const TensorView &view = context_->output(size_t(logits_));
+  int64_t rows = view.elements() / vocabulary_;
+  if (rows != count && !(lastOnly && rows == 1))
+    return fail(Code::InvalidArgument,
+                "the model gave logits for %lld tokens; expected %lld",
+                (long long)rows, (long long)count);
+  size_t stride = size_t(vocabulary_) * sizeOf(view.dtype);
+  for (int64_t i = lastOnly ? rows - 1 : std::max<int64_t>(0, -first); i < rows;
+       ++i) {
+    auto *data = static_cast<const char *>(view.data) + size_t(i) * stride;
+    auto *values = reinterpret_cast<const float *>(data);
+    if (view.dtype != DType::F32) {
+      row_.resize(size_t(vocabulary_));
+      toFloat(view.dtype, data, size_t(vocabulary_), row_.data());
+      values = row_.data();
+    }
+    logits(first + (rows == count ? i : count - 1), values);
+  }
+  if (memory_ == Memory::Feedback)
+    feedBack();
+  if (count > 1)
+    context_->trimOutputs(uint64_t(stride) + 4096);
+  return Status();
+}
+
+void LanguageModel::feedBack() {
+  for (size_t i = 0; i < pastInputs_.size(); ++i) {
+    inputs_[pastInputs_[i]].shape =
+        context_->output(size_t(presentOutputs_[i])).shape;
+    context_->swapOutput(size_t(presentOutputs_[i]), pastBuffers_[i]);
+  }
+}
+
+} // namespace terse::rt

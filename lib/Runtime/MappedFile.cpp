@@ -1,0 +1,92 @@
+//===- MappedFile.cpp - a file in memory ------------------------*- C++ -*-===//
+#include "terse/Runtime/MappedFile.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace terse::rt {
+
+namespace {
+const char emptyBytes[1] = {};
+uint64_t pageSize() {
+  static const uint64_t size = uint64_t(::sysconf(_SC_PAGESIZE));
+  return size;
+}
+} // namespace
+
+Mapping::~Mapping() {
+  if (base_)
+    ::munmap(base_, length_);
+}
+
+File::~File() {
+  if (descriptor_ >= 0)
+    ::close(descriptor_);
+}
+
+Result<File> File::open(const std::string &path) {
+  File file;
+  file.path_ = path;
+  file.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file.descriptor_ < 0)
+    return fail(Code::Io, "cannot open '%s': %s", path.c_str(),
+                std::strerror(errno));
+  struct stat info;
+  if (::fstat(file.descriptor_, &info) != 0)
+    return fail(Code::Io, "cannot read '%s': %s", path.c_str(),
+                std::strerror(errno));
+  if (!S_ISREG(info.st_mode))
+    return fail(Code::Io, "cannot read '%s': not a regular file", path.c_str());
+  file.size_ = uint64_t(info.st_size);
+  return file;
+}
+
+Result<Mapping> File::map(uint64_t offset, uint64_t size) const {
+  if (offset > size_ || size > size_ - offset)
+    return fail(Code::Io, "'%s' is shorter than expected", path_.c_str());
+  Mapping mapping;
+  if (size == 0) {
+    mapping.data_ = reinterpret_cast<const uint8_t *>(emptyBytes);
+    return mapping;
+  }
+  uint64_t slack = offset % pageSize();
+  void *base = ::mmap(nullptr, size + slack, PROT_READ, MAP_SHARED,
+                      descriptor_, off_t(offset - slack));
+  if (base == MAP_FAILED)
+    return fail(Code::Io, "cannot map '%s': %s", path_.c_str(),
+                std::strerror(errno));
+  mapping.base_ = base;
+  mapping.length_ = size + slack;
+  mapping.data_ = static_cast<const uint8_t *>(base) + slack;
+  mapping.size_ = size;
+  return mapping;
+}
+
+Buffer::~Buffer() {
+  if (data_)
+    ::munmap(data_, capacity_);
+}
+
+bool Buffer::reserve(uint64_t bytes) {
+  if (data_ && bytes <= capacity_)
+    return true;
+  if (bytes > (uint64_t(1) << 46))
+    return false;
+  uint64_t size = (bytes + pageSize() - 1) / pageSize() * pageSize();
+  if (size == 0)
+    size = pageSize();
+  *this = Buffer();
+  void *data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (data == MAP_FAILED)
+    return false;
+  data_ = data;
+  capacity_ = size;
+  return true;
+}
+
+} // namespace terse::rt

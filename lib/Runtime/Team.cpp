@@ -1,0 +1,128 @@
+//===- Team.cpp - threads that run one program together ---------*- C++ -*-===//
+#include "terse/Runtime/Team.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <sched.h>
+#include <system_error>
+
+namespace terse::rt {
+
+namespace {
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+/// Whole CPUs of the control group's quota, or a large number if it has none.
+int quotaCpus() {
+  int cpus = 1 << 20;
+  if (std::FILE *file = std::fopen("/sys/fs/cgroup/cpu.max", "re")) {
+    long long quota = 0, period = 0;
+    if (std::fscanf(file, "%lld %lld", &quota, &period) == 2 && quota > 0 &&
+        period > 0)
+      cpus = int(std::max(1LL, std::min(1LL << 20, quota / period)));
+    std::fclose(file);
+  }
+  return cpus;
+}
+} // namespace
+
+int availableCpus() {
+  int cpus = 0;
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) == 0)
+    cpus = CPU_COUNT(&set);
+  else // more processors than the set holds
+    cpus = int(std::thread::hardware_concurrency());
+  return std::max(1, std::min(cpus, quotaCpus()));
+}
+
+// Spinning pays only while the others really run: with fewer processors than
+// threads, whoever spins keeps the one that it waits for from running.
+Team::Team(int threads)
+    : size_(threads), spins_(threads <= availableCpus() ? 2000 : 16) {}
+
+Result<std::unique_ptr<Team>> Team::create(int threads) {
+  std::unique_ptr<Team> team(new Team(threads));
+  try {
+    team->workers_.reserve(size_t(threads) - 1);
+    for (int i = 1; i < threads; ++i)
+      team->workers_.emplace_back(&Team::work, team.get(), i);
+  } catch (const std::system_error &error) {
+    return fail(Code::OutOfMemory, "cannot start %d threads: %s", threads,
+                error.what());
+  }
+  return team;
+}
+
+Team::~Team() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stop_ = true;
+    job_.fetch_add(1, std::memory_order_release);
+  }
+  wake_.notify_all();
+  for (std::thread &worker : workers_)
+    worker.join();
+}
+
+// The last to arrive resets the count before it opens the next phase, so the
+// barrier can be used again at once.
+void Team::arrive() {
+  if (size_ == 1)
+    return;
+  uint32_t phase = phase_.load(std::memory_order_acquire);
+  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
+    arrived_.store(0, std::memory_order_relaxed);
+    phase_.store(phase + 1, std::memory_order_release);
+    return;
+  }
+  for (int i = 0; phase_.load(std::memory_order_acquire) == phase; ++i) {
+    if (i < spins_)
+      pause();
+    else
+      ::sched_yield();
+  }
+}
+
+void Team::work(int thread) {
+  uint32_t seen = 0;
+  while (true) {
+    for (int i = 0;
+         i < spins_ && job_.load(std::memory_order_acquire) == seen; ++i)
+      pause();
+    if (job_.load(std::memory_order_acquire) == seen) {
+      std::unique_lock<std::mutex> lock(mutex_);
+      sleeping_.fetch_add(1);
+      wake_.wait(lock, [&] { return job_.load() != seen; });
+      sleeping_.fetch_sub(1);
+    }
+    // Jobs cannot be missed: the next one starts after all have arrived.
+    ++seen;
+    if (stop_)
+      return;
+    entry_(call_, thread, size_);
+    arrive();
+  }
+}
+
+void Team::run(TerseEntryFn entry, const TerseCall *call) {
+  if (size_ == 1)
+    return entry(call, 0, 1);
+  entry_ = entry;
+  call_ = call;
+  // Sequentially consistent with the sleeper's count: either the worker sees
+  // the job before it sleeps or we see that it sleeps.
+  job_.fetch_add(1);
+  if (sleeping_.load() != 0) {
+    { std::lock_guard<std::mutex> lock(mutex_); }
+    wake_.notify_all();
+  }
+  entry(call, 0, size_);
+  arrive();
+}
+
+} // namespace terse::rt

@@ -1,0 +1,167 @@
+//===- Generate.cpp - text from a prompt ------------------------*- C++ -*-===//
+#include "Run.h"
+
+#include "terse/Runtime/LanguageModel.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <unistd.h>
+
+namespace terse::run {
+
+using namespace rt;
+
+namespace {
+
+/// Prints what is generated as it comes: text if there is a tokenizer,
+/// otherwise token numbers.
+class Stream {
+public:
+  Stream(const Tokenizer *tokenizer, bool print, bool first)
+      : tokenizer_(tokenizer), print_(print), first_(first) {}
+
+  void push(int32_t token) {
+    if (!tokenizer_)
+      return write((first_ ? "" : " ") + std::to_string(token));
+    write(utf8_.push(tokenizer_->piece(token, first_)));
+  }
+  void finish() {
+    if (tokenizer_)
+      write(utf8_.finish());
+    if (print_)
+      std::fputc('\n', stdout);
+  }
+  const std::string &text() const { return text_; }
+
+private:
+  void write(const std::string &text) {
+    first_ = false;
+    text_ += text;
+    if (print_ && !text.empty()) {
+      std::fwrite(text.data(), 1, text.size(), stdout);
+      std::fflush(stdout);
+    }
+  }
+
+  const Tokenizer *tokenizer_;
+  bool print_, first_;
+  Utf8Stream utf8_;
+  std::string text_;
+};
+
+} // namespace
+
+Status generate(Session &session) {
+  const Options &options = session.options;
+  std::unique_ptr<Tokenizer> tokenizer;
+  bool hasText = !options.tokenizer.empty() ||
+                 !session.model->manifest().tokenizerKind.empty() ||
+                 !session.model->tokenizer().empty();
+  if (options.prompt || hasText) {
+    Result<std::unique_ptr<Tokenizer>> opened = session.tokenizer();
+    if (opened.ok())
+      tokenizer = std::move(*opened);
+    else if (options.prompt || !options.tokenizer.empty())
+      return opened.status(); // token ids work without
+  }
+
+  std::vector<int32_t> prompt;
+  if (options.promptIds)
+    prompt = *options.promptIds;
+  bool bos = options.bos ||
+             (options.prompt && !options.noBos && tokenizer &&
+              tokenizer->promptsBeginWithBos());
+  if (bos) {
+    if (!tokenizer || tokenizer->bos() < 0)
+      return fail(Code::InvalidArgument,
+                  "--bos: the tokenizer has no token for a new text");
+    prompt.insert(prompt.begin(), tokenizer->bos());
+  }
+  if (options.prompt) {
+    Result<std::vector<int32_t>> ids = tokenizer->encode(*options.prompt);
+    if (!ids.ok())
+      return ids.status();
+    prompt.insert(prompt.end(), ids->begin(), ids->end());
+  }
+  if (prompt.empty())
+    return fail(Code::InvalidArgument,
+                "the prompt is empty; expected at least one token (or --bos)");
+
+  // The last token generated is not run through the model.
+  int64_t needed = int64_t(prompt.size()) + std::max<int64_t>(
+                                                options.maxTokens - 1, 0);
+  if (needed < int64_t(prompt.size()) || needed > (int64_t(1) << 31))
+    return fail(Code::InvalidArgument, "--max-tokens is too large");
+  Result<std::unique_ptr<LanguageModel>> created = LanguageModel::create(
+      session.model, session.contextOptions(needed));
+  if (!created.ok())
+    return created.status();
+  LanguageModel &model = **created;
+
+  bool print = !options.json;
+  if (print && options.prompt && ::isatty(STDOUT_FILENO)) {
+    std::fwrite(options.prompt->data(), 1, options.prompt->size(), stdout);
+    std::fflush(stdout);
+  }
+  Stream stream(tokenizer.get(), print, options.prompt && options.prompt->empty());
+  Sampler sampler(options.sampler);
+  int64_t next = -1;
+  auto choose = [&](int64_t, const float *logits) {
+    next = sampler.next(logits, model.vocabulary());
+  };
+
+  std::vector<int32_t> generated;
+  std::string reason = "length";
+  Clock clock;
+  double prefill = 0;
+  Status status =
+      model.eval(prompt.data(), int64_t(prompt.size()), true, choose);
+  while (status.ok() && int64_t(generated.size()) < options.maxTokens) {
+    if (next < 0) {
+      status = fail(Code::Internal,
+                    "the logits after %zu tokens are not numbers",
+                    prompt.size() + generated.size());
+      break;
+    }
+    if (generated.empty())
+      prefill = clock.seconds();
+    if (tokenizer && !options.ignoreEos && next == tokenizer->eos()) {
+      reason = "eos";
+      break;
+    }
+    int32_t token = int32_t(next);
+    generated.push_back(token);
+    stream.push(token);
+    if (int64_t(generated.size()) == options.maxTokens)
+      break;
+    status = model.eval(&token, 1, true, choose);
+    if (status.code() == Code::ContextFull && options.context) {
+      status = Status(); // what the user asked for with --context
+      reason = "context";
+      break;
+    }
+  }
+  double total = clock.seconds();
+  stream.finish();
+  if (!status.ok())
+    return status;
+
+  if (prefill == 0)
+    prefill = total;
+  double decoded = double(generated.size()) - 1;
+  session.report.add("text", tokenizer ? stream.text() : std::string());
+  session.report.add("token_ids", generated);
+  session.report.add("prompt_token_ids", prompt);
+  session.report.add("finish_reason", reason);
+  session.report.add("first_token_s", prefill);
+  session.report.add("prefill_tokens_per_s", double(prompt.size()) / prefill);
+  session.timing("first token", prefill * 1e3, "ms");
+  session.timing("prefill", double(prompt.size()) / prefill, "tokens/s");
+  if (decoded > 0) {
+    session.report.add("decode_tokens_per_s", decoded / (total - prefill));
+    session.timing("decode", decoded / (total - prefill), "tokens/s");
+  }
+  return Status();
+}
+
+} // namespace terse::run
