@@ -37,6 +37,21 @@ bool parseIds(const std::string &text, std::vector<int32_t> &ids) {
   }
 }
 
+/// Options that help shows together. Not CLI11's option groups, which are
+/// applications of their own and do not name their options to the outer one.
+struct Group {
+  CLI::App &app;
+  std::string name;
+
+  template <typename T>
+  CLI::Option *add_option(const char *option, T &value, const char *help) {
+    return app.add_option(option, value, help)->group(name);
+  }
+  CLI::Option *add_flag(const char *option, bool &value, const char *help) {
+    return app.add_flag(option, value, help)->group(name);
+  }
+};
+
 std::vector<std::string> optionNames(const CLI::App &app) {
   std::vector<std::string> names;
   for (const CLI::Option *option : app.get_options())
@@ -53,94 +68,92 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
                         : "Runs a model compiled by tersec.",
                haveSelf ? "" : "terse-run");
   std::string promptIds, level;
-  CLI::Option *artifact = nullptr;
   if (!haveSelf)
-    artifact = app.add_option("artifact", options.artifact,
-                              "The compiled model (.so)");
+    app.add_option("artifact", options.artifact, "The compiled model (.so)");
 
-  auto *once = app.add_option_group("One run");
-  once->add_option("--inputs", options.inputs,
+  Group once{app, "One run"};
+  once.add_option("--inputs", options.inputs,
                    "Inputs by name, from a NumPy archive")
       ->type_name("IN.npz");
-  once->add_option("--input", options.input,
+  once.add_option("--input", options.input,
                    "One input, from a NumPy array; may be repeated")
       ->type_name("NAME=FILE.npy")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  once->add_option("--outputs", options.outputs,
+  once.add_option("--outputs", options.outputs,
                    "Write the outputs to a NumPy archive")
       ->type_name("OUT.npz");
 
-  auto *text = app.add_option_group("Text generation");
+  Group text{app, "Text generation"};
   std::string prompt;
   auto *promptOption =
-      text->add_option("--prompt", prompt, "Continue this text")
+      text.add_option("--prompt", prompt, "Continue this text")
           ->type_name("TEXT");
   auto *idsOption =
-      text->add_option("--prompt-ids", promptIds, "Continue these tokens")
+      text.add_option("--prompt-ids", promptIds, "Continue these tokens")
           ->type_name("ID,ID,...");
-  text->add_option("--max-tokens", options.maxTokens,
+  text.add_option("--max-tokens", options.maxTokens,
                    "Stop after N tokens (default 256)")
       ->type_name("N");
-  text->add_option("--temperature", options.sampler.temperature,
+  text.add_option("--temperature", options.sampler.temperature,
                    "Flatten (above 1) or sharpen the distribution that tokens "
                    "are drawn from; 0, the default: always the likeliest token")
       ->type_name("T");
-  text->add_option("--top-k", options.sampler.topK,
+  text.add_option("--top-k", options.sampler.topK,
                    "Draw from the K likeliest tokens only; 0: from all")
       ->type_name("K");
-  text->add_option("--top-p", options.sampler.topP,
+  text.add_option("--top-p", options.sampler.topP,
                    "Draw from the likeliest tokens that together have "
                    "probability P")
       ->type_name("P");
-  text->add_option("--seed", options.sampler.seed,
+  text.add_option("--seed", options.sampler.seed,
                    "Number that the draws follow from (default 0)")
       ->type_name("N");
-  text->add_flag("--bos", options.bos, "Begin with the token for a new text");
-  text->add_flag("--no-bos", options.noBos,
+  text.add_flag("--bos", options.bos, "Begin with the token for a new text");
+  text.add_flag("--no-bos", options.noBos,
                  "Do not (default: as usual for the kind of tokenizer)");
-  text->add_flag("--ignore-eos", options.ignoreEos,
+  text.add_flag("--ignore-eos", options.ignoreEos,
                  "Go on after the token for the end of a text");
 
-  auto *quality = app.add_option_group("Quality");
+  Group quality{app, "Quality"};
   quality
-      ->add_option("--perplexity", options.perplexity,
+      .add_option("--perplexity", options.perplexity,
                    "Perplexity on a text, in windows run each alone")
       ->type_name("FILE");
-  quality->add_option("--window", options.window,
+  quality.add_option("--window", options.window,
                       "Tokens in a window (default 256)")
       ->type_name("W");
-  quality->add_option("--max-windows", options.maxWindows,
+  quality.add_option("--max-windows", options.maxWindows,
                       "Only the first N windows (default: all)")
       ->type_name("N");
   quality
-      ->add_option("--against", options.against,
+      .add_option("--against", options.against,
                    "Also compare with this artifact: KL divergence of this "
                    "model from it, top-1 agreement")
       ->type_name("ARTIFACT");
 
-  auto *general = app.add_option_group("General");
-  general->add_option("--tokenizer", options.tokenizer,
+  Group general{app, "General"};
+  general.add_option("--tokenizer", options.tokenizer,
                       "Tokenizer to use instead of the artifact's: a "
                       "SentencePiece model, a .bin file of llama2.c, or the "
                       "word 'bytes'")
       ->type_name("FILE");
-  general->add_option("--threads", options.threads,
+  general.add_option("--threads", options.threads,
                       "Threads (default: all processors)")
       ->type_name("N");
-  general->add_option("--context", options.context,
+  general.add_option("--context", options.context,
                       "Room for N tokens (default: what the run needs)")
       ->type_name("N");
   auto *levelOption =
-      general->add_option("--cpu-level", level,
+      general.add_option("--cpu-level", level,
                           "Use the code for a lesser processor: baseline, "
                           "avx2 or avx512vnni")
           ->type_name("LEVEL");
-  general->add_flag("--verify", options.verify,
+  general.add_flag("--verify", options.verify,
                     "Compare the hash of the weights first");
-  general->add_flag("--timing", options.timing,
+  general.add_flag("--timing", options.timing,
                     "Print times and memory to standard error");
-  general->add_flag("--json", options.json,
+  general.add_flag("--json", options.json,
                     "Print one JSON object instead of text");
   app.set_version_flag("--version", std::string("terse-run ") + TERSE_VERSION);
 

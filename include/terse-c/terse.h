@@ -1,0 +1,242 @@
+/*===- terse.h - running compiled models, the C interface --------*- C -*-===*
+ *
+ * Runs artifacts that tersec wrote. Link with -lterse_rt, which needs nothing
+ * but the C and C++ libraries.
+ *
+ *   terse_model *model;
+ *   terse_context *context;
+ *   if (terse_model_open("model.so", NULL, &model) != TERSE_OK ||
+ *       terse_context_create(model, NULL, &context) != TERSE_OK)
+ *     puts(terse_last_error());
+ *
+ * Conventions
+ *   - Functions that can fail return a terse_status; the reason is in
+ *     terse_last_error() of the same thread. On failure nothing is written to
+ *     the output arguments. Nothing is ever printed and the process never ends.
+ *   - Tensors are contiguous and row-major.
+ *   - Structures that the caller fills begin with `size`; set it to
+ *     sizeof(the structure), or use the INIT macros. A newer library then
+ *     understands older callers.
+ *   - A model may be used by any number of threads at once; a context,
+ *     tokenizer stream or sampler by one at a time.
+ *===----------------------------------------------------------------------===*/
+#ifndef TERSE_C_TERSE_H
+#define TERSE_C_TERSE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TERSE_API __attribute__((visibility("default")))
+
+/** Version of this interface: additions raise the minor number, changes that
+ * break callers the major one. */
+#define TERSE_API_VERSION_MAJOR 0
+#define TERSE_API_VERSION_MINOR 1
+
+/** Major version in the upper 16 bits, minor in the lower, of the library. */
+TERSE_API uint32_t terse_api_version(void);
+/** Version of Terse, such as "0.1.0". */
+TERSE_API const char *terse_version(void);
+
+/*===-- Errors ------------------------------------------------------------===*/
+
+typedef enum terse_status {
+  TERSE_OK = 0,
+  TERSE_INVALID_ARGUMENT = 1, /**< inputs do not fit the model */
+  TERSE_IO = 2,               /**< the operating system refused */
+  TERSE_BAD_ARTIFACT = 3,     /**< truncated, damaged, or not an artifact */
+  TERSE_UNSUPPORTED = 4,      /**< not for this machine or this version */
+  TERSE_OUT_OF_MEMORY = 5,
+  TERSE_CONTEXT_FULL = 6, /**< no room for more tokens */
+  TERSE_INTERNAL = 7
+} terse_status;
+
+/** Why the last function that failed in this thread did. Valid until the next
+ * failure in this thread; never null. */
+TERSE_API const char *terse_last_error(void);
+
+/*===-- Models ------------------------------------------------------------===*/
+
+/** An open artifact: code loaded, weights mapped (not read, not copied). */
+typedef struct terse_model terse_model;
+
+typedef struct terse_model_options {
+  size_t size;
+  /** "baseline", "avx2" or "avx512vnni" to force that code; null: the best
+   * that the machine and the artifact have. */
+  const char *cpu_level;
+} terse_model_options;
+#define TERSE_MODEL_OPTIONS_INIT {sizeof(terse_model_options), NULL}
+
+/** Opens an artifact. `options` may be null. */
+TERSE_API terse_status terse_model_open(const char *path,
+                                        const terse_model_options *options,
+                                        terse_model **model);
+/** Opens the model that is linked into this program (tersec --emit=obj|exe). */
+TERSE_API terse_status terse_model_open_self(const terse_model_options *options,
+                                             terse_model **model);
+/** Closes a model; contexts made from it stay valid. Null is allowed. */
+TERSE_API void terse_model_close(terse_model *model);
+
+/** The manifest: JSON, UTF-8, terminated. Valid while the model is open. */
+TERSE_API const char *terse_model_manifest(const terse_model *model);
+/** The CPU level in use. */
+TERSE_API const char *terse_model_cpu_level(const terse_model *model);
+/** Reads all weights and compares their hash with the manifest's. */
+TERSE_API terse_status terse_model_verify(const terse_model *model);
+
+typedef enum terse_dtype {
+  TERSE_F32 = 0,
+  TERSE_F16 = 1,
+  TERSE_BF16 = 2,
+  TERSE_F64 = 3,
+  TERSE_I8 = 4,
+  TERSE_U8 = 5,
+  TERSE_I16 = 6,
+  TERSE_U16 = 7,
+  TERSE_I32 = 8,
+  TERSE_U32 = 9,
+  TERSE_I64 = 10,
+  TERSE_U64 = 11,
+  TERSE_BOOL = 12 /**< one byte, 0 or 1 */
+} terse_dtype;
+
+/** Bytes of an element; 0 if `dtype` is none. */
+TERSE_API size_t terse_dtype_size(terse_dtype dtype);
+
+/** What the model expects or gives. Strings live as long as the model. */
+typedef struct terse_tensor_info {
+  const char *name;
+  const char *role; /**< "input_ids", "logits", ...; "" if none */
+  terse_dtype dtype;
+  size_t rank;
+} terse_tensor_info;
+
+TERSE_API size_t terse_model_input_count(const terse_model *model);
+TERSE_API size_t terse_model_output_count(const terse_model *model);
+TERSE_API terse_status terse_model_input(const terse_model *model, size_t index,
+                                         terse_tensor_info *info);
+TERSE_API terse_status terse_model_output(const terse_model *model,
+                                          size_t index,
+                                          terse_tensor_info *info);
+/** A dimension as text: a number, or an expression over symbols such as
+ * "past + sequence"; null if there is none of these indices. */
+TERSE_API const char *terse_model_input_dim(const terse_model *model,
+                                            size_t index, size_t dimension);
+TERSE_API const char *terse_model_output_dim(const terse_model *model,
+                                             size_t index, size_t dimension);
+
+/*===-- Running any model -------------------------------------------------===*/
+
+/** What changes while a model runs: states, scratch memory, outputs, threads. */
+typedef struct terse_context terse_context;
+
+typedef struct terse_context_options {
+  size_t size;
+  int32_t threads;  /**< 0: all processors available */
+  int64_t capacity; /**< tokens that the states have room for; memory is taken
+                         as they come; 0: 2048 */
+  int64_t batch;    /**< sequences that the states hold; 0: 1 */
+} terse_context_options;
+#define TERSE_CONTEXT_OPTIONS_INIT {sizeof(terse_context_options), 0, 0, 0}
+
+/** Makes a context. `options` may be null. */
+TERSE_API terse_status terse_context_create(const terse_model *model,
+                                            const terse_context_options *options,
+                                            terse_context **context);
+TERSE_API void terse_context_destroy(terse_context *context);
+
+/** A tensor by name. */
+typedef struct terse_tensor {
+  const char *name;
+  terse_dtype dtype;
+  size_t rank;
+  const int64_t *shape; /**< rank sizes */
+  const void *data;     /**< aligned to its elements */
+} terse_tensor;
+
+/** Runs the model once. All inputs must be given, in any order, with the types
+ * and shapes of the manifest; equal symbols must have equal sizes. The data is
+ * read in place during the call. States advance by the length of `input_ids`. */
+TERSE_API terse_status terse_context_run(terse_context *context,
+                                         const terse_tensor *inputs,
+                                         size_t input_count);
+/** Output `index` of the last run; valid until the next one. */
+TERSE_API terse_status terse_context_output(const terse_context *context,
+                                            size_t index, terse_tensor *output);
+
+/*===-- Language models ---------------------------------------------------===*/
+
+/** Runs tokens through the model and leaves their effect in the context: in the
+ * artifact's states, by feeding its cache outputs back, or by running the whole
+ * text again, whichever the model allows. `logits` receives `vocabulary` floats:
+ * those after the last token. Do not mix with terse_context_run. */
+TERSE_API terse_status terse_eval(terse_context *context, const int32_t *tokens,
+                                  size_t count, float *logits);
+/** Number of logits; 0 if this is no language model. */
+TERSE_API size_t terse_vocabulary(terse_context *context);
+/** Tokens that the context holds. */
+TERSE_API int64_t terse_past(const terse_context *context);
+/** Forgets all tokens. */
+TERSE_API void terse_reset(terse_context *context);
+
+typedef struct terse_generate_options {
+  size_t size;
+  int64_t max_tokens;
+  float temperature; /**< 0: always the likeliest token, the lowest of equals */
+  int32_t top_k;     /**< 0: all */
+  float top_p;       /**< 1: all */
+  uint64_t seed;
+  int32_t stop_token; /**< ends the text, is not given out; -1: none */
+} terse_generate_options;
+#define TERSE_GENERATE_OPTIONS_INIT                                            \
+  {sizeof(terse_generate_options), 256, 0.0f, 0, 1.0f, 0, -1}
+
+/** Receives each token as it is chosen; returns 0 to go on. */
+typedef int (*terse_token_fn)(void *user, int32_t token);
+
+/** Continues a prompt of at least one token, after what the context holds. */
+TERSE_API terse_status terse_generate(terse_context *context,
+                                      const int32_t *prompt, size_t count,
+                                      const terse_generate_options *options,
+                                      terse_token_fn on_token, void *user);
+
+/*===-- Tokenizers --------------------------------------------------------===*/
+
+typedef struct terse_tokenizer terse_tokenizer;
+
+/** The tokenizer that is embedded in an artifact. SentencePiece models need
+ * libterse_sentencepiece.so. */
+TERSE_API terse_status terse_tokenizer_of_model(const terse_model *model,
+                                                terse_tokenizer **tokenizer);
+/** A SentencePiece model, a .bin file of llama2.c, or the word "bytes". */
+TERSE_API terse_status terse_tokenizer_open(const char *path,
+                                            terse_tokenizer **tokenizer);
+TERSE_API void terse_tokenizer_close(terse_tokenizer *tokenizer);
+
+/** Tokens that begin and end a text; -1 if there are none. */
+TERSE_API int32_t terse_tokenizer_bos(const terse_tokenizer *tokenizer);
+TERSE_API int32_t terse_tokenizer_eos(const terse_tokenizer *tokenizer);
+
+/** Writes up to `capacity` tokens of a text and the number that it has to
+ * `count`; call it with capacity 0 to learn how many. */
+TERSE_API terse_status terse_tokenizer_encode(const terse_tokenizer *tokenizer,
+                                              const char *text, size_t size,
+                                              int32_t *tokens, size_t capacity,
+                                              size_t *count);
+/** Writes up to `capacity` bytes that a token adds to a text and their number
+ * to `size`. They may be a part of a character. `first`: no text precedes. */
+TERSE_API terse_status terse_tokenizer_piece(const terse_tokenizer *tokenizer,
+                                             int32_t token, int first,
+                                             char *text, size_t capacity,
+                                             size_t *size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TERSE_C_TERSE_H */

@@ -1,0 +1,401 @@
+//===- CAPI.cpp - the C interface -------------------------------*- C++ -*-===//
+#include "terse-c/terse.h"
+
+#include "terse/Runtime/LanguageModel.h"
+#include "terse/Runtime/Sampler.h"
+#include "terse/Runtime/Tokenizer.h"
+#include "terse/Runtime/Version.h"
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <new>
+
+using namespace terse::rt;
+
+struct terse_model {
+  std::shared_ptr<const Model> model;
+};
+
+struct terse_context {
+  std::shared_ptr<const Model> model;
+  ContextOptions options;
+  // Made when first needed: which of the two depends on what is called.
+  std::unique_ptr<Context> context;
+  std::unique_ptr<LanguageModel> language;
+  std::vector<TensorView> inputs;
+};
+
+struct terse_tokenizer {
+  std::unique_ptr<Tokenizer> tokenizer;
+};
+
+namespace {
+
+thread_local std::string lastError;
+
+terse_status report(const Status &status) {
+  if (status.ok())
+    return TERSE_OK;
+  lastError = status.message();
+  return terse_status(status.code());
+}
+
+terse_status invalid(const char *message) {
+  return report(Status(Code::InvalidArgument, message));
+}
+
+/// Runs `body`, which returns a Status; no exception gets out.
+template <typename F> terse_status guarded(F body) noexcept {
+  try {
+    return report(body());
+  } catch (const std::bad_alloc &) {
+    lastError.assign("out of memory");
+    return TERSE_OUT_OF_MEMORY;
+  } catch (const std::exception &error) {
+    lastError.assign(error.what());
+    return TERSE_INTERNAL;
+  }
+}
+
+/// A copy of a caller's structure in which fields that an older caller does not
+/// have keep their defaults.
+template <typename T> T optionsOr(const T *given, T defaults) {
+  if (given)
+    std::memcpy(&defaults, given, std::min(given->size, sizeof(T)));
+  return defaults;
+}
+
+Status parseLevel(const terse_model_options *given,
+                  std::optional<CpuLevel> &level) {
+  terse_model_options options = optionsOr(given, TERSE_MODEL_OPTIONS_INIT);
+  CpuLevel value;
+  if (!options.cpu_level)
+    return Status();
+  if (!parseCpuLevel(options.cpu_level, value))
+    return fail(Code::InvalidArgument,
+                "expected CPU level baseline, avx2 or avx512vnni; got '%s'",
+                options.cpu_level);
+  level = value;
+  return Status();
+}
+
+terse_status tensorInfo(const std::vector<TensorSpec> &specs, size_t index,
+                        terse_tensor_info *info) {
+  if (index >= specs.size())
+    return invalid("no tensor of this index");
+  const TensorSpec &spec = specs[index];
+  *info = {spec.name.c_str(), spec.role.c_str(), terse_dtype(spec.dtype),
+           spec.shape.size()};
+  return TERSE_OK;
+}
+
+const char *dimension(const std::vector<TensorSpec> &specs, size_t index,
+                      size_t at) {
+  if (index >= specs.size() || at >= specs[index].shapeText.size())
+    return nullptr;
+  return specs[index].shapeText[at].c_str();
+}
+
+Status needContext(terse_context &self) {
+  if (self.language)
+    return Status(Code::InvalidArgument,
+                  "this context is used for terse_eval; expected another one "
+                  "for terse_context_run");
+  if (self.context)
+    return Status();
+  auto created = Context::create(self.model, self.options);
+  if (created.ok())
+    self.context = std::move(*created);
+  return created.status();
+}
+
+Status needLanguage(terse_context &self) {
+  if (self.context)
+    return Status(Code::InvalidArgument,
+                  "this context is used for terse_context_run; expected "
+                  "another one for terse_eval");
+  if (self.language)
+    return Status();
+  auto created = LanguageModel::create(self.model, self.options);
+  if (created.ok())
+    self.language = std::move(*created);
+  return created.status();
+}
+
+Status runContext(terse_context &self, const terse_tensor *inputs,
+                  size_t count) {
+  if (Status status = needContext(self); !status.ok())
+    return status;
+  const Manifest &manifest = self.model->manifest();
+  self.inputs.resize(manifest.inputs.size());
+  std::vector<bool> given(manifest.inputs.size());
+  for (size_t i = 0; i < count; ++i) {
+    const terse_tensor &tensor = inputs[i];
+    int index =
+        tensor.name ? Manifest::find(manifest.inputs, tensor.name) : -1;
+    if (index < 0)
+      return fail(Code::InvalidArgument, "the model has no input '%s'",
+                  tensor.name ? tensor.name : "(null)");
+    if (given[index])
+      return fail(Code::InvalidArgument, "input '%s' is given twice",
+                  tensor.name);
+    if (!terse_dtype_size(tensor.dtype) || (tensor.rank && !tensor.shape))
+      return fail(Code::InvalidArgument, "input '%s' is not a tensor",
+                  tensor.name);
+    given[index] = true;
+    self.inputs[index].dtype = DType(tensor.dtype);
+    self.inputs[index].shape.assign(tensor.shape, tensor.shape + tensor.rank);
+    self.inputs[index].data = tensor.data;
+  }
+  for (size_t i = 0; i < given.size(); ++i)
+    if (!given[i])
+      return fail(Code::InvalidArgument, "input '%s' is missing",
+                  manifest.inputs[i].name.c_str());
+  return self.context->run(self.inputs);
+}
+
+Status generateTokens(terse_context &self, const int32_t *prompt, size_t count,
+                      const terse_generate_options &options,
+                      terse_token_fn onToken, void *user) {
+  if (Status status = needLanguage(self); !status.ok())
+    return status;
+  if (!count)
+    return Status(Code::InvalidArgument,
+                  "the prompt is empty; expected at least one token");
+  LanguageModel &model = *self.language;
+  SamplerOptions sampling;
+  sampling.temperature = options.temperature;
+  sampling.topK = options.top_k;
+  sampling.topP = options.top_p;
+  sampling.seed = options.seed;
+  Sampler sampler(sampling);
+  int64_t next = -1;
+  auto choose = [&](int64_t, const float *logits) {
+    next = sampler.next(logits, model.vocabulary());
+  };
+  Status status = model.eval(prompt, int64_t(count), true, choose);
+  for (int64_t i = 0; status.ok() && i < options.max_tokens; ++i) {
+    if (next < 0)
+      return Status(Code::Internal, "the logits are not numbers");
+    int32_t token = int32_t(next);
+    if (token == options.stop_token || onToken(user, token) != 0 ||
+        i + 1 == options.max_tokens)
+      break;
+    status = model.eval(&token, 1, true, choose);
+  }
+  return status;
+}
+
+} // namespace
+
+uint32_t terse_api_version(void) {
+  return TERSE_API_VERSION_MAJOR << 16 | TERSE_API_VERSION_MINOR;
+}
+const char *terse_version(void) { return TERSE_VERSION; }
+const char *terse_last_error(void) { return lastError.c_str(); }
+
+terse_status terse_model_open(const char *path,
+                              const terse_model_options *options,
+                              terse_model **model) {
+  return guarded([&]() -> Status {
+    std::optional<CpuLevel> level;
+    if (Status status = parseLevel(options, level); !status.ok())
+      return status;
+    if (!path || !model)
+      return Status(Code::InvalidArgument, "expected a path and a result");
+    auto opened = Model::open(path, level);
+    if (opened.ok())
+      *model = new terse_model{*opened};
+    return opened.status();
+  });
+}
+
+terse_status terse_model_open_self(const terse_model_options *options,
+                                   terse_model **model) {
+  return guarded([&]() -> Status {
+    std::optional<CpuLevel> level;
+    if (Status status = parseLevel(options, level); !status.ok())
+      return status;
+    auto opened = Model::openSelf(level);
+    if (opened.ok())
+      *model = new terse_model{*opened};
+    return opened.status();
+  });
+}
+
+void terse_model_close(terse_model *model) { delete model; }
+
+const char *terse_model_manifest(const terse_model *model) {
+  return model->model->manifest().text.c_str();
+}
+const char *terse_model_cpu_level(const terse_model *model) {
+  return nameOf(model->model->level());
+}
+terse_status terse_model_verify(const terse_model *model) {
+  return guarded([&] { return model->model->verify(); });
+}
+
+size_t terse_dtype_size(terse_dtype dtype) {
+  return int(dtype) >= 0 && int(dtype) <= int(DType::Bool)
+             ? sizeOf(DType(dtype))
+             : 0;
+}
+
+size_t terse_model_input_count(const terse_model *model) {
+  return model->model->manifest().inputs.size();
+}
+size_t terse_model_output_count(const terse_model *model) {
+  return model->model->manifest().outputs.size();
+}
+terse_status terse_model_input(const terse_model *model, size_t index,
+                               terse_tensor_info *info) {
+  return tensorInfo(model->model->manifest().inputs, index, info);
+}
+terse_status terse_model_output(const terse_model *model, size_t index,
+                                terse_tensor_info *info) {
+  return tensorInfo(model->model->manifest().outputs, index, info);
+}
+const char *terse_model_input_dim(const terse_model *model, size_t index,
+                                  size_t at) {
+  return dimension(model->model->manifest().inputs, index, at);
+}
+const char *terse_model_output_dim(const terse_model *model, size_t index,
+                                   size_t at) {
+  return dimension(model->model->manifest().outputs, index, at);
+}
+
+terse_status terse_context_create(const terse_model *model,
+                                  const terse_context_options *given,
+                                  terse_context **context) {
+  return guarded([&]() -> Status {
+    terse_context_options options =
+        optionsOr(given, TERSE_CONTEXT_OPTIONS_INIT);
+    std::unique_ptr<terse_context> self(new terse_context);
+    self->model = model->model;
+    self->options.threads = options.threads;
+    if (options.capacity)
+      self->options.capacity = options.capacity;
+    if (options.batch)
+      self->options.batch = options.batch;
+    *context = self.release();
+    return Status();
+  });
+}
+
+void terse_context_destroy(terse_context *context) { delete context; }
+
+terse_status terse_context_run(terse_context *context,
+                               const terse_tensor *inputs, size_t count) {
+  return guarded([&] { return runContext(*context, inputs, count); });
+}
+
+terse_status terse_context_output(const terse_context *context, size_t index,
+                                  terse_tensor *output) {
+  const std::vector<TensorSpec> &specs = context->model->manifest().outputs;
+  if (index >= specs.size() || !context->context ||
+      !context->context->output(index).data)
+    return invalid("no output of this index, or the model has not run");
+  const TensorView &view = context->context->output(index);
+  *output = {specs[index].name.c_str(), terse_dtype(view.dtype),
+             view.shape.size(), view.shape.data(), view.data};
+  return TERSE_OK;
+}
+
+terse_status terse_eval(terse_context *context, const int32_t *tokens,
+                        size_t count, float *logits) {
+  return guarded([&]() -> Status {
+    if (Status status = needLanguage(*context); !status.ok())
+      return status;
+    LanguageModel &model = *context->language;
+    return model.eval(tokens, int64_t(count), true,
+                      [&](int64_t, const float *row) {
+                        std::copy(row, row + model.vocabulary(), logits);
+                      });
+  });
+}
+
+size_t terse_vocabulary(terse_context *context) {
+  terse_status status = guarded([&] { return needLanguage(*context); });
+  return status == TERSE_OK ? size_t(context->language->vocabulary()) : 0;
+}
+
+int64_t terse_past(const terse_context *context) {
+  return context->language  ? context->language->past()
+         : context->context ? context->context->past()
+                            : 0;
+}
+
+void terse_reset(terse_context *context) {
+  if (context->language)
+    context->language->reset();
+  if (context->context)
+    (void)context->context->rewind(0);
+}
+
+terse_status terse_generate(terse_context *context, const int32_t *prompt,
+                            size_t count, const terse_generate_options *given,
+                            terse_token_fn onToken, void *user) {
+  return guarded([&] {
+    return generateTokens(*context, prompt, count,
+                          optionsOr(given, TERSE_GENERATE_OPTIONS_INIT),
+                          onToken, user);
+  });
+}
+
+terse_status terse_tokenizer_of_model(const terse_model *model,
+                                      terse_tokenizer **tokenizer) {
+  return guarded([&]() -> Status {
+    const std::string &kind = model->model->manifest().tokenizerKind;
+    if (kind.empty() && model->model->tokenizer().empty())
+      return Status(Code::InvalidArgument, "the artifact has no tokenizer");
+    auto made = Tokenizer::create(kind, model->model->tokenizer());
+    if (made.ok())
+      *tokenizer = new terse_tokenizer{std::move(*made)};
+    return made.status();
+  });
+}
+
+terse_status terse_tokenizer_open(const char *path,
+                                  terse_tokenizer **tokenizer) {
+  return guarded([&]() -> Status {
+    auto made = Tokenizer::open(path);
+    if (made.ok())
+      *tokenizer = new terse_tokenizer{std::move(*made)};
+    return made.status();
+  });
+}
+
+void terse_tokenizer_close(terse_tokenizer *tokenizer) { delete tokenizer; }
+
+int32_t terse_tokenizer_bos(const terse_tokenizer *tokenizer) {
+  return tokenizer->tokenizer->bos();
+}
+int32_t terse_tokenizer_eos(const terse_tokenizer *tokenizer) {
+  return tokenizer->tokenizer->eos();
+}
+
+terse_status terse_tokenizer_encode(const terse_tokenizer *tokenizer,
+                                    const char *text, size_t size,
+                                    int32_t *tokens, size_t capacity,
+                                    size_t *count) {
+  return guarded([&]() -> Status {
+    auto ids = tokenizer->tokenizer->encode({text, size});
+    if (!ids.ok())
+      return ids.status();
+    std::copy_n(ids->begin(), std::min(capacity, ids->size()), tokens);
+    *count = ids->size();
+    return Status();
+  });
+}
+
+terse_status terse_tokenizer_piece(const terse_tokenizer *tokenizer,
+                                   int32_t token, int first, char *text,
+                                   size_t capacity, size_t *size) {
+  return guarded([&]() -> Status {
+    std::string piece = tokenizer->tokenizer->piece(token, first != 0);
+    std::copy_n(piece.begin(), std::min(capacity, piece.size()), text);
+    *size = piece.size();
+    return Status();
+  });
+}
