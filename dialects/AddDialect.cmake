@@ -4,7 +4,19 @@
 # library, `libTerse.so`, so that tools and plug-ins share one copy of every
 # dialect's type identifiers.
 
-option(TERSE_PCH "Precompile MLIR's headers" ON)
+# The installed package (TerseConfig.cmake) includes this file too: there
+# TERSE_INCLUDE_DIRS is set, and a project of a user's has no precompiled header.
+if(TERSE_INSTALLED)
+  set(TERSE_PCH OFF)
+else()
+  option(TERSE_PCH "Precompile MLIR's headers" ON)
+  set(TERSE_INCLUDE_DIRS
+    ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/include
+    ${PROJECT_SOURCE_DIR}/dialects ${PROJECT_BINARY_DIR}/dialects
+    ${PROJECT_SOURCE_DIR}/passes ${PROJECT_BINARY_DIR}/passes)
+  configure_file(${PROJECT_SOURCE_DIR}/include/terse/Support/PluginVersion.h.in
+    ${PROJECT_BINARY_DIR}/include/terse/Support/PluginVersion.h @ONLY)
+endif()
 set(TERSE_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
 
 if(TERSE_SANITIZE)
@@ -12,17 +24,13 @@ if(TERSE_SANITIZE)
   add_link_options(-fsanitize=${TERSE_SANITIZE})
 endif()
 
-set(TERSE_INCLUDE_DIRS
-  ${PROJECT_SOURCE_DIR}/include ${PROJECT_BINARY_DIR}/include
-  ${PROJECT_SOURCE_DIR}/dialects ${PROJECT_BINARY_DIR}/dialects
-  ${PROJECT_SOURCE_DIR}/passes ${PROJECT_BINARY_DIR}/passes)
-
 # Compile settings of everything that includes MLIR's headers.
 add_library(terse_compile_settings INTERFACE)
 target_include_directories(terse_compile_settings INTERFACE ${TERSE_INCLUDE_DIRS})
 target_include_directories(terse_compile_settings SYSTEM INTERFACE ${MLIR_INCLUDE_DIRS} ${LLVM_INCLUDE_DIRS})
 separate_arguments(TERSE_LLVM_DEFINITIONS NATIVE_COMMAND "${LLVM_DEFINITIONS}")
 target_compile_definitions(terse_compile_settings INTERFACE ${TERSE_LLVM_DEFINITIONS})
+target_compile_features(terse_compile_settings INTERFACE cxx_std_17)
 target_compile_options(terse_compile_settings INTERFACE
   -fno-rtti -fno-exceptions -fvisibility-inlines-hidden -Wall -Wextra -Wno-unused-parameter)
 
@@ -70,6 +78,7 @@ function(terse_link_compiler_library)
   target_link_libraries(Terse PUBLIC MLIR LLVM PRIVATE ${extra} Threads::Threads)
   target_link_options(Terse PRIVATE -Wl,--no-undefined)
   set_target_properties(Terse PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
+  install(TARGETS Terse EXPORT TerseTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endfunction()
 
 # terse_add_tool(NAME SOURCES...): a program linked to the compiler library.
@@ -112,5 +121,31 @@ function(terse_add_dialect name)
   add_custom_target(${name}DialectGenerated DEPENDS ${TABLEGEN_OUTPUT})
   add_dependencies(terse_generated ${name}DialectGenerated)
   terse_add_library(Terse${name}Dialect ${ARG_UNPARSED_ARGUMENTS} LINK ${ARG_LINK})
-  set_property(GLOBAL APPEND PROPERTY TERSE_DIALECTS ${name})
+  terse_add_doc(dialects ${name})
+endfunction()
+
+# terse_add_doc(FOLDER NAME): the page NAME.md that TableGen writes in this
+# folder is collected as docs/FOLDER/NAME.md.
+function(terse_add_doc folder name)
+  set_property(GLOBAL APPEND PROPERTY TERSE_DOCS "${folder}/${name}")
+  set_property(GLOBAL APPEND PROPERTY TERSE_DOC_FILES ${CMAKE_CURRENT_BINARY_DIR}/${name}.md)
+endfunction()
+
+# The target `docs`: every page, in docs/ of the build folder, and an index.
+function(terse_collect_docs)
+  get_property(docs GLOBAL PROPERTY TERSE_DOCS)
+  get_property(files GLOBAL PROPERTY TERSE_DOC_FILES)
+  set(index "# Terse: dialects and passes\n\n")
+  set(outputs)
+  foreach(doc file IN ZIP_LISTS docs files)
+    string(APPEND index "- [${doc}](${doc}.md)\n")
+    set(output ${PROJECT_BINARY_DIR}/docs/${doc}.md)
+    add_custom_command(OUTPUT ${output} DEPENDS ${file}
+      COMMAND ${CMAKE_COMMAND} -E copy ${file} ${output} COMMENT "")
+    list(APPEND outputs ${output})
+  endforeach()
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/docs/README.md CONTENT "${index}" @ONLY)
+  add_custom_target(docs ALL DEPENDS ${outputs})
+  add_dependencies(docs terse_generated)
+  install(DIRECTORY ${PROJECT_BINARY_DIR}/docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR})
 endfunction()

@@ -9,7 +9,8 @@ beyond lit's own:
   %data          the folder of models and texts (REQUIRES: data)
   %models        test/models, the model that the project ships
   %plugins       the folder of plug-ins that the build made
-  %cmake_prefix  what find_package needs to find LLVM
+  %build         the build folder (build/<preset>)
+  %source        the project's folder
 
 Features: data, avx2, avx512vnni, root, asan.
 """
@@ -19,22 +20,21 @@ import os
 import lit.formats
 
 
-config.name = "terse-" + config.terse_suite
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test", ".py"]
 config.excludes = ["Inputs", "lit.cfg.py", "run-tests.py", "unit", "models"]
-config.test_source_root = os.path.join(config.terse_source_dir, config.terse_suite)
-config.test_exec_root = os.path.join(config.terse_binary_dir, config.terse_suite)
 
-bin_dir = os.path.join(config.terse_binary_dir, "bin")
+tools = config.terse_tools_dir
+data = os.environ.get("TERSE_DATA") or os.path.join(
+    os.path.dirname(config.terse_source_dir), "shared", "data")
 config.environment["PATH"] = os.pathsep.join(
-    [bin_dir, config.llvm_tools_dir, config.environment.get("PATH", "")])
+    [tools, config.llvm_tools_dir, config.environment.get("PATH", "")])
 config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
 config.environment["PYTHONPATH"] = os.path.join(
     config.terse_source_dir, "test", "EndToEnd", "Inputs")
 config.environment["TERSE_BUILD"] = config.terse_binary_dir
 config.environment["TERSE_SOURCE"] = config.terse_source_dir
-config.environment["TERSE_DATA"] = config.terse_data_dir
+config.environment["TERSE_DATA"] = data
 for name in ("CCACHE_DIR", "HOME", "LANG"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
@@ -43,7 +43,7 @@ if config.terse_sanitize:
     config.environment["ASAN_OPTIONS"] = "detect_leaks=0"
     config.available_features.add("asan")
 
-if os.path.isdir(os.path.join(config.terse_data_dir, "models")):
+if os.path.isdir(os.path.join(data, "models")):
     config.available_features.add("data")
 if os.geteuid() == 0:
     config.available_features.add("root")
@@ -56,12 +56,13 @@ if {"avx2", "fma", "f16c", "bmi2"} <= set(flags):
 
 # First match wins: the escaped form comes before the plain name.
 config.substitutions += [
-    ("%terse-opt", os.path.join(bin_dir, "terse-opt")),
+    ("%terse-opt", os.path.join(tools, "terse-opt")),
     (r"(?<![-\w./%])terse-opt(?![-\w./])",
-     os.path.join(bin_dir, "terse-opt") + " --verify-roundtrip"),
+     os.path.join(tools, "terse-opt") + " --verify-roundtrip"),
     ("%python", config.python_executable),
-    ("%data", config.terse_data_dir),
+    ("%data", data),
     ("%models", os.path.join(config.terse_source_dir, "test", "models")),
-    ("%plugins", os.path.join(config.terse_binary_dir, "lib", "plugins")),
-    ("%cmake_prefix", config.cmake_prefix),
+    ("%plugins", os.path.join(config.terse_binary_dir, "plugins")),
+    ("%build", config.terse_binary_dir),
+    ("%source", config.terse_source_dir),
 ]
