@@ -11,6 +11,7 @@ beyond lit's own:
   %plugins       the folder of plug-ins that the build made
   %build         the build folder (build/<preset>)
   %source        the project's folder
+  %sanitize      sanitizers of the build, as for -fsanitize=
 
 Features: data, avx2, avx512vnni, root, asan.
 """
@@ -65,4 +66,5 @@ config.substitutions += [
     ("%plugins", os.path.join(config.terse_binary_dir, "plugins")),
     ("%build", config.terse_binary_dir),
     ("%source", config.terse_source_dir),
+    ("%sanitize", config.terse_sanitize),
 ]

@@ -49,7 +49,6 @@ def main():
             skipped.append(test["name"])
         else:
             counts["failed"] += 1
-            print(f"{test['code']}: {test['name']}")
     if skipped:
         print("skipped:", ", ".join(sorted(skipped)))
     print(", ".join(f"{number} {name}" for name, number in counts.items()))
