@@ -18,7 +18,8 @@ def check(condition, message):
 
 for folder in glob.glob(os.path.join(source, "passes", "*", "*", "")):
     name = os.path.relpath(folder, source)
-    if os.path.exists(os.path.join(folder, "CMakeLists.txt")):
+    recipe = os.path.join(folder, "CMakeLists.txt")
+    if os.path.exists(recipe) and "terse_add_pass" in open(recipe).read():
         check(os.path.exists(os.path.join(docs, name + ".md")), f"{name}: expected a page")
         check(glob.glob(os.path.join(folder, "test", "*")), f"{name}: expected a test")
 
