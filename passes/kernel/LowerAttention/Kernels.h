@@ -1,0 +1,60 @@
+//===- Kernels.h - sources of the attention kernels -------------*- C++ -*-===//
+#ifndef TERSE_LOWERATTENTION_KERNELS_H
+#define TERSE_LOWERATTENTION_KERNELS_H
+
+#include "Terse/TerseDialect.h"
+#include "terse/Kernels/KernelSource.h"
+
+#include <optional>
+
+namespace terse::attention {
+
+/// Keys in a tile.
+constexpr int64_t kTile = 16;
+
+/// What a RoPE kernel needs to know of its operation.
+struct RopeShape {
+  int64_t heads, headSize, angles;
+  int64_t sourceWidth, sourceOffset;
+  bool interleaved;
+  mlir::Type element, angleElement;
+
+  /// None when the operation's sizes are not static.
+  static std::optional<RopeShape> of(RopeOp op);
+};
+
+/// (source [B, S, width], cos, sin) -> [B, S, heads * headSize].
+mlir::func::FuncOp getRopeKernel(mlir::ModuleOp module, const RopeShape &shape);
+
+/// How rows enter a cache [B, KV, capacity, size].
+struct UpdateShape {
+  int64_t heads, size;
+  int64_t sourceWidth, sourceOffset;
+  mlir::Type element;
+  bool tiled;
+  /// With rope: the update is rotated on its way; cos and sin follow the source.
+  std::optional<RopeShape> rope;
+};
+
+/// (source [B, S, width], [cos, sin,] position) -> cache.
+mlir::func::FuncOp getCacheUpdateKernel(mlir::ModuleOp module, const UpdateShape &shape);
+
+/// (keys [B, KV, T, D], length) -> [B, KV, ceil(T / 16) * 16, D] in tiles.
+mlir::func::FuncOp getTileKeysKernel(mlir::ModuleOp module, int64_t heads, int64_t size, mlir::Type element);
+
+struct AttentionShape {
+  int64_t heads, kvHeads, keySize, valueSize;
+  int64_t sourceWidth, sourceOffset;
+  double scale;
+  bool causal, padding;
+  std::optional<int64_t> window;
+  std::optional<double> softcap;
+  mlir::Type element;
+};
+
+/// (query source, tiled keys, values, length[, padding]) -> [B, S, heads * valueSize].
+mlir::func::FuncOp getAttentionKernel(mlir::ModuleOp module, const AttentionShape &shape);
+
+} // namespace terse::attention
+
+#endif // TERSE_LOWERATTENTION_KERNELS_H

@@ -1,0 +1,22 @@
+include "mlir/Pass/PassBase.td"
+
+def LowerAttention : Pass<"terse-lower-attention", "::mlir::ModuleOp"> {
+  let summary = "attention, rotary embedding and KV cache to kernels";
+  let description = [{
+    `terse.attention` becomes a kernel that never holds the scores of more than
+    16 keys: softmax is accumulated while keys are walked (FlashAttention, Dao et
+    al., 2022). The query heads that share a KV head, and neighbouring queries, are
+    rows of one block, so that a key is loaded once for all of them.
+
+    Keys lie in tiles of 16 with the head dimension outermost ([rows/16][D][16]),
+    so 16 scores are one multiply-add per dimension and no transposition is ever
+    made. A cache that is state of the artifact and is read by attention only is
+    kept in that form (its capacity is a multiple of 16); other keys are
+    rearranged before. `terse.rope` before such a cache is fused with the update.
+
+    Attention with a tensor `bias`, or of other than f32 and f16 elements, is left.
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::vector::VectorDialect", "::terse::TerseDialect", "::terse::KernelDialect"];
+}
