@@ -25,18 +25,21 @@ static bool canLower(AttentionOp op) {
          !tensorType(op.getQuery()).isDynamicDim(2) && !op.getType().isDynamicDim(2);
 }
 
+static Value castTo(OpBuilder &builder, Value value, Type type) {
+  return value.getType() == type ? value : tensor::CastOp::create(builder, value.getLoc(), type, value).getResult();
+}
+
 /// The value with dynamic dimensions where the kernel has them: all but `fixed`.
 static Value relax(OpBuilder &builder, Value value, ArrayRef<int64_t> fixed) {
   auto type = tensorType(value);
   SmallVector<int64_t> shape(type.getRank(), ShapedType::kDynamic);
   for (int64_t dim : fixed)
     shape[dim] = type.getDimSize(dim);
-  auto relaxed = RankedTensorType::get(shape, type.getElementType());
-  return type == relaxed ? value : tensor::CastOp::create(builder, value.getLoc(), relaxed, value);
+  return castTo(builder, value, RankedTensorType::get(shape, type.getElementType()));
 }
 
-static Value launch(OpBuilder &builder, Location loc, func::FuncOp kernel, ValueRange inputs, Value output) {
-  return LaunchOp::create(builder, loc, TypeRange{output.getType()}, kernel.getSymName(), inputs, ValueRange{output}, /*serial=*/false).getResult(0);
+static Value launch(OpBuilder &builder, Location loc, func::FuncOp callee, ValueRange inputs, Value output) {
+  return kernel::LaunchOp::create(builder, loc, TypeRange{output.getType()}, callee.getSymName(), inputs, ValueRange{output}, /*serial=*/false).getResult(0);
 }
 
 namespace {
@@ -85,7 +88,7 @@ LogicalResult LowerAttention::lowerRope(RopeOp op) {
       builder, op.getLoc(), {ShapedType::kDynamic, ShapedType::kDynamic, op.getType().getDimSize(2)},
       op.getType().getElementType(), ValueRange{batch, sequence});
   Value result = launch(builder, op.getLoc(), kernel, {input, cos, sin}, out);
-  op.replaceAllUsesWith(tensor::CastOp::create(builder, op.getLoc(), op.getType(), result).getResult());
+  op.replaceAllUsesWith(castTo(builder, result, op.getType()));
   op.erase();
   return success();
 }
@@ -115,7 +118,7 @@ LogicalResult LowerAttention::lowerUpdate(CacheUpdateOp op) {
   if (!kernel)
     return failure();
   Value result = launch(builder, op.getLoc(), kernel, inputs, relax(builder, op.getCache(), {1, 3}));
-  op.replaceAllUsesWith(tensor::CastOp::create(builder, op.getLoc(), op.getType(), result).getResult());
+  op.replaceAllUsesWith(castTo(builder, result, op.getType()));
   op.erase();
   if (rope && rope->use_empty())
     rope.erase();
@@ -176,7 +179,7 @@ LogicalResult LowerAttention::lowerAttention(AttentionOp op) {
                                       {ShapedType::kDynamic, ShapedType::kDynamic, op.getType().getDimSize(2)}, element,
                                       ValueRange{batch, sequence});
   Value result = launch(builder, loc, kernel, inputs, out);
-  op.replaceAllUsesWith(tensor::CastOp::create(builder, loc, op.getType(), result).getResult());
+  op.replaceAllUsesWith(castTo(builder, result, op.getType()));
   op.erase();
   return success();
 }
