@@ -7,32 +7,45 @@ using namespace terse;
 #define GET_OP_CLASSES
 #include "Terse/TerseOps.cpp.inc"
 
-/// Codes, scales and zero points that represent [rows, k] values.
+static std::string printShape(ArrayRef<int64_t> shape) {
+  std::string text;
+  llvm::raw_string_ostream os(text);
+  llvm::interleaveComma(shape, os, [&](int64_t size) {
+    if (ShapedType::isDynamic(size))
+      os << '?';
+    else
+      os << size;
+  });
+  return "[" + text + "]";
+}
+
+/// Codes, scales and zero points that represent [rows..., k] values.
 static LogicalResult verifyCodes(Operation *op, SchemeAttr scheme, Value codes, Value scales, Value zeroPoints,
-                                 int64_t rows, int64_t k) {
+                                 ArrayRef<int64_t> rows, int64_t k) {
   auto codeType = cast<RankedTensorType>(codes.getType()), scaleType = cast<RankedTensorType>(scales.getType());
-  int64_t codeShape[] = {rows, scheme.getRowBytes(k)}, groupShape[] = {rows, scheme.getNumGroups(k)};
+  SmallVector<int64_t> codeShape(rows), groupShape(rows);
+  codeShape.push_back(scheme.getRowBytes(k));
+  groupShape.push_back(scheme.getNumGroups(k));
   if (codeType.getShape() != ArrayRef<int64_t>(codeShape)) // Q1
-    return op->emitOpError("expected codes of shape [") << codeShape[0] << ", " << codeShape[1] << "]; got " << codeType;
+    return op->emitOpError("expected codes of shape ") << printShape(codeShape) << "; got " << codeType;
   if (scaleType.getShape() != ArrayRef<int64_t>(groupShape)) // Q2
-    return op->emitOpError("expected scales of shape [")
-           << groupShape[0] << ", " << groupShape[1] << "]; got " << scaleType;
+    return op->emitOpError("expected scales of shape ") << printShape(groupShape) << "; got " << scaleType;
   if (scaleType.getElementType() != scheme.getScale()) // Q3
     return op->emitOpError("expected scales of ") << scheme.getScale() << "; got " << scaleType.getElementType();
   if (scheme.isSymmetric() != !zeroPoints) // Q4
     return op->emitOpError("expected zero points exactly when the scheme has them");
   if (zeroPoints && cast<RankedTensorType>(zeroPoints.getType()).getShape() != ArrayRef<int64_t>(groupShape)) // Q5
-    return op->emitOpError("expected zero points of shape [")
-           << groupShape[0] << ", " << groupShape[1] << "]; got " << zeroPoints.getType();
+    return op->emitOpError("expected zero points of shape ")
+           << printShape(groupShape) << "; got " << zeroPoints.getType();
   return success();
 }
 
 LogicalResult DequantizeOp::verify() {
   auto result = getType();
-  if (result.getRank() != 2 || !result.hasStaticShape()) // D1
-    return emitOpError("expected a result of static shape [rows, columns]; got ") << result;
-  return verifyCodes(*this, getScheme(), getCodes(), getScales(), getZeroPoints(), result.getDimSize(0),
-                     result.getDimSize(1));
+  if (result.getRank() < 1 || result.isDynamicDim(result.getRank() - 1)) // D1
+    return emitOpError("expected a result of rank 1 or more with a static last dimension; got ") << result;
+  return verifyCodes(*this, getScheme(), getCodes(), getScales(), getZeroPoints(), result.getShape().drop_back(),
+                     result.getShape().back());
 }
 
 LogicalResult QuantizeDynamicOp::verify() {

@@ -17,11 +17,12 @@ def Terse_TapOp : TerseOp<"tap", [AllTypesMatch<["input", "result"]>]> {
 }
 
 def Terse_DequantizeOp : TerseOp<"dequantize", [Pure]> {
-  let summary = "the values that a weight's codes mean";
+  let summary = "the values that codes mean";
   let description = [{
     `codes` is [N, ceil(K * bits / 8)] bytes packed as the scheme says, `scales` [N, groups] of
     the scheme's scale type, `zero_points` (present exactly when the scheme has them) [N, groups]
-    i8, in code units read as unsigned. The result is [N, K] float.
+    i8, in code units read as unsigned. The result is [N, K] float. N stands for any number of
+    dimensions: [batch, sequence, K] are rows gathered from a table's codes.
   }];
   let arguments = (ins CodeTensor:$codes, FloatTensor:$scales, Optional<CodeTensor>:$zero_points,
                        Terse_SchemeAttr:$scheme);

@@ -66,6 +66,11 @@ OpOperand &LinearOp::getWeightOperand() { return getWeightMutable(); }
 int64_t LinearOp::getOutputChannels() { return tensorType(getWeight()).getDimSize(1 - getReductionAxis()); }
 int64_t LinearOp::getReductionSize() { return tensorType(getWeight()).getDimSize(getReductionAxis()); }
 
+void LinearOp::replaceWeight(Value weight) {
+  getWeightMutable().assign(weight);
+  setReductionAxis(1);
+}
+
 LogicalResult LinearOp::verify() {
   auto input = tensorType(getInput()), weight = tensorType(getWeight());
   if (weight.getRank() != 2) // L1
@@ -150,6 +155,8 @@ LogicalResult EmbeddingOp::verify() {
              << i << " of the result to be " << ids.getDimSize(i) << "; got " << result.getDimSize(i);
   if (!compatible(result.getShape().back(), table.getDimSize(1))) // E4
     return emitOpError("expected rows of ") << table.getDimSize(1) << " values; got " << result.getShape().back();
+  if (result.getElementType() != table.getElementType()) // E5
+    return emitOpError("expected a result of ") << table.getElementType() << "; got " << result.getElementType();
   return success();
 }
 

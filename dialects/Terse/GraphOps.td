@@ -9,6 +9,7 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 
 defvar Float = AnyTypeOf<[F16, BF16, F32, F64]>;
 defvar FloatTensor = RankedTensorOf<[Float]>;
+defvar TableTensor = RankedTensorOf<[Float, I8]>;
 defvar IdTensor = RankedTensorOf<[I32, I64]>;
 
 def Terse_WeightOp : TerseOp<"weight", [Pure]> {
@@ -98,10 +99,10 @@ def Terse_EmbeddingOp : TerseOp<"embedding", [Pure]> {
   let description = [{
     `ids` is [...], `table` [V, C], the result [..., C]. An id in -V..-1 counts
     from the end, as in ONNX Gather; any other id outside of 0..V-1 reads the
-    nearest row, so that no input can read outside of the table.
+    nearest row, so that no input can read outside of the table. A table of bytes holds codes.
   }];
-  let arguments = (ins IdTensor:$ids, FloatTensor:$table, OptionalAttr<StrAttr>:$name);
-  let results = (outs FloatTensor:$result);
+  let arguments = (ins IdTensor:$ids, TableTensor:$table, OptionalAttr<StrAttr>:$name);
+  let results = (outs TableTensor:$result);
   let assemblyFormat = "$ids `,` $table attr-dict `:` type($ids) `,` type($table) `->` type($result)";
   let hasVerifier = 1;
 }

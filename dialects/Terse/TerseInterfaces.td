@@ -15,7 +15,8 @@ def Terse_LinearLike : OpInterface<"LinearLike"> {
     InterfaceMethod<"The weight, two-dimensional.", "::mlir::OpOperand &", "getWeightOperand", (ins)>,
     InterfaceMethod<"The axis of the weight that is summed over.", "int64_t", "getReductionAxis", (ins)>,
     InterfaceMethod<"Number of output channels.", "int64_t", "getOutputChannels", (ins)>,
-    InterfaceMethod<"Number of values summed over, K.", "int64_t", "getReductionSize", (ins)>
+    InterfaceMethod<"Number of values summed over, K.", "int64_t", "getReductionSize", (ins)>,
+    InterfaceMethod<"Reads `weight`, [N, K], instead of its weight.", "void", "replaceWeight", (ins "::mlir::Value":$weight)>
   ];
 }
 

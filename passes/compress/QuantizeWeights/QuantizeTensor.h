@@ -1,0 +1,36 @@
+//===- QuantizeTensor.h - codes of one weight -------------------*- C++ -*-===//
+#ifndef TERSE_COMPRESS_QUANTIZETENSOR_H
+#define TERSE_COMPRESS_QUANTIZETENSOR_H
+
+#include "Terse/TerseDialect.h"
+#include "compress/Rounding/Rounding.h"
+
+namespace terse {
+
+struct TensorRounding {
+  RoundingOptions options;   ///< a group size of 0 is the whole row
+  int64_t reductionAxis = 1; ///< the axis of the weight that becomes the last one
+};
+
+/// Codes [N, bytes], scales [N, groups] and zero points of one weight.
+struct QuantizedTensor {
+  WeightOp codes, scales, zeroPoints; ///< the last is null for symmetric schemes
+  SchemeAttr scheme;
+  int64_t rows = 0, columns = 0;
+  int64_t bytesBefore = 0, bytesAfter = 0;
+  double squaredError = 0, squaredNorm = 0;
+
+  /// The values [N, K] in the float type `element`; made once for each type.
+  mlir::Value dequantize(mlir::Type element);
+
+private:
+  llvm::SmallVector<DequantizeOp, 1> values;
+};
+
+/// Rounds `weight` for `user`, called `name` in diagnostics. New weights stand behind it.
+mlir::FailureOr<QuantizedTensor> quantizeTensor(WeightOp weight, mlir::Operation *user, llvm::StringRef name,
+                                                const TensorRounding &rounding);
+
+} // namespace terse
+
+#endif // TERSE_COMPRESS_QUANTIZETENSOR_H

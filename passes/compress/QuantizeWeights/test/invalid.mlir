@@ -1,0 +1,37 @@
+// RUN: terse-opt %s --split-input-file --verify-diagnostics --terse-quantize-weights
+// RUN: not terse-opt %s --terse-quantize-weights="bits=5" 2>&1 | FileCheck %s --check-prefix=BITS
+// RUN: not terse-opt %s --terse-quantize-weights="group-size=-3" 2>&1 | FileCheck %s --check-prefix=GROUP
+// RUN: not terse-opt %s --terse-quantize-weights="scale=f8" 2>&1 | FileCheck %s --check-prefix=SCALE
+// RUN: not terse-opt %s --terse-quantize-weights="layers=mlp(" 2>&1 | FileCheck %s --check-prefix=REGEX
+// RUN: not terse-opt %s --terse-quantize-weights="layers=nowhere" 2>&1 | FileCheck %s --check-prefix=NONE
+
+// BITS: terse-quantize-weights: expected bits of 2, 3, 4 or 8; got 5
+// GROUP: expected a group size of 0 or more; got -3
+// SCALE: expected scale to be f16 or f32; got 'f8'
+// REGEX: expected layers to be a regular expression; got 'mlp('
+// NONE: expected layers to match the name of a layer; got 'nowhere'
+
+func.func @nan(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {
+  %w = terse.weight "w" = dense<[[1.0, 2.0], [0x7FC00000, 0.0]]> : tensor<2x2xf32> -> tensor<2x2xf32>
+  // expected-error@below {{expected finite weights; got NaN or infinity in output channel 1 of layer 'up'}}
+  %y = terse.linear %x, %w {name = "up"} : tensor<3x2xf32>, tensor<2x2xf32> -> tensor<3x2xf32>
+  return %y : tensor<3x2xf32>
+}
+
+// -----
+
+func.func @overflow(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {
+  %w = terse.weight "w" = dense<1.0e+9> : tensor<2x2xf32> -> tensor<2x2xf32>
+  // expected-error@below {{expected scales within the range of 'f16'; got a larger one in output channel 0 of layer 'w'}}
+  %y = terse.linear %x, %w : tensor<3x2xf32>, tensor<2x2xf32> -> tensor<3x2xf32>
+  return %y : tensor<3x2xf32>
+}
+
+// -----
+
+func.func @missing(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {
+  %w = terse.weight "w" = #terse.file<"nowhere.onnx", 0, 16> -> tensor<2x2xf32>
+  // expected-error@below {{cannot read the weight of layer 'w': 'nowhere.onnx': cannot open: No such file or directory}}
+  %y = terse.linear %x, %w : tensor<3x2xf32>, tensor<2x2xf32> -> tensor<3x2xf32>
+  return %y : tensor<3x2xf32>
+}

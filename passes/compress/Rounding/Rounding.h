@@ -1,0 +1,77 @@
+//===- Rounding.h - values to codes and back --------------------*- C++ -*-===//
+//
+// The arithmetic of `#terse.scheme`: rounding of rows, packing of codes. Knows
+// nothing of the IR, so that every pass that makes or reads codes shares it.
+//
+//===----------------------------------------------------------------------===//
+#ifndef TERSE_COMPRESS_ROUNDING_H
+#define TERSE_COMPRESS_ROUNDING_H
+
+#include "llvm/ADT/ArrayRef.h"
+
+#include <cstdint>
+#include <vector>
+
+namespace terse {
+
+/// IEEE binary16 to and from binary32, round to nearest even.
+float halfToFloat(uint16_t half);
+uint16_t floatToHalf(float value);
+/// bfloat16, round to nearest even.
+inline float bfloatToFloat(uint16_t value) {
+  uint32_t bits = static_cast<uint32_t>(value) << 16;
+  float result;
+  __builtin_memcpy(&result, &bits, sizeof(result));
+  return result;
+}
+uint16_t floatToBfloat(float value);
+
+/// Packs codes of `bits` bits as a little-endian bit stream into `bytes`, of
+/// ceil(codes * bits / 8) bytes.
+void packCodes(llvm::ArrayRef<uint8_t> codes, unsigned bits, llvm::MutableArrayRef<uint8_t> bytes);
+/// The inverse; `codes` says how many.
+void unpackCodes(llvm::ArrayRef<uint8_t> bytes, unsigned bits, llvm::MutableArrayRef<uint8_t> codes);
+
+/// How to round.
+struct RoundingOptions {
+  unsigned bits = 4;
+  int64_t groupSize = 32; ///< values that share a scale
+  bool isSymmetric = true;
+  bool hasHalfScales = true;    ///< scales are rounded to f16 before codes are chosen
+  bool searchesClipping = true; ///< of several ranges the one of least squared error
+};
+
+/// Rounds rows of k values to codes, with a scale (and a zero point) for each group.
+///
+/// Symmetric: value = (code - 2^(bits-1)) * scale. The grid has one value more on one side; scale =
+/// m / -2^(bits-1), where m is the value of largest magnitude with its sign, puts that side where it is used.
+/// Asymmetric: value = (code - zero) * scale; the range includes 0.
+class RowRounding {
+public:
+  RowRounding(const RoundingOptions &options, int64_t k);
+
+  enum Status { Ok, NotFinite, ScaleOverflow };
+  /// Rounds `row`. `codes` receives k codes, one a byte; `scales` and `zeroPoints` one value a group.
+  Status round(llvm::ArrayRef<float> row, llvm::MutableArrayRef<uint8_t> codes, llvm::MutableArrayRef<float> scales,
+               llvm::MutableArrayRef<uint8_t> zeroPoints);
+
+  /// Sums over the rows so far: of squared errors, of squared values.
+  double getSquaredError() const { return squaredError; }
+  double getSquaredNorm() const { return squaredNorm; }
+
+private:
+  struct Grid {
+    float scale = 0, inverse = 0, zero = 0;
+  };
+  Grid makeGrid(float scale, float zero) const;
+  double measure(llvm::ArrayRef<float> group, const Grid &grid) const;
+
+  RoundingOptions options;
+  int64_t k;
+  float numLevels; ///< 2^bits
+  double squaredError = 0, squaredNorm = 0;
+};
+
+} // namespace terse
+
+#endif // TERSE_COMPRESS_ROUNDING_H
