@@ -36,6 +36,7 @@ config.environment["PYTHONPATH"] = os.path.join(
 config.environment["TERSE_BUILD"] = config.terse_binary_dir
 config.environment["TERSE_SOURCE"] = config.terse_source_dir
 config.environment["TERSE_DATA"] = data
+config.environment["TERSE_SANITIZE"] = config.terse_sanitize
 for name in ("CCACHE_DIR", "HOME", "LANG"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
