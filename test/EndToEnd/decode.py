@@ -1,4 +1,5 @@
 # REQUIRES: data
+# UNSUPPORTED: asan
 # RUN: %python %s
 """Prefill then decode, decode only, and parts in any sizes give the same logits."""
 
