@@ -1,0 +1,60 @@
+//===- Prepare.cpp - tensor code in the forms that bufferize well ---------===//
+#include "Prepare.h"
+
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/MemRef/Transforms/Transforms.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Tensor/Transforms/Transforms.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+using namespace terse;
+
+namespace {
+
+/// tensor.splat %x   becomes   linalg.fill of an empty tensor.
+struct SplatToFill : OpRewritePattern<tensor::SplatOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(tensor::SplatOp op, PatternRewriter &rewriter) const override {
+    Value empty = tensor::EmptyOp::create(rewriter, op.getLoc(), op.getType(), op.getDynamicSizes());
+    rewriter.replaceOpWithNewOp<linalg::FillOp>(op, op.getInput(), empty);
+    return success();
+  }
+};
+
+/// Whether fusing `producer` into its consumer saves more than it repeats: it
+/// is computed once an element either way, or it is only a constant's worth of
+/// work.
+bool shouldFuse(OpOperand *operand) {
+  Operation *producer = operand->get().getDefiningOp();
+  if (!producer)
+    return false;
+  auto consumer = dyn_cast<linalg::GenericOp>(operand->getOwner());
+  auto generic = dyn_cast<linalg::GenericOp>(producer);
+  if (!consumer || !generic)
+    return false;
+  if (generic.getNumDpsInputs() == 0 && generic.getBody()->getOperations().size() <= 2)
+    return true;
+  // The consumer reads each element once: no broadcast, no sum over what the
+  // producer would compute again.
+  AffineMap map = consumer.getMatchingIndexingMap(operand);
+  return producer->hasOneUse() && map.isPermutation() && consumer.getNumLoops() == generic.getNumLoops();
+}
+
+} // namespace
+
+LogicalResult bufferize::prepareTensors(ModuleOp module, bool fuse) {
+  MLIRContext *context = module.getContext();
+  RewritePatternSet patterns(context);
+  patterns.add<SplatToFill>(context);
+  tensor::populateDecomposeTensorConcatPatterns(patterns);
+  memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
+  memref::populateResolveShapedTypeResultDimsPatterns(patterns);
+  linalg::populateInlineConstantOperandsPatterns(patterns);
+  if (fuse) {
+    linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
+    linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
+  }
+  return applyPatternsGreedily(module, std::move(patterns));
+}

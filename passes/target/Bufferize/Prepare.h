@@ -1,0 +1,16 @@
+//===- Prepare.h - what precedes bufferization ------------------*- C++ -*-===//
+#ifndef TERSE_TARGET_BUFFERIZE_PREPARE_H
+#define TERSE_TARGET_BUFFERIZE_PREPARE_H
+
+#include "mlir/IR/BuiltinOps.h"
+
+namespace terse::bufferize {
+
+/// Rewrites tensor code to the forms that bufferize without copies: elementwise
+/// linalg fused if `fuse`, slices for concatenations, sizes in
+/// terms of the function's arguments.
+mlir::LogicalResult prepareTensors(mlir::ModuleOp module, bool fuse);
+
+} // namespace terse::bufferize
+
+#endif // TERSE_TARGET_BUFFERIZE_PREPARE_H

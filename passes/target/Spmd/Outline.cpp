@@ -1,0 +1,130 @@
+//===- Outline.cpp - work as functions that threads share -----------------===//
+#include "Outline.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Linalg/Transforms/Transforms.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace terse;
+using namespace terse::spmd;
+
+Value spmd::getRoot(Value buffer) {
+  while (Operation *op = buffer.getDefiningOp()) {
+    if (auto view = dyn_cast<ViewLikeOpInterface>(op))
+      buffer = view.getViewSource();
+    else if (auto reshape = dyn_cast<memref::ReshapeOp>(op))
+      buffer = reshape.getSource();
+    else if (isa<memref::AllocOp, memref::GetGlobalOp>(op))
+      return buffer;
+    else
+      return {};
+  }
+  // Arguments of loops may be any buffer.
+  return isa<func::FuncOp>(buffer.getParentBlock()->getParentOp()) ? buffer : Value();
+}
+
+bool spmd::isConstantRoot(Value root) {
+  if (!root)
+    return false;
+  if (root.getDefiningOp<memref::GetGlobalOp>())
+    return true;
+  auto argument = dyn_cast<BlockArgument>(root);
+  if (!argument)
+    return false;
+  auto function = cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  auto runtime = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "terse.runtime");
+  return runtime && runtime.getValue() == "weights";
+}
+
+/// Buffers that `op` writes.
+static SmallVector<Value> writtenBuffers(Operation *op) {
+  if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
+    return llvm::to_vector_of<Value>(linalgOp.getDpsInits());
+  return {cast<memref::StoreOp>(op).getMemRef()};
+}
+
+FailureOr<kernel::LaunchOp> Outliner::outline(Operation *op) {
+  OpBuilder builder(op);
+  Location loc = op->getLoc();
+  if (auto copy = dyn_cast<memref::CopyOp>(op)) {
+    Operation *generic = linalg::makeMemRefCopyOp(builder, loc, copy.getSource(), copy.getTarget());
+    copy.erase();
+    op = generic;
+    builder.setInsertionPoint(op);
+  }
+
+  // What the operation needs; constants are repeated in the function.
+  llvm::SetVector<Value> used, constants;
+  auto use = [&](Value value) {
+    Operation *def = value.getDefiningOp();
+    bool isConstant = def && (def->hasTrait<OpTrait::ConstantLike>() || isa<memref::GetGlobalOp>(def));
+    (isConstant ? constants : used).insert(value);
+  };
+  llvm::for_each(op->getOperands(), use);
+  llvm::SetVector<Value> captured;
+  getUsedValuesDefinedAbove(op->getRegions(), captured);
+  llvm::for_each(captured, use);
+
+  llvm::SetVector<Value> outputs;
+  for (Value buffer : writtenBuffers(op))
+    outputs.insert(buffer);
+  SmallVector<Value> inputs = llvm::to_vector(llvm::make_filter_range(used, [&](Value v) { return !outputs.contains(v); }));
+  SmallVector<Value> parameters = inputs;
+  llvm::append_range(parameters, outputs);
+
+  // The function.
+  SmallVector<Type> types = llvm::to_vector(ValueRange(parameters).getTypes());
+  types.append(2, builder.getIndexType());
+  OpBuilder moduleBuilder(module.getContext());
+  auto function = func::FuncOp::create(moduleBuilder, UnknownLoc::get(module.getContext()), "share", builder.getFunctionType(types, {}));
+  function.setPrivate();
+  for (auto [i, value] : llvm::enumerate(parameters)) {
+    if (!isa<MemRefType>(value.getType()))
+      continue;
+    Value root = getRoot(value);
+    bool isAlone = root && llvm::none_of(llvm::enumerate(parameters), [&, i = i](auto other) {
+                     if (other.index() == i || !isa<MemRefType>(other.value().getType()))
+                       return false;
+                     Value otherRoot = getRoot(other.value());
+                     return !otherRoot || otherRoot == root;
+                   });
+    if (isAlone || isConstantRoot(root))
+      function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), builder.getUnitAttr());
+  }
+  Block *entry = function.addEntryBlock();
+  moduleBuilder.setInsertionPointToStart(entry);
+  IRMapping mapping;
+  for (Value constant : constants)
+    mapping.map(constant, moduleBuilder.clone(*constant.getDefiningOp())->getResult(cast<OpResult>(constant).getResultNumber()));
+  mapping.map(parameters, entry->getArguments().drop_back(2));
+  Operation *clone = moduleBuilder.clone(*op, mapping);
+  bool serial = true;
+  if (auto linalgOp = dyn_cast<linalg::LinalgOp>(clone)) {
+    serial = !hasParallelLoop(linalgOp);
+    emitShare(moduleBuilder, linalgOp, entry->getArguments().end()[-2], entry->getArguments().back());
+    clone->erase();
+  }
+  func::ReturnOp::create(moduleBuilder, loc);
+  function.walk([&](Operation *nested) { nested->setLoc(function.getLoc()); });
+
+  // One function for all work that reads the same.
+  std::string text;
+  llvm::raw_string_ostream(text) << function;
+  auto [it, isNew] = made.try_emplace(text, function);
+  if (isNew) {
+    function.setName("share_" + std::to_string(made.size()));
+    symbols.insert(function, module.getBody()->end());
+  } else {
+    function.erase();
+  }
+  auto launch = kernel::LaunchOp::create(builder, loc, TypeRange(), FlatSymbolRefAttr::get(it->second.getSymNameAttr()), inputs,
+                                         outputs.getArrayRef(), serial ? builder.getUnitAttr() : UnitAttr());
+  op->erase();
+  return launch;
+}

@@ -1,0 +1,184 @@
+//===- Spmd.cpp - all threads run the entry function ----------------------===//
+#include "Outline.h"
+#include "terse/Passes.h"
+
+#include "Terse/TerseDialect.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
+#include "llvm/ADT/DenseSet.h"
+
+namespace terse {
+#define GEN_PASS_DEF_SPMD
+#include "target/Spmd/Spmd.h.inc"
+} // namespace terse
+
+using namespace mlir;
+using namespace terse;
+using namespace terse::spmd;
+
+namespace {
+
+/// Buffers touched since the last barrier.
+struct Pending {
+  llvm::DenseSet<Value> reads, writes;
+  /// Something was read or written that may be any buffer.
+  bool unknownRead = false, unknownWrite = false;
+
+  void clear() { *this = Pending(); }
+  void setUnknown() { unknownRead = unknownWrite = true; }
+  bool isClear() const { return reads.empty() && writes.empty() && !unknownRead && !unknownWrite; }
+  bool conflictsWithRead(Value root) const {
+    return unknownWrite || (root ? writes.contains(root) : !writes.empty());
+  }
+  bool conflictsWithWrite(Value root) const {
+    return conflictsWithRead(root) || unknownRead || (root ? reads.contains(root) : !reads.empty());
+  }
+};
+
+struct Spmd : terse::impl::SpmdBase<Spmd> {
+  using SpmdBase::SpmdBase;
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    auto entry = module.lookupSymbol<func::FuncOp>(TerseDialect::kEntryName);
+    if (!entry || entry.isExternal()) {
+      module.emitError("expected a function named '") << TerseDialect::kEntryName << "'";
+      return signalPassFailure();
+    }
+    if (entry.getNumResults() || !entry.getBody().hasOneBlock()) {
+      entry.emitError("expected a bufferized entry function without results");
+      return signalPassFailure();
+    }
+    entry.setPrivate();
+    if (failed(addRuntimeArguments(entry)))
+      return signalPassFailure();
+    viewWeights(entry);
+
+    Outliner outliner(module);
+    SmallVector<Operation *> work;
+    WalkResult result = entry.walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (isa<linalg::LinalgOp, memref::CopyOp, memref::StoreOp>(op)) {
+        work.push_back(op);
+        return WalkResult::skip();
+      }
+      return WalkResult::advance();
+    });
+    (void)result;
+    for (Operation *op : work)
+      if (failed(outliner.outline(op)))
+        return signalPassFailure();
+
+    Pending pending;
+    if (failed(insertBarriers(entry.getBody().front(), pending)))
+      return signalPassFailure();
+    Report &report = getContext().getLoadedDialect<TerseDialect>()->getReport();
+    int64_t numLaunches = 0, numBarriers = 0;
+    entry.walk([&](Operation *op) {
+      numLaunches += isa<kernel::LaunchOp>(op);
+      numBarriers += isa<kernel::BarrierOp>(op);
+    });
+    report.add(getArgument(), "launches", numLaunches);
+    report.add(getArgument(), "barriers", numBarriers);
+  }
+
+  LogicalResult addRuntimeArguments(func::FuncOp entry) {
+    OpBuilder builder(&getContext());
+    auto bytes = MemRefType::get({ShapedType::kDynamic}, builder.getI8Type());
+    auto pointer = LLVM::LLVMPointerType::get(&getContext());
+    std::pair<StringRef, Type> arguments[] = {{"weights", bytes}, {"arena", bytes}, {"barrier", pointer},
+                                              {"thread", builder.getIndexType()}, {"threads", builder.getIndexType()}};
+    for (auto [name, type] : arguments) {
+      auto attr = builder.getDictionaryAttr(builder.getNamedAttr("terse.runtime", builder.getStringAttr(name)));
+      if (failed(entry.insertArgument(entry.getNumArguments(), type, attr, entry.getLoc())))
+        return failure();
+    }
+    builder.setInsertionPoint(entry);
+    auto barrier = func::FuncOp::create(builder, entry.getLoc(), "terse_barrier", builder.getFunctionType(pointer, {}));
+    barrier.setPrivate();
+    return success();
+  }
+
+  /// kernel.weight "w" at n   becomes   memref.view %weights[n]
+  void viewWeights(func::FuncOp entry) {
+    Value weights = entry.getArgument(entry.getNumArguments() - 5);
+    SmallVector<kernel::WeightOp> ops;
+    entry.walk([&](kernel::WeightOp op) { ops.push_back(op); });
+    for (kernel::WeightOp op : ops) {
+      OpBuilder builder(op);
+      Value offset = arith::ConstantIndexOp::create(builder, op.getLoc(), op.getOffset());
+      Value view = memref::ViewOp::create(builder, op.getLoc(), cast<MemRefType>(op.getType()), weights, offset, ValueRange());
+      op.replaceAllUsesWith(view);
+      op.erase();
+    }
+  }
+
+  /// Walks a block in order; `pending` is what was touched since the last barrier.
+  LogicalResult insertBarriers(Block &block, Pending &pending) {
+    for (Operation &op : llvm::make_early_inc_range(block)) {
+      if (isa<kernel::BarrierOp>(op)) {
+        pending.clear();
+        continue;
+      }
+      if (op.getNumRegions()) {
+        if (failed(insertInRegions(op, pending)))
+          return failure();
+        continue;
+      }
+      // Views and allocations touch no data.
+      if (isMemoryEffectFree(&op) || isa<memref::AllocOp, ViewLikeOpInterface>(op) || op.hasTrait<OpTrait::IsTerminator>())
+        continue;
+      auto effects = getEffectsRecursively(&op);
+      if (!effects || !isa<kernel::LaunchOp, memref::LoadOp>(op))
+        return op.emitOpError("expected work that threads can share");
+
+      bool needed = false;
+      for (const MemoryEffects::EffectInstance &effect : *effects) {
+        Value root = getRoot(effect.getValue());
+        if (isa<MemoryEffects::Read>(effect.getEffect()))
+          needed |= pending.conflictsWithRead(root);
+        else
+          needed |= pending.conflictsWithWrite(root);
+      }
+      if (needed) {
+        OpBuilder builder(&op);
+        kernel::BarrierOp::create(builder, op.getLoc());
+        pending.clear();
+      }
+      for (const MemoryEffects::EffectInstance &effect : *effects) {
+        Value root = getRoot(effect.getValue());
+        bool isRead = isa<MemoryEffects::Read>(effect.getEffect());
+        if (isRead && isConstantRoot(root))
+          continue;
+        if (root)
+          (isRead ? pending.reads : pending.writes).insert(root);
+        else
+          (isRead ? pending.unknownRead : pending.unknownWrite) = true;
+      }
+    }
+    return success();
+  }
+
+  /// A loop or conditional: all threads take the same path. Each of its blocks
+  /// starts behind a barrier if it does any work, since what ran before may be
+  /// the code above or the block itself.
+  LogicalResult insertInRegions(Operation &op, Pending &pending) {
+    if (!isa<scf::ForOp, scf::WhileOp, scf::IfOp>(op))
+      return op.emitOpError("expected work that threads can share");
+    bool hasWork = false;
+    op.walk([&](Operation *nested) { hasWork |= isa<kernel::LaunchOp, memref::LoadOp, kernel::BarrierOp>(nested); });
+    if (!hasWork)
+      return success();
+    for (Region &region : op.getRegions())
+      for (Block &block : region) {
+        Pending inside;
+        inside.setUnknown();
+        if (failed(insertBarriers(block, inside)))
+          return failure();
+      }
+    pending.setUnknown();
+    return success();
+  }
+};
+} // namespace
