@@ -23,4 +23,22 @@ install(FILES
   test/lit.cfg.py test/lit.site.cfg.py.in
   DESTINATION ${package_dir})
 install(EXPORT TerseTargets DESTINATION ${package_dir})
+# The runtime is a package of its own: its users need no LLVM.
+set(runtime_dir ${CMAKE_INSTALL_LIBDIR}/cmake/TerseRuntime)
+install(TARGETS terse_rt terse_rt_static terse_sentencepiece EXPORT TerseRuntimeTargets
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS terse-run RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS terse_run_main ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(EXPORT TerseRuntimeTargets DESTINATION ${runtime_dir})
+file(WRITE ${PROJECT_BINARY_DIR}/TerseRuntimeConfig.cmake
+"# find_package(TerseRuntime): the libraries terse_rt (shared) and terse_rt_static,
+# which run compiled models from C and C++ (terse-c/terse.h).
+include(CMakeFindDependencyMacro)
+find_dependency(Threads)
+include(\${CMAKE_CURRENT_LIST_DIR}/TerseRuntimeTargets.cmake)
+")
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/TerseRuntimeConfigVersion.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/TerseRuntimeConfig.cmake
+  ${PROJECT_BINARY_DIR}/TerseRuntimeConfigVersion.cmake DESTINATION ${runtime_dir})
 install(PROGRAMS passes/new-pass DESTINATION ${CMAKE_INSTALL_BINDIR} RENAME terse-new-pass)

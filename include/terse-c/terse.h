@@ -70,7 +70,8 @@ typedef struct terse_model_options {
    * that the machine and the artifact have. */
   const char *cpu_level;
 } terse_model_options;
-#define TERSE_MODEL_OPTIONS_INIT {sizeof(terse_model_options), NULL}
+#define TERSE_MODEL_OPTIONS_INIT                                               \
+  { sizeof(terse_model_options), NULL }
 
 /** Opens an artifact. `options` may be null. */
 TERSE_API terse_status terse_model_open(const char *path,
@@ -132,7 +133,8 @@ TERSE_API const char *terse_model_output_dim(const terse_model *model,
 
 /*===-- Running any model -------------------------------------------------===*/
 
-/** What changes while a model runs: states, scratch memory, outputs, threads. */
+/** What changes while a model runs: states, scratch memory, outputs, threads.
+ */
 typedef struct terse_context terse_context;
 
 typedef struct terse_context_options {
@@ -142,12 +144,13 @@ typedef struct terse_context_options {
                          as they come; 0: 2048 */
   int64_t batch;    /**< sequences that the states hold; 0: 1 */
 } terse_context_options;
-#define TERSE_CONTEXT_OPTIONS_INIT {sizeof(terse_context_options), 0, 0, 0}
+#define TERSE_CONTEXT_OPTIONS_INIT                                             \
+  { sizeof(terse_context_options), 0, 0, 0 }
 
 /** Makes a context. `options` may be null. */
-TERSE_API terse_status terse_context_create(const terse_model *model,
-                                            const terse_context_options *options,
-                                            terse_context **context);
+TERSE_API terse_status terse_context_create(
+    const terse_model *model, const terse_context_options *options,
+    terse_context **context);
 TERSE_API void terse_context_destroy(terse_context *context);
 
 /** A tensor by name. */
@@ -161,7 +164,8 @@ typedef struct terse_tensor {
 
 /** Runs the model once. All inputs must be given, in any order, with the types
  * and shapes of the manifest; equal symbols must have equal sizes. The data is
- * read in place during the call. States advance by the length of `input_ids`. */
+ * read in place during the call. States advance by the length of `input_ids`.
+ */
 TERSE_API terse_status terse_context_run(terse_context *context,
                                          const terse_tensor *inputs,
                                          size_t input_count);
@@ -173,8 +177,8 @@ TERSE_API terse_status terse_context_output(const terse_context *context,
 
 /** Runs tokens through the model and leaves their effect in the context: in the
  * artifact's states, by feeding its cache outputs back, or by running the whole
- * text again, whichever the model allows. `logits` receives `vocabulary` floats:
- * those after the last token. Do not mix with terse_context_run. */
+ * text again, whichever the model allows. `logits` receives `vocabulary`
+ * floats: those after the last token. Do not mix with terse_context_run. */
 TERSE_API terse_status terse_eval(terse_context *context, const int32_t *tokens,
                                   size_t count, float *logits);
 /** Number of logits; 0 if this is no language model. */
@@ -194,7 +198,7 @@ typedef struct terse_generate_options {
   int32_t stop_token; /**< ends the text, is not given out; -1: none */
 } terse_generate_options;
 #define TERSE_GENERATE_OPTIONS_INIT                                            \
-  {sizeof(terse_generate_options), 256, 0.0f, 0, 1.0f, 0, -1}
+  { sizeof(terse_generate_options), 256, 0.0f, 0, 1.0f, 0, -1 }
 
 /** Receives each token as it is chosen; returns 0 to go on. */
 typedef int (*terse_token_fn)(void *user, int32_t token);

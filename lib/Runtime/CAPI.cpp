@@ -132,8 +132,7 @@ Status runContext(terse_context &self, const terse_tensor *inputs,
   std::vector<bool> given(manifest.inputs.size());
   for (size_t i = 0; i < count; ++i) {
     const terse_tensor &tensor = inputs[i];
-    int index =
-        tensor.name ? Manifest::find(manifest.inputs, tensor.name) : -1;
+    int index = tensor.name ? Manifest::find(manifest.inputs, tensor.name) : -1;
     if (index < 0)
       return fail(Code::InvalidArgument, "the model has no input '%s'",
                   tensor.name ? tensor.name : "(null)");

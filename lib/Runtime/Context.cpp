@@ -99,8 +99,8 @@ Context::create(std::shared_ptr<const Model> model,
 Status Context::prepare() {
   const Manifest &manifest = model_->manifest();
   if (options_.threads < 0 || options_.threads > 1024)
-    return fail(Code::InvalidArgument,
-                "expected 0 to 1024 threads; got %d", options_.threads);
+    return fail(Code::InvalidArgument, "expected 0 to 1024 threads; got %d",
+                options_.threads);
   if (options_.capacity < 1 || options_.batch < 1)
     return fail(Code::InvalidArgument,
                 "expected a capacity and a batch of at least 1; got %lld and "

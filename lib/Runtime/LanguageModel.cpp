@@ -132,15 +132,14 @@ Status LanguageModel::eval(const int32_t *tokens, int64_t count, bool lastOnly,
                            const LogitsFn &logits) {
   for (int64_t i = 0; i < count; ++i)
     if (tokens[i] < 0 || tokens[i] >= vocabulary_)
-      return fail(Code::InvalidArgument,
-                  "expected tokens of 0 to %lld; got %d",
+      return fail(Code::InvalidArgument, "expected tokens of 0 to %lld; got %d",
                   (long long)vocabulary_ - 1, int(tokens[i]));
   if (memory_ == Memory::None) {
     int64_t before = int64_t(prefix_.size());
     prefix_.insert(prefix_.end(), tokens, tokens + count);
     past_ = 0;
-    Status status =
-        step(prefix_.data(), int64_t(prefix_.size()), -before, lastOnly, logits);
+    Status status = step(prefix_.data(), int64_t(prefix_.size()), -before,
+                         lastOnly, logits);
     past_ = int64_t(prefix_.size());
     return status;
   }

@@ -54,8 +54,8 @@ Result<Mapping> File::map(uint64_t offset, uint64_t size) const {
     return mapping;
   }
   uint64_t slack = offset % pageSize();
-  void *base = ::mmap(nullptr, size + slack, PROT_READ, MAP_SHARED,
-                      descriptor_, off_t(offset - slack));
+  void *base = ::mmap(nullptr, size + slack, PROT_READ, MAP_SHARED, descriptor_,
+                      off_t(offset - slack));
   if (base == MAP_FAILED)
     return fail(Code::Io, "cannot map '%s': %s", path_.c_str(),
                 std::strerror(errno));

@@ -40,8 +40,8 @@ Model::~Model() {
     ::dlclose(handle_);
 }
 
-Result<std::shared_ptr<const Model>> Model::open(const std::string &path,
-                                                 std::optional<CpuLevel> level) {
+Result<std::shared_ptr<const Model>>
+Model::open(const std::string &path, std::optional<CpuLevel> level) {
   Result<ArtifactFile> file = ArtifactFile::open(path);
   if (!file.ok())
     return file.status();
@@ -133,8 +133,7 @@ Status Model::load(void *handle, std::optional<CpuLevel> forced) {
   for (const EntrySpec &spec : manifest.entries) {
     const std::string &symbol = spec.functions.at(nameOf(level_));
     Entry entry;
-    entry.run =
-        reinterpret_cast<TerseEntryFn>(::dlsym(handle, symbol.c_str()));
+    entry.run = reinterpret_cast<TerseEntryFn>(::dlsym(handle, symbol.c_str()));
     entry.arena = reinterpret_cast<TerseArenaFn>(
         ::dlsym(handle, (symbol + "_arena").c_str()));
     if (!entry.run || !entry.arena)

@@ -16,8 +16,7 @@ SentencePieceProcessor *of(void *model) {
   return static_cast<SentencePieceProcessor *>(model);
 }
 
-void *openModel(const void *bytes, size_t size, char *error,
-                size_t errorSize) {
+void *openModel(const void *bytes, size_t size, char *error, size_t errorSize) {
   std::string message;
   try {
     auto *model = new SentencePieceProcessor;

@@ -91,8 +91,8 @@ void Team::arrive() {
 void Team::work(int thread) {
   uint32_t seen = 0;
   while (true) {
-    for (int i = 0;
-         i < spins_ && job_.load(std::memory_order_acquire) == seen; ++i)
+    for (int i = 0; i < spins_ && job_.load(std::memory_order_acquire) == seen;
+         ++i)
       pause();
     if (job_.load(std::memory_order_acquire) == seen) {
       std::unique_lock<std::mutex> lock(mutex_);

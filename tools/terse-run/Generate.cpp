@@ -68,9 +68,8 @@ Status generate(Session &session) {
   std::vector<int32_t> prompt;
   if (options.promptIds)
     prompt = *options.promptIds;
-  bool bos = options.bos ||
-             (options.prompt && !options.noBos && tokenizer &&
-              tokenizer->promptsBeginWithBos());
+  bool bos = options.bos || (options.prompt && !options.noBos && tokenizer &&
+                             tokenizer->promptsBeginWithBos());
   if (bos) {
     if (!tokenizer || tokenizer->bos() < 0)
       return fail(Code::InvalidArgument,
@@ -88,12 +87,12 @@ Status generate(Session &session) {
                 "the prompt is empty; expected at least one token (or --bos)");
 
   // The last token generated is not run through the model.
-  int64_t needed = int64_t(prompt.size()) + std::max<int64_t>(
-                                                options.maxTokens - 1, 0);
+  int64_t needed =
+      int64_t(prompt.size()) + std::max<int64_t>(options.maxTokens - 1, 0);
   if (needed < int64_t(prompt.size()) || needed > (int64_t(1) << 31))
     return fail(Code::InvalidArgument, "--max-tokens is too large");
-  Result<std::unique_ptr<LanguageModel>> created = LanguageModel::create(
-      session.model, session.contextOptions(needed));
+  Result<std::unique_ptr<LanguageModel>> created =
+      LanguageModel::create(session.model, session.contextOptions(needed));
   if (!created.ok())
     return created.status();
   LanguageModel &model = **created;
@@ -103,7 +102,8 @@ Status generate(Session &session) {
     std::fwrite(options.prompt->data(), 1, options.prompt->size(), stdout);
     std::fflush(stdout);
   }
-  Stream stream(tokenizer.get(), print, options.prompt && options.prompt->empty());
+  Stream stream(tokenizer.get(), print,
+                options.prompt && options.prompt->empty());
   Sampler sampler(options.sampler);
   int64_t next = -1;
   auto choose = [&](int64_t, const float *logits) {
@@ -118,9 +118,9 @@ Status generate(Session &session) {
       model.eval(prompt.data(), int64_t(prompt.size()), true, choose);
   while (status.ok() && int64_t(generated.size()) < options.maxTokens) {
     if (next < 0) {
-      status = fail(Code::Internal,
-                    "the logits after %zu tokens are not numbers",
-                    prompt.size() + generated.size());
+      status =
+          fail(Code::Internal, "the logits after %zu tokens are not numbers",
+               prompt.size() + generated.size());
       break;
     }
     if (generated.empty())

@@ -27,7 +27,7 @@ public:
       std::string key;
       if (!quoted(key) || !take(':'))
         return false;
-      if (key == "descr" ? !quoted(descr)
+      if (key == "descr"           ? !quoted(descr)
           : key == "fortran_order" ? !boolean(fortran)
           : key == "shape"         ? !tuple()
                                    : true)

@@ -132,8 +132,8 @@ Status contents(std::string_view zip, const Member &member,
     while (code == Z_OK) {
       size_t inPart = std::min<size_t>(packed.size() - in, 1u << 30);
       size_t outPart = std::min<size_t>(unpacked.size() - out, 1u << 30);
-      stream.next_in = reinterpret_cast<Bytef *>(
-          const_cast<char *>(packed.data() + in));
+      stream.next_in =
+          reinterpret_cast<Bytef *>(const_cast<char *>(packed.data() + in));
       stream.avail_in = uInt(inPart);
       stream.next_out = reinterpret_cast<Bytef *>(unpacked.data() + out);
       stream.avail_out = uInt(outPart);
@@ -167,8 +167,9 @@ std::string npyHeader(const Item &item, DType dtype) {
   std::string text = std::string("{'descr': '") + descrs[int(dtype)] +
                      "', 'fortran_order': False, 'shape': (";
   for (size_t i = 0; i < item.shape.size(); ++i)
-    text += std::to_string(item.shape[i]) +
-            (i + 1 < item.shape.size() ? ", " : item.shape.size() == 1 ? "," : "");
+    text += std::to_string(item.shape[i]) + (i + 1 < item.shape.size() ? ", "
+                                             : item.shape.size() == 1  ? ","
+                                                                       : "");
   text += "), }";
   text.append((64 - (10 + text.size() + 1) % 64) % 64, ' ');
   text += '\n';
@@ -220,8 +221,7 @@ public:
       ::unlink(temporary_.c_str());
   }
   void write(const void *data, size_t size) {
-    if (file_ && !error_ && size &&
-        std::fwrite(data, 1, size, file_) != size)
+    if (file_ && !error_ && size && std::fwrite(data, 1, size, file_) != size)
       error_ = errno ? errno : EIO;
     at += size;
   }

@@ -73,88 +73,93 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
 
   Group once{app, "One run"};
   once.add_option("--inputs", options.inputs,
-                   "Inputs by name, from a NumPy archive")
+                  "Inputs by name, from a NumPy archive")
       ->type_name("IN.npz");
   once.add_option("--input", options.input,
-                   "One input, from a NumPy array; may be repeated")
+                  "One input, from a NumPy array; may be repeated")
       ->type_name("NAME=FILE.npy")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   once.add_option("--outputs", options.outputs,
-                   "Write the outputs to a NumPy archive")
+                  "Write the outputs to a NumPy archive")
       ->type_name("OUT.npz");
 
   Group text{app, "Text generation"};
   std::string prompt;
-  auto *promptOption =
-      text.add_option("--prompt", prompt, "Continue this text")
-          ->type_name("TEXT");
+  auto *promptOption = text.add_option("--prompt", prompt, "Continue this text")
+                           ->type_name("TEXT");
   auto *idsOption =
       text.add_option("--prompt-ids", promptIds, "Continue these tokens")
           ->type_name("ID,ID,...");
   text.add_option("--max-tokens", options.maxTokens,
-                   "Stop after N tokens (default 256)")
+                  "Stop after N tokens (default 256)")
       ->type_name("N");
   text.add_option("--temperature", options.sampler.temperature,
-                   "Flatten (above 1) or sharpen the distribution that tokens "
-                   "are drawn from; 0, the default: always the likeliest token")
+                  "Flatten (above 1) or sharpen the distribution that tokens "
+                  "are drawn from; 0, the default: always the likeliest token")
       ->type_name("T");
   text.add_option("--top-k", options.sampler.topK,
-                   "Draw from the K likeliest tokens only; 0: from all")
+                  "Draw from the K likeliest tokens only; 0: from all")
       ->type_name("K");
   text.add_option("--top-p", options.sampler.topP,
-                   "Draw from the likeliest tokens that together have "
-                   "probability P")
+                  "Draw from the likeliest tokens that together have "
+                  "probability P")
       ->type_name("P");
   text.add_option("--seed", options.sampler.seed,
-                   "Number that the draws follow from (default 0)")
+                  "Number that the draws follow from (default 0)")
       ->type_name("N");
   text.add_flag("--bos", options.bos, "Begin with the token for a new text");
   text.add_flag("--no-bos", options.noBos,
-                 "Do not (default: as usual for the kind of tokenizer)");
+                "Do not (default: as usual for the kind of tokenizer)");
   text.add_flag("--ignore-eos", options.ignoreEos,
-                 "Go on after the token for the end of a text");
+                "Go on after the token for the end of a text");
 
   Group quality{app, "Quality"};
   quality
       .add_option("--perplexity", options.perplexity,
-                   "Perplexity on a text, in windows run each alone")
+                  "Perplexity on a text, in windows run each alone")
       ->type_name("FILE");
-  quality.add_option("--window", options.window,
-                      "Tokens in a window (default 256)")
+  quality
+      .add_option("--window", options.window,
+                  "Tokens in a window (default 256)")
       ->type_name("W");
-  quality.add_option("--max-windows", options.maxWindows,
-                      "Only the first N windows (default: all)")
+  quality
+      .add_option("--max-windows", options.maxWindows,
+                  "Only the first N windows (default: all)")
       ->type_name("N");
   quality
       .add_option("--against", options.against,
-                   "Also compare with this artifact: KL divergence of this "
-                   "model from it, top-1 agreement")
+                  "Also compare with this artifact: KL divergence of this "
+                  "model from it, top-1 agreement")
       ->type_name("ARTIFACT");
 
   Group general{app, "General"};
-  general.add_option("--tokenizer", options.tokenizer,
-                      "Tokenizer to use instead of the artifact's: a "
-                      "SentencePiece model, a .bin file of llama2.c, or the "
-                      "word 'bytes'")
+  general
+      .add_option("--tokenizer", options.tokenizer,
+                  "Tokenizer to use instead of the artifact's: a "
+                  "SentencePiece model, a .bin file of llama2.c, or the "
+                  "word 'bytes'")
       ->type_name("FILE");
-  general.add_option("--threads", options.threads,
-                      "Threads (default: all processors)")
+  general
+      .add_option("--threads", options.threads,
+                  "Threads (default: all processors)")
       ->type_name("N");
-  general.add_option("--context", options.context,
-                      "Room for N tokens (default: what the run needs)")
+  general
+      .add_option("--context", options.context,
+                  "Room for N tokens (default: what the run needs)")
       ->type_name("N");
   auto *levelOption =
-      general.add_option("--cpu-level", level,
-                          "Use the code for a lesser processor: baseline, "
-                          "avx2 or avx512vnni")
+      general
+          .add_option("--cpu-level", level,
+                      "Use the code for a lesser processor: baseline, "
+                      "avx2 or avx512vnni")
           ->type_name("LEVEL");
   general.add_flag("--verify", options.verify,
-                    "Compare the hash of the weights first");
+                   "Compare the hash of the weights first");
   general.add_flag("--timing", options.timing,
-                    "Print times and memory to standard error");
+                   "Print times and memory to standard error");
   general.add_flag("--json", options.json,
-                    "Print one JSON object instead of text");
+                   "Print one JSON object instead of text");
   app.set_version_flag("--version", std::string("terse-run ") + TERSE_VERSION);
 
   try {
@@ -175,10 +180,10 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
 
   // Every complaint about a value names the option.
   auto least = [](const char *name, int64_t value, int64_t low) {
-    return value >= low ? std::string()
-                        : std::string("--") + name + ": expected at least " +
-                              std::to_string(low) + "; got " +
-                              std::to_string(value);
+    return value >= low
+               ? std::string()
+               : std::string("--") + name + ": expected at least " +
+                     std::to_string(low) + "; got " + std::to_string(value);
   };
   for (const std::string &complaint :
        {least("max-tokens", options.maxTokens, 0),
@@ -222,8 +227,9 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
   if (options.prompt && options.promptIds)
     return usageError("--prompt and --prompt-ids exclude each other");
   if (runs + generates + measures > 1)
-    return usageError("expected one of --inputs, --prompt and --perplexity; got "
-                      "several");
+    return usageError(
+        "expected one of --inputs, --prompt and --perplexity; got "
+        "several");
   if (!options.against.empty() && !measures)
     return usageError("--against needs --perplexity and a text to compare on");
   if (!haveSelf && options.artifact.empty())

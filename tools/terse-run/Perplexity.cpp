@@ -131,13 +131,13 @@ Status measurePerplexity(Session &session) {
           });
       elapsed += clock.seconds();
       if (status.ok() && other)
-        status = other->eval(
-            ids + at, count, false, [&](int64_t i, const float *logits) {
-              const float *row = kept.data() + i * vocabulary;
-              sums.kl += divergence(logits, row, vocabulary);
-              sums.agree +=
-                  argmax(logits, vocabulary) == argmax(row, vocabulary);
-            });
+        status = other->eval(ids + at, count, false,
+                             [&](int64_t i, const float *logits) {
+                               const float *row = kept.data() + i * vocabulary;
+                               sums.kl += divergence(logits, row, vocabulary);
+                               sums.agree += argmax(logits, vocabulary) ==
+                                             argmax(row, vocabulary);
+                             });
       if (!status.ok())
         return status;
     }

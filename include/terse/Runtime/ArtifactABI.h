@@ -31,8 +31,8 @@
  *             bf16 f64 i8 u8 i16 u16 i32 u32 i64 u64 bool (one byte, 0 or 1);
  *             role (optional): input_ids attention_mask position_ids past
  *             logits present; the i-th "present" is fed back to the i-th "past"
- *   entries   [{"name", "functions": {level: symbol}, "when": {symbol: value}}];
- *             "when" (optional): the entry is specialised to these values. The
+ *   entries   [{"name", "functions": {level: symbol}, "when": {symbol:
+ *value}}]; "when" (optional): the entry is specialised to these values. The
  *             runtime takes the entry with the most conditions, all true; one
  *             entry must have none
  *   weights   {"bytes", "sha256", "tensors": [{"name", "kind", "shape", "bits",
@@ -67,15 +67,15 @@ extern "C" {
 /** One call of an entry function. Tensors are contiguous and row-major; no
  * pointer is null, those of empty tensors included. */
 typedef struct TerseCall {
-  const void *weights;        /**< base of the mapped weights section */
-  void *arena;                /**< scratch, as large as the arena function said;
-                                   contents undefined */
-  const void *const *inputs;  /**< in manifest order */
-  void *const *outputs;       /**< in manifest order */
-  void *const *states;        /**< in manifest order; kept between calls */
-  const int64_t *symbols;     /**< values of the manifest's symbols */
-  void (*barrier)(void *);    /**< returns when all threads have called it */
-  void *barrier_state;        /**< its argument */
+  const void *weights;       /**< base of the mapped weights section */
+  void *arena;               /**< scratch, as large as the arena function said;
+                                  contents undefined */
+  const void *const *inputs; /**< in manifest order */
+  void *const *outputs;      /**< in manifest order */
+  void *const *states;       /**< in manifest order; kept between calls */
+  const int64_t *symbols;    /**< values of the manifest's symbols */
+  void (*barrier)(void *);   /**< returns when all threads have called it */
+  void *barrier_state;       /**< its argument */
 } TerseCall;
 
 /** An entry function: called once by each of `threads` threads with its own

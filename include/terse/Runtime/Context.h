@@ -27,8 +27,8 @@ struct ContextOptions {
 
 /// Finds the values of a manifest's symbols. `values` has one entry per symbol,
 /// those already known set and the others negative; `shapes` one per input, in
-/// manifest order. Ranks and sizes must fit the manifest; a symbol has one value
-/// wherever it stands. Symbols that no input determines stay negative.
+/// manifest order. Ranks and sizes must fit the manifest; a symbol has one
+/// value wherever it stands. Symbols that no input determines stay negative.
 Status bindSymbols(const Manifest &manifest,
                    const std::vector<const std::vector<int64_t> *> &shapes,
                    std::vector<int64_t> &values);

@@ -12,8 +12,9 @@ namespace terse::rt {
 
 /// Sees a model as a function from tokens to the logits of the next one,
 /// whatever it keeps its past in: states of the artifact, `past` inputs that
-/// `present` outputs are fed back to, or nothing (the whole prefix is run again).
-/// Tensors without a role are recognised by the names that exporters give them.
+/// `present` outputs are fed back to, or nothing (the whole prefix is run
+/// again). Tensors without a role are recognised by the names that exporters
+/// give them.
 class LanguageModel {
 public:
   static Result<std::unique_ptr<LanguageModel>>
@@ -48,14 +49,14 @@ private:
   Memory memory_ = Memory::None;
   int ids_ = -1, logits_ = -1;
   int64_t vocabulary_ = 0, chunk_ = 0, past_ = 0;
-  std::vector<std::string> roles_;    ///< of the inputs
+  std::vector<std::string> roles_; ///< of the inputs
   std::vector<int> pastInputs_, presentOutputs_;
-  std::vector<Buffer> pastBuffers_;   ///< data of the past inputs
+  std::vector<Buffer> pastBuffers_; ///< data of the past inputs
   std::vector<TensorView> inputs_;
   std::vector<std::vector<uint64_t>> inputData_;
   std::vector<int64_t> symbols_;
-  std::vector<int32_t> prefix_;       ///< all tokens, for Memory::None
-  std::vector<float> row_;            ///< a row of logits as float
+  std::vector<int32_t> prefix_; ///< all tokens, for Memory::None
+  std::vector<float> row_;      ///< a row of logits as float
 };
 
 } // namespace terse::rt

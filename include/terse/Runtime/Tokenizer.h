@@ -35,7 +35,7 @@ public:
   virtual std::string piece(int32_t token, bool first) const = 0;
 
   virtual const char *kind() const = 0;
-  virtual int64_t size() const = 0; ///< tokens in the vocabulary
+  virtual int64_t size() const = 0;          ///< tokens in the vocabulary
   virtual int32_t bos() const { return -1; } ///< begin of a text, -1 if none
   virtual int32_t eos() const { return -1; } ///< end of a text, -1 if none
   /// True if models with this tokenizer expect bos() before a prompt.
