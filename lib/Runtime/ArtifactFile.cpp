@@ -58,7 +58,8 @@ Result<ArtifactFile> ArtifactFile::open(const std::string &path) {
 
   const ElfFile::Section *weights = elf->section(TERSE_SECTION_WEIGHTS);
   if (!weights && manifest->weightsBytes)
-    return fail(Code::BadArtifact, "'%s' is damaged: it has no section '%s'",
+    return fail(Code::BadArtifact,
+                "'%s' is damaged: it has no section '%s' (was it stripped?)",
                 name, TERSE_SECTION_WEIGHTS);
   if (weights && weights->offset % TERSE_WEIGHTS_ALIGNMENT != 0)
     return fail(Code::BadArtifact,

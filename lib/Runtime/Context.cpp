@@ -48,14 +48,21 @@ Status bindSymbols(const Manifest &manifest,
                   "input '%s': expected %s; got shape %s", spec.name.c_str(),
                   describe(spec).c_str(), shapeText(*shapes[i]).c_str());
   }
-  // Solving may need a value that a later input gives: repeat while it helps.
-  for (bool progress = true; progress;) {
+  // What stands alone decides before what must be solved for, so that a
+  // complaint names the tensor that a person would. Solving may need a value
+  // that a later input gives: repeat while it helps.
+  bool alone = true;
+  for (bool progress = true; progress || alone;) {
+    if (!progress)
+      alone = false;
     progress = false;
     for (size_t i = 0; i < manifest.inputs.size(); ++i)
       for (size_t d = 0; d < shapes[i]->size(); ++d) {
+        const Expr &expr = manifest.inputs[i].shape[d];
         int64_t solution;
-        int symbol = manifest.inputs[i].shape[d].solve(
-            values.data(), (*shapes[i])[d], solution);
+        int symbol = alone && expr.asSymbol() < 0
+                         ? -1
+                         : expr.solve(values.data(), (*shapes[i])[d], solution);
         if (symbol >= 0) {
           values[symbol] = solution;
           progress = true;

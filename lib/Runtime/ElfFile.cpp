@@ -123,9 +123,11 @@ Status ElfFile::parse(const std::string &name) {
     std::string_view text;
     if (!stringAt(names, section.sh_name, text))
       return damaged("a section name lies outside the name table");
+    // Those without bytes in the file may claim any place in it.
+    bool empty = section.sh_type == SHT_NOBITS || section.sh_type == SHT_NULL;
     sections_.push_back({text, section.sh_type, section.sh_flags,
-                         section.sh_offset,
-                         section.sh_type == SHT_NOBITS ? 0 : section.sh_size});
+                         empty ? 0 : section.sh_offset,
+                         empty ? 0 : section.sh_size});
   }
 
   // Dynamic symbols.

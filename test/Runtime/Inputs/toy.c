@@ -6,7 +6,7 @@
  *   logits_i = U (x_i + sum_j softmax_j(x_i . K[id_j] / sqrt(D)) V[id_j])
  *
  * MEMORY: 0 state, 1 past/present inputs and outputs, 2 none.
- * LOGITS: float, _Float16 or __bf16. */
+ * LOGITS: float, _Float16 or Brain. */
 #include "terse/Runtime/ArtifactABI.h"
 
 #include <math.h>
@@ -26,6 +26,21 @@ __asm__(".section .rodata\n"
         ".text\n");
 uint32_t terse_abi_version = ABI_VERSION;
 uint64_t terse_manifest_size = MANIFEST_SIZE;
+
+/* bfloat16, rounded to nearest even by hand: libgcc 12 has no conversion. */
+typedef struct {
+  uint16_t bits;
+} Brain;
+static inline Brain toBrain(float value) {
+  union {
+    float value;
+    uint32_t bits;
+  } both = {value};
+  both.bits += 0x7fff + (both.bits >> 16 & 1);
+  return (Brain){(uint16_t)(both.bits >> 16)};
+}
+#define STORE(to, value)                                                       \
+  ((to) = _Generic((to), Brain : toBrain(value), default : (value)))
 
 static void part(int64_t n, int thread, int threads, int64_t *begin,
                  int64_t *end) {
@@ -107,7 +122,7 @@ static void model(const TerseCall *c, int thread, int threads, int32_t level) {
       float sum = 0;
       for (int d = 0; d < D; ++d)
         sum += w[U + v * D + d] * hidden[i * D + d];
-      logits[i * VOCABULARY + v] = (LOGITS)sum;
+      STORE(logits[i * VOCABULARY + v], sum);
     }
 }
 

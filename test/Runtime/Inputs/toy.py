@@ -79,15 +79,15 @@ def build(args):
         (folder / "manifest.json").write_bytes(text)
         (folder / "weights.bin").write_bytes(data)
         defines = [f"-DMEMORY={['state', 'feedback', 'none'].index(args.memory)}",
-                   f"-DLOGITS={dict(f32='float', f16='_Float16', bf16='__bf16')[args.logits]}",
+                   f"-DLOGITS={dict(f32='float', f16='_Float16', bf16='Brain')[args.logits]}",
                    f"-DMANIFEST_SIZE={len(text)}", f"-DABI_VERSION={args.abi}"]
         if args.tokenizer and args.tokenizer != "bytes":
             (folder / "tokenizer.bin").write_bytes(pathlib.Path(args.tokenizer).read_bytes())
             defines.append("-DTOKENIZER")
-        kind = ["-c"] if args.object else ["-shared", "-fuse-ld=lld", "-Wl,--hash-style=gnu"]
+        kind = ["-c"] if args.object else ["-shared", "-fuse-ld=lld", "-lm"]
         subprocess.run([args.clang, "-std=c11", "-O1", "-fPIC", "-ffp-contract=off", *kind, *defines,
                         f"-I{HERE.parents[2] / 'include'}", "-Wa,-I" + str(folder), str(HERE / "toy.c"),
-                        "-lm", "-o", args.out], check=True)
+                        "-o", args.out], check=True)
 
 
 def logits(seed, ids):

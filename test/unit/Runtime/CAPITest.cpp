@@ -1,0 +1,181 @@
+//===- CAPITest.cpp - the C interface ---------------------------*- C++ -*-===//
+#include "Toy.h"
+#include "terse-c/terse.h"
+
+#include <cstring>
+
+namespace {
+
+using terse::rt::toyPath;
+
+struct CAPI : testing::Test {
+  terse_model *model = nullptr;
+  terse_context *context = nullptr;
+
+  void open(const char *name, int threads = 1) {
+    ASSERT_EQ(terse_model_open(toyPath(name).c_str(), nullptr, &model),
+              TERSE_OK)
+        << terse_last_error();
+    terse_context_options options = TERSE_CONTEXT_OPTIONS_INIT;
+    options.threads = threads;
+    options.capacity = 128;
+    ASSERT_EQ(terse_context_create(model, &options, &context), TERSE_OK)
+        << terse_last_error();
+  }
+  void TearDown() override {
+    terse_context_destroy(context);
+    terse_model_close(model);
+  }
+};
+
+TEST_F(CAPI, Describes) {
+  open("feedback");
+  EXPECT_EQ(terse_api_version() >> 16, uint32_t(TERSE_API_VERSION_MAJOR));
+  ASSERT_EQ(terse_model_input_count(model), 5u);
+  ASSERT_EQ(terse_model_output_count(model), 4u);
+  terse_tensor_info info;
+  ASSERT_EQ(terse_model_input(model, 1, &info), TERSE_OK);
+  EXPECT_STREQ(info.name, "attention_mask");
+  EXPECT_EQ(info.dtype, TERSE_I64);
+  ASSERT_EQ(info.rank, 2u);
+  EXPECT_STREQ(terse_model_input_dim(model, 1, 1), "past + sequence");
+  EXPECT_EQ(terse_model_input_dim(model, 1, 2), nullptr);
+  EXPECT_EQ(terse_model_input_dim(model, 5, 0), nullptr);
+  EXPECT_STREQ(terse_model_output_dim(model, 0, 2), "256");
+  EXPECT_EQ(terse_model_output(model, 4, &info), TERSE_INVALID_ARGUMENT);
+  EXPECT_EQ(std::strncmp(terse_model_manifest(model), "{\"format\": 1", 12), 0);
+  EXPECT_EQ(terse_model_verify(model), TERSE_OK);
+  EXPECT_EQ(terse_dtype_size(TERSE_BF16), 2u);
+  EXPECT_EQ(terse_dtype_size(terse_dtype(99)), 0u);
+}
+
+TEST_F(CAPI, RunsByName) {
+  open("none");
+  int64_t ids[] = {1, 2, 3}, shape[] = {1, 3};
+  terse_tensor input = {"input_ids", TERSE_I64, 2, shape, ids}, output;
+  EXPECT_EQ(terse_context_output(context, 0, &output), TERSE_INVALID_ARGUMENT);
+  ASSERT_EQ(terse_context_run(context, &input, 1), TERSE_OK)
+      << terse_last_error();
+  ASSERT_EQ(terse_context_output(context, 0, &output), TERSE_OK);
+  EXPECT_STREQ(output.name, "logits");
+  ASSERT_EQ(output.rank, 3u);
+  EXPECT_EQ(output.shape[1], 3);
+
+  // The same through terse_eval, in a context of its own.
+  EXPECT_EQ(terse_vocabulary(context), 0u);
+  terse_context *second;
+  ASSERT_EQ(terse_context_create(model, nullptr, &second), TERSE_OK);
+  ASSERT_EQ(terse_vocabulary(second), 256u);
+  int32_t tokens[] = {1, 2, 3};
+  std::vector<float> logits(256);
+  ASSERT_EQ(terse_eval(second, tokens, 3, logits.data()), TERSE_OK);
+  EXPECT_EQ(std::memcmp(logits.data(),
+                        static_cast<const float *>(output.data) + 512, 1024),
+            0);
+  EXPECT_EQ(terse_past(second), 3);
+  terse_reset(second);
+  EXPECT_EQ(terse_past(second), 0);
+  terse_context_destroy(second);
+
+  input.name = "ids";
+  EXPECT_EQ(terse_context_run(context, &input, 1), TERSE_INVALID_ARGUMENT);
+  EXPECT_STREQ(terse_last_error(), "the model has no input 'ids'");
+  EXPECT_EQ(terse_context_run(context, nullptr, 0), TERSE_INVALID_ARGUMENT);
+  EXPECT_STREQ(terse_last_error(), "input 'input_ids' is missing");
+  terse_tensor twice[2] = {input, input};
+  twice[0].name = twice[1].name = "input_ids";
+  EXPECT_EQ(terse_context_run(context, twice, 2), TERSE_INVALID_ARGUMENT);
+  twice[0].dtype = terse_dtype(77);
+  EXPECT_EQ(terse_context_run(context, twice, 1), TERSE_INVALID_ARGUMENT);
+}
+
+TEST_F(CAPI, Generates) {
+  open("state", 2);
+  std::vector<int32_t> got;
+  auto collect = [](void *user, int32_t token) {
+    auto &tokens = *static_cast<std::vector<int32_t> *>(user);
+    tokens.push_back(token);
+    return int(tokens.size() == 5);
+  };
+  int32_t prompt[] = {1, 2, 3};
+  ASSERT_EQ(terse_generate(context, prompt, 3, nullptr, collect, &got),
+            TERSE_OK)
+      << terse_last_error();
+  ASSERT_EQ(got.size(), 5u) << "the callback ends it";
+
+  std::vector<int32_t> again;
+  terse_generate_options options = TERSE_GENERATE_OPTIONS_INIT;
+  options.max_tokens = 4;
+  terse_reset(context);
+  ASSERT_EQ(terse_generate(context, prompt, 3, &options, collect, &again),
+            TERSE_OK);
+  EXPECT_EQ(again, std::vector<int32_t>(got.begin(), got.begin() + 4));
+  again.clear();
+  options.stop_token = got[2];
+  terse_reset(context);
+  ASSERT_EQ(terse_generate(context, prompt, 3, &options, collect, &again),
+            TERSE_OK);
+  EXPECT_EQ(again, std::vector<int32_t>(
+                       got.begin(), std::find(got.begin(), got.end(), got[2])));
+  EXPECT_EQ(terse_generate(context, prompt, 0, &options, collect, &again),
+            TERSE_INVALID_ARGUMENT);
+
+  options.max_tokens = 1000; // the context holds 128
+  options.stop_token = -1;
+  auto ignore = [](void *, int32_t) { return 0; };
+  terse_reset(context);
+  EXPECT_EQ(terse_generate(context, prompt, 3, &options, ignore, nullptr),
+            TERSE_CONTEXT_FULL);
+}
+
+TEST_F(CAPI, ContextsOutliveTheModel) {
+  open("state");
+  terse_model_close(model);
+  model = nullptr;
+  int32_t token = 1;
+  std::vector<float> logits(256);
+  EXPECT_EQ(terse_eval(context, &token, 1, logits.data()), TERSE_OK);
+}
+
+TEST_F(CAPI, OldCallersStructuresAreUnderstood) {
+  open("state");
+  terse_context *second;
+  terse_context_options options = TERSE_CONTEXT_OPTIONS_INIT;
+  options.threads = 1;
+  options.capacity = -5; // beyond what the caller says it has
+  options.size = offsetof(terse_context_options, capacity);
+  ASSERT_EQ(terse_context_create(model, &options, &second), TERSE_OK);
+  EXPECT_EQ(terse_vocabulary(second), 256u) << terse_last_error();
+  terse_context_destroy(second);
+}
+
+TEST_F(CAPI, Tokenizes) {
+  open("state");
+  terse_tokenizer *tokenizer;
+  ASSERT_EQ(terse_tokenizer_of_model(model, &tokenizer), TERSE_OK);
+  int32_t tokens[2];
+  size_t count = 0;
+  ASSERT_EQ(terse_tokenizer_encode(tokenizer, "abc", 3, tokens, 2, &count),
+            TERSE_OK);
+  EXPECT_EQ(count, 3u);
+  EXPECT_EQ(tokens[1], 'b');
+  char text[4];
+  size_t size = 0;
+  ASSERT_EQ(terse_tokenizer_piece(tokenizer, 'x', 1, text, 4, &size), TERSE_OK);
+  EXPECT_EQ(std::string(text, size), "x");
+  EXPECT_EQ(terse_tokenizer_bos(tokenizer), -1);
+  terse_tokenizer_close(tokenizer);
+}
+
+TEST_F(CAPI, ErrorsHaveReasons) {
+  EXPECT_EQ(terse_model_open("/nonexistent", nullptr, &model), TERSE_IO);
+  EXPECT_NE(std::strstr(terse_last_error(), "/nonexistent"), nullptr);
+  terse_model_options options = TERSE_MODEL_OPTIONS_INIT;
+  options.cpu_level = "avx3";
+  EXPECT_EQ(terse_model_open(toyPath("state").c_str(), &options, &model),
+            TERSE_INVALID_ARGUMENT);
+  EXPECT_EQ(terse_model_open_self(nullptr, &model), TERSE_INVALID_ARGUMENT);
+  EXPECT_EQ(model, nullptr);
+}
+
+} // namespace

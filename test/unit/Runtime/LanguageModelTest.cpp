@@ -1,0 +1,120 @@
+//===- LanguageModelTest.cpp - tokens in, logits out ------------*- C++ -*-===//
+#include "Toy.h"
+
+#include <cmath>
+
+using namespace terse::rt;
+
+namespace {
+
+std::vector<int32_t> text(size_t count) {
+  std::vector<int32_t> tokens;
+  for (size_t i = 0; i < count; ++i)
+    tokens.push_back(int32_t(i * i * 7 + 3 * i) % 256);
+  return tokens;
+}
+
+/// Bit for bit.
+void expectSame(const std::vector<std::vector<float>> &a,
+                const std::vector<std::vector<float>> &b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (size_t i = 0; i < a.size(); ++i)
+    ASSERT_EQ(a[i], b[i]) << "row " << i;
+}
+
+TEST(LanguageModel, ThreadsDoNotChangeResults) {
+  std::vector<int32_t> tokens = text(50);
+  for (const char *name : {"state", "feedback", "none"}) {
+    auto one = toyLanguage(name, 1);
+    auto expected = rowsOf(*one, tokens, 13);
+    for (int threads : {2, 3, 7}) {
+      auto many = toyLanguage(name, threads);
+      expectSame(rowsOf(*many, tokens, 13), expected);
+    }
+  }
+}
+
+TEST(LanguageModel, PrefillAndDecodeAgree) {
+  std::vector<int32_t> tokens = text(40);
+  for (const char *name : {"state", "feedback", "none"}) {
+    auto whole = toyLanguage(name), single = toyLanguage(name);
+    expectSame(rowsOf(*whole, tokens, 40), rowsOf(*single, tokens, 1));
+  }
+}
+
+TEST(LanguageModel, MemoryKindsAgree) {
+  std::vector<int32_t> tokens = text(40);
+  auto state = toyLanguage("state"), feedback = toyLanguage("feedback"),
+       none = toyLanguage("none");
+  auto expected = rowsOf(*none, tokens, 9);
+  expectSame(rowsOf(*state, tokens, 9), expected);
+  expectSame(rowsOf(*feedback, tokens, 9), expected);
+}
+
+TEST(LanguageModel, LongPromptsRunInParts) {
+  std::vector<int32_t> tokens = text(700); // more than are run at once
+  auto state = toyLanguage("state"), none = toyLanguage("none");
+  auto expected = rowsOf(*none, tokens, 700);
+  expectSame(rowsOf(*state, tokens, 700), expected);
+  state->reset();
+  int calls = 0;
+  ASSERT_TRUE(state
+                  ->eval(tokens.data(), 700, true,
+                         [&](int64_t index, const float *row) {
+                           EXPECT_EQ(index, 699);
+                           EXPECT_EQ(std::vector<float>(row, row + 256),
+                                     expected[699]);
+                           ++calls;
+                         })
+                  .ok());
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(LanguageModel, ResetForgets) {
+  std::vector<int32_t> tokens = text(20);
+  for (const char *name : {"state", "feedback", "none"}) {
+    auto model = toyLanguage(name);
+    auto expected = rowsOf(*model, tokens, 7);
+    EXPECT_EQ(model->past(), 20);
+    model->reset();
+    EXPECT_EQ(model->past(), 0);
+    expectSame(rowsOf(*model, tokens, 7), expected);
+  }
+}
+
+TEST(LanguageModel, NarrowLogits) {
+  std::vector<int32_t> tokens = text(10);
+  auto exact = toyLanguage("state");
+  auto expected = rowsOf(*exact, tokens, 10);
+  for (auto [name, precision] :
+       {std::pair{"f16", 0x1p-11f}, {"bf16", 0x1p-8f}}) {
+    auto narrow = toyLanguage(name);
+    auto rows = rowsOf(*narrow, tokens, 4);
+    for (size_t i = 0; i < rows.size(); ++i)
+      for (size_t v = 0; v < 256; ++v)
+        ASSERT_NEAR(rows[i][v], expected[i][v],
+                    std::fabs(expected[i][v]) * precision + 1e-6)
+            << name;
+  }
+}
+
+TEST(LanguageModel, RejectsTokensOutsideTheVocabulary) {
+  auto model = toyLanguage("state");
+  auto ignore = [](int64_t, const float *) {};
+  for (int32_t bad : {-1, 256}) {
+    int32_t tokens[] = {1, bad};
+    EXPECT_ERROR(model->eval(tokens, 2, true, ignore),
+                 "expected tokens of 0 to 255; got " + std::to_string(bad));
+    EXPECT_EQ(model->past(), 0);
+  }
+}
+
+TEST(LanguageModel, SaysWhenFull) {
+  auto model = toyLanguage("state", 1, 8);
+  std::vector<int32_t> tokens = text(9);
+  EXPECT_EQ(
+      model->eval(tokens.data(), 9, true, [](int64_t, const float *) {}).code(),
+      Code::ContextFull);
+}
+
+} // namespace

@@ -1,0 +1,112 @@
+//===- ThreadTest.cpp - run under ThreadSanitizer ---------------*- C++ -*-===//
+#include "Toy.h"
+
+#include "terse/Runtime/Team.h"
+
+#include <atomic>
+#include <thread>
+
+using namespace terse::rt;
+
+namespace {
+
+/// What each thread writes between barriers and all others read after.
+struct Exchange {
+  static constexpr int rounds = 200;
+  int32_t slots[16] = {};
+  std::atomic<int> wrong{0};
+};
+
+void exchange(const TerseCall *call, int32_t thread, int32_t threads) {
+  auto &shared = *static_cast<Exchange *>(call->arena);
+  for (int round = 1; round <= Exchange::rounds; ++round) {
+    shared.slots[thread] = round;
+    call->barrier(call->barrier_state);
+    for (int i = 0; i < threads; ++i)
+      if (shared.slots[i] != round)
+        ++shared.wrong;
+    call->barrier(call->barrier_state);
+  }
+}
+
+TEST(Team, BarriersOrderMemory) {
+  for (int threads : {1, 2, 3, 7}) {
+    auto team = Team::create(threads);
+    ASSERT_TRUE(team.ok());
+    Exchange shared;
+    TerseCall call = {};
+    call.arena = &shared;
+    call.barrier = Team::barrier;
+    call.barrier_state = team->get();
+    for (int i = 0; i < 5; ++i) {
+      (*team)->run(exchange, &call);
+      if (i == 2) // long enough for all to fall asleep
+        std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    }
+    EXPECT_EQ(shared.wrong, 0) << threads;
+  }
+}
+
+TEST(Team, EndsWithoutHavingRun) {
+  for (int i = 0; i < 20; ++i)
+    ASSERT_TRUE(Team::create(1 + i % 4).ok());
+}
+
+TEST(Team, CallerSeesAllWork) {
+  auto team = Team::create(3);
+  ASSERT_TRUE(team.ok());
+  int64_t sums[3] = {};
+  TerseCall call = {};
+  call.arena = sums;
+  for (int i = 1; i <= 2000; ++i) {
+    (*team)->run([](const TerseCall *c, int32_t thread,
+                    int32_t) { static_cast<int64_t *>(c->arena)[thread] += 1; },
+                 &call);
+    ASSERT_EQ(sums[0] + sums[1] + sums[2], 3 * i);
+  }
+}
+
+TEST(Model, ServesSeveralThreads) {
+  auto model = openToy("state");
+  ASSERT_TRUE(model);
+  std::vector<int32_t> tokens = {10, 20, 30, 40, 50, 60};
+  auto single = toyLanguage("state");
+  auto expected = rowsOf(*single, tokens, 2);
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> users;
+  for (int user = 0; user < 4; ++user)
+    users.emplace_back([&, user] {
+      ContextOptions options;
+      options.threads = 1 + user % 3;
+      options.capacity = 64;
+      auto language = LanguageModel::create(model, options);
+      if (!language.ok()) {
+        ++wrong;
+        return;
+      }
+      for (int round = 0; round < 5; ++round) {
+        (*language)->reset();
+        if (rowsOf(**language, tokens, 1 + round) != expected)
+          ++wrong;
+      }
+    });
+  for (std::thread &user : users)
+    user.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+TEST(Model, OpensInSeveralThreads) {
+  std::vector<std::thread> users;
+  std::atomic<int> wrong{0};
+  for (int user = 0; user < 4; ++user)
+    users.emplace_back([&] {
+      for (int i = 0; i < 5; ++i)
+        if (!Model::open(toyPath("state")).ok())
+          ++wrong;
+    });
+  for (std::thread &user : users)
+    user.join();
+  EXPECT_EQ(wrong, 0);
+}
+
+} // namespace
