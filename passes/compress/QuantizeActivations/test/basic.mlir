@@ -1,0 +1,24 @@
+// RUN: terse-opt %s --terse-quantize-activations --terse-print-report 2>&1 | FileCheck %s
+// RUN: not terse-opt %s --terse-quantize-activations=mode=static 2>&1 | FileCheck %s --check-prefix=MODE
+
+// MODE: terse-quantize-activations: expected mode to be dynamic; got 'static'
+
+// CHECK: terse-quantize-activations: inputs-quantized 1
+// CHECK: terse-quantize-activations: layers 2
+
+// One rounding for both layers; the layer with a float weight keeps the input itself.
+// CHECK-LABEL: func.func @forward
+// CHECK-SAME: (%[[X:[a-z0-9]*]]:
+// CHECK: %[[Q:.*]] = terse.quantize_dynamic %[[X]] : tensor<3x8xf32>
+// CHECK: terse.linear %[[Q]], %{{.*}} {name = "q"}
+// CHECK: terse.linear %[[Q]], %{{.*}} {name = "k"}
+// CHECK: terse.linear %[[X]], %{{.*}} {name = "dense"}
+// CHECK-NOT: quantize_dynamic
+func.func @forward(%x: tensor<3x8xf32>, %codes: tensor<4x4xi8>, %scales: tensor<4x1xf16>, %dense: tensor<4x8xf32>)
+    -> (tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>) {
+  %w = terse.dequantize <i4, scale = f16, zero = none> %codes, %scales : tensor<4x4xi8>, tensor<4x1xf16> -> tensor<4x8xf32>
+  %a = terse.linear %x, %w {name = "q"} : tensor<3x8xf32>, tensor<4x8xf32> -> tensor<3x4xf32>
+  %b = terse.linear %x, %w {name = "k"} : tensor<3x8xf32>, tensor<4x8xf32> -> tensor<3x4xf32>
+  %c = terse.linear %x, %dense {name = "dense"} : tensor<3x8xf32>, tensor<4x8xf32> -> tensor<3x4xf32>
+  return %a, %b, %c : tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>
+}

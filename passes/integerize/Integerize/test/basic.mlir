@@ -1,0 +1,40 @@
+// RUN: terse-opt %s --terse-integerize --terse-print-report 2>&1 | FileCheck %s
+
+// CHECK: terse-integerize: layers-integerized 2
+// CHECK: terse-integerize: layers-left 1
+// CHECK: terse-integerize: embeddings-integerized 1
+
+// CHECK-LABEL: func.func @linear
+// CHECK-SAME: (%[[X:[a-z0-9]*]]: tensor<3x8xf32>, %[[CODES:[a-z0-9]*]]: {{.*}}, %[[SCALES:[a-z0-9]*]]: {{.*}}, %[[ZEROS:[a-z0-9]*]]: tensor<4x2xi8>, %[[BIAS:[a-z0-9]*]]: tensor<4xf32>)
+// CHECK-NEXT: %[[A:.*]] = terse.qlinear <i4, group = 4, scale = f16, zero = integer> %[[X]], %[[CODES]], %[[SCALES]] zero %[[ZEROS]] : tensor<4x2xi8> {name = "q"}
+// CHECK-NEXT: %[[B:.*]] = terse.qlinear {{.*}} zero %[[ZEROS]] : tensor<4x2xi8> bias %[[BIAS]] : tensor<4xf32> {name = "k"}
+// CHECK-NEXT: return %[[A]], %[[B]]
+func.func @linear(%x: tensor<3x8xf32>, %codes: tensor<4x4xi8>, %scales: tensor<4x2xf16>, %zeros: tensor<4x2xi8>, %bias: tensor<4xf32>)
+    -> (tensor<3x4xf32>, tensor<3x4xf32>) {
+  %xq = terse.quantize_dynamic %x : tensor<3x8xf32>
+  %w = terse.dequantize <i4, group = 4, scale = f16, zero = integer> %codes, %scales zero %zeros : tensor<4x2xi8> : tensor<4x4xi8>, tensor<4x2xf16> -> tensor<4x8xf32>
+  %a = terse.linear %xq, %w {name = "q"} : tensor<3x8xf32>, tensor<4x8xf32> -> tensor<3x4xf32>
+  %b = terse.linear %xq, %w bias %bias : tensor<4xf32> {name = "k"} : tensor<3x8xf32>, tensor<4x8xf32> -> tensor<3x4xf32>
+  return %a, %b : tensor<3x4xf32>, tensor<3x4xf32>
+}
+
+// The input is not rounded: the layer stays in float.
+// CHECK-LABEL: func.func @float_input
+// CHECK: terse.dequantize
+// CHECK: terse.linear
+func.func @float_input(%x: tensor<3x8xf32>, %codes: tensor<4x8xi8>, %scales: tensor<4x1xf16>) -> tensor<3x4xf32> {
+  %w = terse.dequantize <i8, scale = f16, zero = none> %codes, %scales : tensor<4x8xi8>, tensor<4x1xf16> -> tensor<4x8xf32>
+  %y = terse.linear %x, %w : tensor<3x8xf32>, tensor<4x8xf32> -> tensor<3x4xf32>
+  return %y : tensor<3x4xf32>
+}
+
+// CHECK-LABEL: func.func @embedding
+// CHECK-SAME: (%[[IDS:[a-z0-9]*]]: tensor<?x?xi64>, %[[CODES:[a-z0-9]*]]: {{.*}}, %[[SCALES:[a-z0-9]*]]:
+// CHECK-NEXT: %[[C:.*]] = terse.embedding %[[IDS]], %[[CODES]] {name = "table"} : tensor<?x?xi64>, tensor<9x8xi8> -> tensor<?x?x8xi8>
+// CHECK-NEXT: %[[S:.*]] = terse.embedding %[[IDS]], %[[SCALES]] {name = "table"} : tensor<?x?xi64>, tensor<9x1xf16> -> tensor<?x?x1xf16>
+// CHECK-NEXT: terse.dequantize <i8, scale = f16, zero = none> %[[C]], %[[S]] : tensor<?x?x8xi8>, tensor<?x?x1xf16> -> tensor<?x?x8xf32>
+func.func @embedding(%ids: tensor<?x?xi64>, %codes: tensor<9x8xi8>, %scales: tensor<9x1xf16>) -> tensor<?x?x8xf32> {
+  %w = terse.dequantize <i8, scale = f16, zero = none> %codes, %scales : tensor<9x8xi8>, tensor<9x1xf16> -> tensor<9x8xf32>
+  %y = terse.embedding %ids, %w {name = "table"} : tensor<?x?xi64>, tensor<9x8xf32> -> tensor<?x?x8xf32>
+  return %y : tensor<?x?x8xf32>
+}

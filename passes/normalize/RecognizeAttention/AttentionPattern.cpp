@@ -1,0 +1,213 @@
+//===- AttentionPattern.cpp - what surrounds a softmax --------------------===//
+#include "AttentionPattern.h"
+
+#include "terse/Analysis/TokenMajor.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace terse;
+
+/// A score this low is masked.
+static constexpr double kMasked = -9999;
+
+//===----------------------------------------------------------------------===//
+// Scores
+//===----------------------------------------------------------------------===//
+
+/// If the elements of `value` are a factor times those of `source` at the same
+/// index, and where they have no such term, masked: the factor.
+static std::optional<double> findFactor(func::FuncOp function, Value value, Value source) {
+  Environment environment;
+  environment.barriers.insert(source);
+  Probes probes(function, environment);
+  std::optional<double> factor;
+  bool holds = probes.forAll(
+      [&](ElementEvaluator &evaluator) { return evaluator.getShape(value); },
+      [&](ElementEvaluator &evaluator, ArrayRef<int64_t> point) {
+        Element element = evaluator.evaluate(value, point);
+        if (element.isConcrete())
+          return element.getConstant() <= kMasked;
+        bool found = false;
+        for (const Element::Term &term : element.getTerms()) {
+          bool isSource = term.tokens.size() == 1 && evaluator.getToken(term.tokens[0]).base == source;
+          if (!isSource)
+            continue; // a part of the mask
+          if (!llvm::equal(evaluator.getToken(term.tokens[0]).index, point) || (factor && *factor != term.factor))
+            return false;
+          factor = term.factor;
+          found = true;
+        }
+        return found;
+      });
+  return holds ? factor : std::nullopt;
+}
+
+/// What is added to the scores at a point: the element less its term of `source`.
+static MaskElement maskElement(Value value, Value source) {
+  return [=](ElementEvaluator &evaluator, ArrayRef<int64_t> point) {
+    Element element = evaluator.evaluate(value, point);
+    if (element.isInvalid())
+      return element;
+    if (element.isConcrete())
+      return element.getConstant() <= kMasked ? element : Element::unknown();
+    if (element.getTerms().size() != 1)
+      return Element::unknown();
+    return Element::real(element.getConstant());
+  };
+}
+
+/// The tensor added to the scores: the other side of the addition, or of the select that masks them.
+static bool findBias(func::FuncOp function, Value value, Value source, Scores &scores) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (isa<arith::ExtFOp, arith::TruncFOp, tensor::CastOp>(op)) {
+      value = op->getOperand(0);
+      continue;
+    }
+    auto reaches = [&](Value operand) { return llvm::is_contained(collectSources(operand, Environment()), source); };
+    if (isa<arith::AddFOp>(op)) {
+      bool left = reaches(op->getOperand(0)), right = reaches(op->getOperand(1));
+      if (left == right)
+        return false;
+      Value scaled = op->getOperand(left ? 0 : 1);
+      scores.bias = op->getOperand(left ? 1 : 0);
+      return findFactor(function, scaled, source).has_value();
+    }
+    return false;
+  }
+  return false;
+}
+
+std::optional<Scores> terse::matchScores(func::FuncOp function, SoftmaxOp softmax, std::string &reason) {
+  auto type = softmax.getType();
+  reason = "its scores are no product of queries and keys";
+  if (type.getRank() != 4 || softmax.getAxis() != 3 || type.isDynamicDim(1))
+    return std::nullopt;
+  Value input = softmax.getInput();
+  std::vector<Value> sources = collectSources(input, Environment());
+  Scores scores{};
+  math::TanhOp tanh;
+  for (Value source : sources) {
+    Operation *op = source.getDefiningOp();
+    if (auto product = dyn_cast_or_null<MatmulOp>(op); product && !scores.product && product.getType().getRank() == 4)
+      scores.product = product;
+    if (auto candidate = dyn_cast_or_null<math::TanhOp>(op); candidate && !tanh)
+      tanh = candidate;
+  }
+  if (!scores.product)
+    return std::nullopt;
+  Value product = scores.product;
+  Value capped = product;
+  scores.scale = 1;
+  if (tanh) {
+    std::optional<double> inner = findFactor(function, tanh.getOperand(), product);
+    if (!inner)
+      return std::nullopt;
+    scores.scale = *inner;
+    capped = tanh;
+  }
+  std::optional<double> factor = findFactor(function, input, capped);
+  if (!factor)
+    return std::nullopt;
+  scores.scale *= *factor;
+  if (tanh)
+    scores.softcap = *factor;
+
+  Environment environment;
+  environment.barriers.insert(capped);
+  scores.mask = classifyMask(
+      function, environment, [=](ElementEvaluator &evaluator) { return evaluator.getShape(input); }, sources,
+      maskElement(input, capped));
+  if (!scores.mask && !findBias(function, input, capped, scores)) {
+    reason = "what is added to its scores cannot be separated from them";
+    return std::nullopt;
+  }
+  return scores;
+}
+
+MatmulOp terse::findWeightedSum(func::FuncOp function, SoftmaxOp softmax) {
+  // Forwards through what may lie between: casts, guards, reshapes.
+  SmallVector<Operation *> open(softmax->getUsers().begin(), softmax->getUsers().end());
+  llvm::SmallPtrSet<Operation *, 8> seen;
+  MatmulOp found;
+  while (!open.empty() && seen.size() < 32) {
+    Operation *op = open.pop_back_val();
+    if (!seen.insert(op).second)
+      continue;
+    if (auto product = dyn_cast<MatmulOp>(op)) {
+      if (found && found != product)
+        return {};
+      found = product;
+      continue;
+    }
+    if (isScalarOp(op) || isa<tensor::CastOp, tensor::CollapseShapeOp, tensor::ExpandShapeOp>(op))
+      open.append(op->getUsers().begin(), op->getUsers().end());
+  }
+  if (!found || found.getType().getRank() != 4)
+    return {};
+  std::optional<double> factor = findFactor(function, found.getLhs(), softmax.getResult());
+  return factor == 1.0 ? found : MatmulOp();
+}
+
+//===----------------------------------------------------------------------===//
+// Keys and values
+//===----------------------------------------------------------------------===//
+
+std::optional<CacheSource> terse::findCacheSource(func::FuncOp function, Value value, bool transposed) {
+  auto type = cast<RankedTensorType>(value.getType());
+  int64_t heads = type.getDimSize(1), size = type.getDimSize(transposed ? 2 : 3);
+  if (ShapedType::isDynamic(heads) || ShapedType::isDynamic(size))
+    return std::nullopt;
+  std::optional<CacheSource> best;
+  for (Value candidate : collectSources(value, Environment())) {
+    auto candidateType = cast<RankedTensorType>(candidate.getType());
+    if (candidateType.getRank() != 4 || candidateType.getDimSize(3) != size || candidateType.isDynamicDim(1) ||
+        candidateType.getDimSize(1) < 1 || heads % candidateType.getDimSize(1))
+      continue;
+    int64_t group = heads / candidateType.getDimSize(1);
+    Environment environment;
+    environment.barriers.insert(candidate);
+    Probes probes(function, environment);
+    std::optional<double> factor;
+    bool holds = probes.forAll(
+        [&](ElementEvaluator &evaluator) -> std::optional<Index> {
+          std::optional<Index> shape = evaluator.getShape(value), source = evaluator.getShape(candidate);
+          if (!shape || !source)
+            return std::nullopt;
+          if (transposed)
+            std::swap((*shape)[2], (*shape)[3]);
+          bool same = (*shape)[0] == (*source)[0] && (*shape)[2] == (*source)[2];
+          return same ? shape : std::nullopt;
+        },
+        [&](ElementEvaluator &evaluator, ArrayRef<int64_t> point) {
+          Index index(point);
+          if (transposed)
+            std::swap(index[2], index[3]);
+          Element element = evaluator.evaluate(value, index);
+          const Element::Term *term = element.getSingleTerm();
+          if (!term || term->tokens.size() != 1 || (factor && *factor != term->factor))
+            return false;
+          factor = term->factor;
+          const auto &token = evaluator.getToken(term->tokens[0]);
+          return token.base == candidate && token.index == Index{point[0], point[1] / group, point[2], point[3]};
+        });
+    if (holds)
+      best = CacheSource{candidate, *factor};
+  }
+  return best;
+}
+
+Value terse::buildPadding(OpBuilder &builder, Location loc, Value argument) {
+  auto type = cast<RankedTensorType>(argument.getType());
+  if (type.getElementType().isInteger(1))
+    return argument;
+  Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type.getElementType()));
+  SmallVector<Value> dynamicSizes;
+  for (OpFoldResult size : buildShape(builder, loc, argument))
+    if (auto value = dyn_cast<Value>(size))
+      dynamicSizes.push_back(value);
+  Value zeros = tensor::SplatOp::create(builder, loc, type, zero, dynamicSizes);
+  if (isa<FloatType>(type.getElementType()))
+    return arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNE, argument, zeros);
+  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, argument, zeros);
+}

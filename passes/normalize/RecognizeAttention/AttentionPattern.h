@@ -1,0 +1,49 @@
+//===- AttentionPattern.h - what surrounds a softmax ------------*- C++ -*-===//
+#ifndef TERSE_NORMALIZE_RECOGNIZEATTENTION_ATTENTIONPATTERN_H
+#define TERSE_NORMALIZE_RECOGNIZEATTENTION_ATTENTIONPATTERN_H
+
+#include "Terse/TerseDialect.h"
+#include "terse/Analysis/Access.h"
+#include "terse/Analysis/Mask.h"
+
+namespace terse {
+
+/// softmax(softcap(scale * lhs rhs) + mask) of a graph.
+struct Scores {
+  MatmulOp product;
+  double scale;
+  std::optional<double> softcap;
+  /// What the mask is, or the tensor that is added. At most one is set, none
+  /// where nothing is masked.
+  std::optional<MaskFunction> mask;
+  mlir::Value bias;
+  /// Builds the bias from the condition of a select.
+  mlir::arith::SelectOp biasSelect;
+};
+
+/// Describes the input of a softmax over the last of four dimensions, or says why not.
+std::optional<Scores> matchScores(mlir::func::FuncOp function, SoftmaxOp softmax, std::string &reason);
+
+/// The product of a softmax's probabilities with values, past casts and guards
+/// against NaN; null if there is none or not only one.
+MatmulOp findWeightedSum(mlir::func::FuncOp function, SoftmaxOp softmax);
+
+/// Keys or values as [B, KV, T, D].
+struct CacheSource {
+  mlir::Value tensor;
+  double factor = 1;
+};
+
+/// Finds the tensor [B, KV, T, D] nearest to the cache whose element (b, h / (heads / KV), t, d) is
+/// the element of `value` (at `indexOf(b, h, t, d)`), up to a factor.
+std::optional<CacheSource> findCacheSource(mlir::func::FuncOp function, mlir::Value value, bool transposed);
+
+/// Replaces bias, keys and values of an attention by what they mean. True if anything changed.
+bool simplifyAttention(mlir::func::FuncOp function, AttentionOp attention);
+
+/// A tensor i1 [B, T] that is true where the argument is not zero.
+mlir::Value buildPadding(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value argument);
+
+} // namespace terse
+
+#endif // TERSE_NORMALIZE_RECOGNIZEATTENTION_ATTENTIONPATTERN_H
