@@ -45,7 +45,7 @@ def Terse_SchemeAttr : TerseAttr<"Scheme", "scheme"> {
   }];
   let parameters = (ins "::mlir::IntegerType":$storage, OptionalParameter<"int64_t", "0">:$group,
                         "::mlir::FloatType":$scale, EnumParameter<Terse_ZeroPoint>:$zero);
-  let assemblyFormat = "`<` $storage (`,` `group` `=` $group^)? `,` `scale` `=` $scale `,` `zero` `=` $zero `>`";
+  let assemblyFormat = "`<` $storage `,` struct($group, $scale, $zero) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     unsigned getBits() const { return getStorage().getWidth(); }
