@@ -1,8 +1,11 @@
+# RUN: %python %s
 """Every operation of the terse dialect by its plain lowering, against NumPy in float64."""
+import os
 import sys
 
 import numpy as np
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs"))
 import reference
 from harness import Compiled
 

@@ -13,5 +13,5 @@ def PlanArena : Pass<"terse-plan-arena", "::mlir::ModuleOp"> {
     `@forward_arena`, with the arguments of the entry function except the
     runtime ones, returns the bytes that the arena must have.
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect"];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect", "::terse::TerseDialect"];
 }

@@ -19,5 +19,5 @@ def Spmd : Pass<"terse-spmd", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::linalg::LinalgDialect",
                            "::mlir::LLVM::LLVMDialect", "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect",
-                           "::terse::kernel::KernelDialect"];
+                           "::terse::kernel::KernelDialect", "::terse::TerseDialect"];
 }
