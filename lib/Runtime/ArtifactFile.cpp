@@ -95,17 +95,29 @@ bool ArtifactFile::hasManifest(const std::string &path) {
 }
 
 Status ArtifactFile::verify() const {
-  if (manifest.weightsHash.empty())
-    return fail(Code::Unsupported,
-                "'%s' cannot be verified: its manifest has no hash",
-                file.path().c_str());
-  std::string hash = Sha256::of(weights.data(), manifest.weightsBytes);
-  if (hash != manifest.weightsHash)
-    return fail(Code::BadArtifact,
-                "'%s' is damaged: expected weights of SHA-256 %s; got %s",
-                file.path().c_str(), manifest.weightsHash.c_str(),
-                hash.c_str());
-  return Status();
+  const char *name = file.path().c_str();
+  auto compare = [&](const char *what, const std::string &expected,
+                     const std::string &got) {
+    if (expected.empty())
+      return fail(Code::Unsupported,
+                  "'%s' cannot be verified: its manifest has no hash of its %s",
+                  name, what);
+    if (got != expected)
+      return fail(Code::BadArtifact,
+                  "'%s' is damaged: expected %s of SHA-256 %s; got %s", name,
+                  what, expected.c_str(), got.c_str());
+    return Status();
+  };
+  Sha256 code;
+  for (const ElfFile::Section &section : elf.sections())
+    if ((section.flags & SHF_ALLOC) && section.type == SHT_PROGBITS &&
+        section.name != TERSE_SECTION_MANIFEST)
+      code.update(bytes.data() + section.offset, section.size);
+  if (Status status = compare("code", manifest.codeHash, code.finish());
+      !status.ok())
+    return status;
+  return compare("weights", manifest.weightsHash,
+                 Sha256::of(weights.data(), manifest.weightsBytes));
 }
 
 } // namespace terse::rt

@@ -170,7 +170,7 @@ Status generateTokens(terse_context &self, const int32_t *prompt, size_t count,
   sampling.seed = options.seed;
   Sampler sampler(sampling);
   int64_t next = -1;
-  auto choose = [&](int64_t, const float *logits) {
+  LanguageModel::LogitsFn choose = [&](int64_t, const float *logits) {
     next = sampler.next(logits, model.vocabulary());
   };
   Status status = model.eval(prompt, int64_t(count), true, choose);

@@ -16,17 +16,29 @@ inline void pause() {
 #endif
 }
 
-/// Whole CPUs of the control group's quota, or a large number if it has none.
+/// Numbers in a file; how many there are of the two.
+int readNumbers(const char *path, long long &first, long long &second) {
+  std::FILE *file = std::fopen(path, "re");
+  if (!file)
+    return 0;
+  int count = std::fscanf(file, "%lld %lld", &first, &second);
+  std::fclose(file);
+  return count;
+}
+
+/// Whole CPUs of the control group's quota (version 2, else version 1), or a
+/// large number if it has none.
 int quotaCpus() {
-  int cpus = 1 << 20;
-  if (std::FILE *file = std::fopen("/sys/fs/cgroup/cpu.max", "re")) {
-    long long quota = 0, period = 0;
-    if (std::fscanf(file, "%lld %lld", &quota, &period) == 2 && quota > 0 &&
-        period > 0)
-      cpus = int(std::max(1LL, std::min(1LL << 20, quota / period)));
-    std::fclose(file);
-  }
-  return cpus;
+  const int many = 1 << 20;
+  long long quota = 0, period = 0, unused;
+  bool found =
+      readNumbers("/sys/fs/cgroup/cpu.max", quota, period) == 2 ||
+      (readNumbers("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", quota, unused) == 1 &&
+       readNumbers("/sys/fs/cgroup/cpu/cpu.cfs_period_us", period, unused) ==
+           1);
+  if (!found || quota <= 0 || period <= 0)
+    return many;
+  return int(std::max(1LL, std::min<long long>(many, quota / period)));
 }
 } // namespace
 

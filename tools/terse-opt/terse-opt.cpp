@@ -15,5 +15,6 @@ int main(int argc, char **argv) {
         << llvm::toString(std::move(error)) << '\n';
     return 1;
   }
-  return mlir::failed(mlir::MlirOptMain(argc, argv, "Terse's pass driver\n", registry));
+  return mlir::failed(
+      mlir::MlirOptMain(argc, argv, "Terse's pass driver\n", registry));
 }

@@ -106,7 +106,8 @@ Status generate(Session &session) {
                 options.prompt && options.prompt->empty());
   Sampler sampler(options.sampler);
   int64_t next = -1;
-  auto choose = [&](int64_t, const float *logits) {
+  // Made once: a new one at each token would allocate.
+  LanguageModel::LogitsFn choose = [&](int64_t, const float *logits) {
     next = sampler.next(logits, model.vocabulary());
   };
 

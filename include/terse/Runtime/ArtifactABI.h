@@ -10,6 +10,7 @@
  *   terse_manifest       JSON text, UTF-8, not terminated
  *   terse_manifest_size  uint64_t, bytes of terse_manifest
  *   entry functions      named by the manifest, one per CPU level
+ *   .terse.manifest      section that holds terse_manifest and nothing else
  *   .terse.weights       section that no segment maps (not SHF_ALLOC), its file
  *                        offset a multiple of TERSE_WEIGHTS_ALIGNMENT
  *   .terse.tokenizer     optional section, likewise not mapped
@@ -37,7 +38,8 @@
  *             entry must have none
  *   weights   {"bytes", "sha256", "tensors": [{"name", "kind", "shape", "bits",
  *             "group_size", "symmetric", "scale", "offset", "bytes"}]}
- *   code      {"sha256"}, of the compiler's choice; identifies the code
+ *   code      {"sha256"} of the contents of all PROGBITS sections that segments
+ *             map, in their order in the file, but .terse.manifest
  *   tokenizer {"kind": "sentencepiece" | "llama2c" | "bytes", "bytes"}
  *===----------------------------------------------------------------------===*/
 #ifndef TERSE_RUNTIME_ARTIFACTABI_H
@@ -61,6 +63,7 @@ extern "C" {
 #define TERSE_SYMBOL_ABI_VERSION "terse_abi_version"
 #define TERSE_SYMBOL_MANIFEST "terse_manifest"
 #define TERSE_SYMBOL_MANIFEST_SIZE "terse_manifest_size"
+#define TERSE_SECTION_MANIFEST ".terse.manifest"
 #define TERSE_SECTION_WEIGHTS ".terse.weights"
 #define TERSE_SECTION_TOKENIZER ".terse.tokenizer"
 

@@ -14,7 +14,7 @@
 enum { D = 8, VOCABULARY = 256 };
 enum { E = 0, K = VOCABULARY * D, V = 2 * K, U = 3 * K };
 
-__asm__(".section .rodata\n"
+__asm__(".section .terse.manifest,\"a\",@progbits\n"
         ".globl terse_manifest\n.type terse_manifest,@object\n"
         "terse_manifest:\n.incbin \"manifest.json\"\n"
         ".size terse_manifest, . - terse_manifest\n"

@@ -20,6 +20,7 @@ import sys
 import tempfile
 
 D, VOCABULARY = 8, 256
+NO_HASH = "1" * 64
 HERE = pathlib.Path(__file__).resolve().parent
 
 
@@ -48,7 +49,7 @@ def manifest(args, data):
                                  "offset": i * VOCABULARY * D * 4, "bytes": VOCABULARY * D * 4}
                                 for i, (n, k) in enumerate([("embed", "embedding"), ("key", "embedding"),
                                                             ("value", "embedding"), ("head", "linear")])]},
-        "code": {"sha256": "1" * 64},
+        "code": {"sha256": NO_HASH},
     }
     if args.memory == "state":
         result.update(past="past", capacity="capacity", states=[
@@ -88,6 +89,22 @@ def build(args):
         subprocess.run([args.clang, "-std=c11", "-O1", "-fPIC", "-ffp-contract=off", *kind, *defines,
                         f"-I{HERE.parents[2] / 'include'}", "-Wa,-I" + str(folder), str(HERE / "toy.c"),
                         "-o", args.out], check=True)
+    if not args.object:
+        set_code_hash(pathlib.Path(args.out))
+
+
+def set_code_hash(path):
+    """Writes the hash of all mapped PROGBITS sections but the manifest's own."""
+    data = bytearray(path.read_bytes())
+    table, = struct.unpack_from("<Q", data, 40)
+    size, count, names = struct.unpack_from("<3H", data, 58)
+    headers = [struct.unpack_from("<IIQQQQ", data, table + i * size) for i in range(count)]
+    code = hashlib.sha256()
+    for name, kind, flags, _, offset, length in headers:
+        begin = headers[names][4] + name
+        if kind == 1 and flags & 2 and data[begin:data.index(0, begin)] != b".terse.manifest":
+            code.update(data[offset:offset + length])
+    path.write_bytes(data.replace(NO_HASH.encode(), code.hexdigest().encode(), 1))
 
 
 def logits(seed, ids):

@@ -96,6 +96,16 @@ TEST(Artifact, DamagedWeightsAreFound) {
   EXPECT_ERROR((*model)->verify(), "expected weights of SHA-256");
 }
 
+TEST(Artifact, DamagedCodeIsFound) {
+  std::string bytes = readFile(toyPath("state"));
+  auto elf = ElfFile::parse(bytes, "toy");
+  bytes[elf->section(".text")->offset + 100] ^= 1;
+  Scratch file(bytes);
+  auto artifact = ArtifactFile::open(file.path);
+  ASSERT_TRUE(artifact.ok());
+  EXPECT_ERROR(artifact->verify(), "expected code of SHA-256");
+}
+
 TEST(Artifact, DamagedManifest) {
   std::string bytes = readFile(toyPath("state"));
   bytes.replace(bytes.find("{\"format\": 1"), 12, "{\"format\": 7");

@@ -1,7 +1,23 @@
 //===- LanguageModelTest.cpp - tokens in, logits out ------------*- C++ -*-===//
 #include "Toy.h"
 
+#include "terse/Runtime/Sampler.h"
+
+#include <atomic>
 #include <cmath>
+#include <cstdlib>
+#include <new>
+
+static std::atomic<int64_t> allocations{0};
+
+void *operator new(size_t size) {
+  ++allocations;
+  if (void *memory = std::malloc(size ? size : 1))
+    return memory;
+  std::abort();
+}
+void operator delete(void *memory) noexcept { std::free(memory); }
+void operator delete(void *memory, size_t) noexcept { std::free(memory); }
 
 using namespace terse::rt;
 
@@ -106,6 +122,27 @@ TEST(LanguageModel, RejectsTokensOutsideTheVocabulary) {
     EXPECT_ERROR(model->eval(tokens, 2, true, ignore),
                  "expected tokens of 0 to 255; got " + std::to_string(bad));
     EXPECT_EQ(model->past(), 0);
+  }
+}
+
+TEST(LanguageModel, DecodingAllocatesNothing) {
+  auto model = toyLanguage("state", 2);
+  for (float temperature : {0.0f, 1.0f}) {
+    SamplerOptions options;
+    options.temperature = temperature;
+    options.topP = 0.9f;
+    Sampler sampler(options);
+    int32_t token = 1;
+    LanguageModel::LogitsFn choose = [&](int64_t, const float *row) {
+      token = int32_t(sampler.next(row, 256));
+    };
+    int64_t before = 0;
+    for (int i = 0; i < 100; ++i) {
+      if (i == 2)
+        before = allocations;
+      ASSERT_TRUE(model->eval(&token, 1, true, choose).ok());
+    }
+    EXPECT_EQ(allocations, before);
   }
 }
 
