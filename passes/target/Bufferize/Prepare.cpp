@@ -1,11 +1,15 @@
 //===- Prepare.cpp - tensor code in the forms that bufferize well ---------===//
 #include "Prepare.h"
 
+#include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/MemRef/Transforms/Transforms.h"
+#include "mlir/Dialect/SCF/Transforms/Patterns.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tensor/Transforms/Transforms.h"
+#include "mlir/Interfaces/ValueBoundsOpInterface.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -22,6 +26,25 @@ struct SplatToFill : OpRewritePattern<tensor::SplatOp> {
     return success();
   }
 };
+
+/// A loop that yields a new tensor of the carried one's shape writes it to the
+/// carried one's buffer instead of passing on another buffer each time.
+void carryInPlace(scf::ForOp loop) {
+  auto yield = cast<scf::YieldOp>(loop.getBody()->getTerminator());
+  OpBuilder builder(yield);
+  for (auto [carried, next] : llvm::zip(loop.getRegionIterArgs(), yield->getOpOperands())) {
+    auto type = dyn_cast<RankedTensorType>(carried.getType());
+    if (!type || next.get() == carried)
+      continue;
+    bool isSameShape = llvm::all_of(llvm::seq<int64_t>(type.getRank()), [&, carried = carried, &next = next](int64_t i) {
+      FailureOr<bool> equal = ValueBoundsConstraintSet::areEqual({next.get(), i}, {carried, i});
+      return succeeded(equal) && *equal;
+    });
+    if (isSameShape)
+      next.set(bufferization::MaterializeInDestinationOp::create(builder, yield.getLoc(), next.get(), carried)
+                   .getResult());
+  }
+}
 
 /// Whether fusing `producer` into its consumer saves more than it repeats: it
 /// is computed once an element either way, or it is only a constant's worth of
@@ -51,10 +74,14 @@ LogicalResult bufferize::prepareTensors(ModuleOp module, bool fuse) {
   tensor::populateDecomposeTensorConcatPatterns(patterns);
   memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
   memref::populateResolveShapedTypeResultDimsPatterns(patterns);
+  scf::populateSCFForLoopCanonicalizationPatterns(patterns);
   linalg::populateInlineConstantOperandsPatterns(patterns);
   if (fuse) {
     linalg::populateElementwiseOpsFusionPatterns(patterns, shouldFuse);
     linalg::populateEraseUnusedOperandsAndResultsPatterns(patterns);
   }
-  return applyPatternsGreedily(module, std::move(patterns));
+  if (failed(applyPatternsGreedily(module, std::move(patterns))))
+    return failure();
+  module.walk(carryInPlace);
+  return success();
 }

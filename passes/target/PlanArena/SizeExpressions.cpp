@@ -4,7 +4,9 @@
 #include "Terse/TerseDialect.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/Interfaces/ViewLikeInterface.h"
 
 using namespace mlir;
 using namespace terse;
@@ -44,6 +46,18 @@ Value SizeExpressions::constant(int64_t value) {
   return entry;
 }
 
+/// A buffer that a loop carries in place is as large as the one it starts with
+/// (or smaller, if it passes on parts of it).
+Value SizeExpressions::copyCarriedDim(BlockArgument buffer, int64_t dim) {
+  auto loop = dyn_cast<scf::ForOp>(buffer.getOwner()->getParentOp());
+  if (!loop)
+    return {};
+  Value next = loop.getTiedLoopYieldedValue(buffer)->get();
+  while (auto view = next.getDefiningOp<ViewLikeOpInterface>())
+    next = view.getViewSource();
+  return next == buffer ? copyDim(loop.getTiedLoopInit(buffer)->get(), dim) : Value();
+}
+
 Value SizeExpressions::copyDim(Value buffer, int64_t dim) {
   auto type = cast<MemRefType>(buffer.getType());
   if (!type.isDynamicDim(dim))
@@ -53,12 +67,14 @@ Value SizeExpressions::copyDim(Value buffer, int64_t dim) {
   if (!op) {
     auto it = copies.find(buffer);
     if (it == copies.end())
-      return {};
+      return copyCarriedDim(cast<BlockArgument>(buffer), dim);
     OperationState state(b.getLoc(), memref::DimOp::getOperationName());
     state.addOperands({it->second, constant(dim)});
     state.addTypes(b.getIndexType());
     return insert(state);
   }
+  if (auto loop = dyn_cast<scf::ForOp>(op))
+    return copyCarriedDim(loop.getTiedLoopRegionIterArg(cast<OpResult>(buffer)), dim);
   if (auto alloc = dyn_cast<memref::AllocOp>(op))
     return dynamicOperand(alloc.getDynamicSizes());
   if (auto view = dyn_cast<memref::ViewOp>(op))

@@ -36,6 +36,7 @@ public:
 
 private:
   mlir::Value insert(mlir::OperationState &state);
+  mlir::Value copyCarriedDim(mlir::BlockArgument buffer, int64_t dim);
   mlir::Value copyDim(mlir::Value buffer, int64_t dim);
 
   mlir::ImplicitLocOpBuilder &b;
