@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <malloc.h>
 
 namespace terse::run {
 
@@ -56,6 +57,10 @@ Status tokenize(Session &session, std::vector<int32_t> &tokens) {
   if (!ids.ok())
     return ids.status();
   tokens = std::move(*ids);
+  tokenizer->reset();
+#ifdef __GLIBC__
+  ::malloc_trim(0); // a long text takes a hundred times its size for a moment
+#endif
   return Status();
 }
 
