@@ -44,7 +44,8 @@ TERSE_API const char *terse_version(void);
 
 /*===-- Errors ------------------------------------------------------------===*/
 
-typedef enum terse_status {
+/** A terse_status is one of these. */
+enum {
   TERSE_OK = 0,
   TERSE_INVALID_ARGUMENT = 1, /**< inputs do not fit the model */
   TERSE_IO = 2,               /**< the operating system refused */
@@ -53,7 +54,8 @@ typedef enum terse_status {
   TERSE_OUT_OF_MEMORY = 5,
   TERSE_CONTEXT_FULL = 6, /**< no room for more tokens */
   TERSE_INTERNAL = 7
-} terse_status;
+};
+typedef int32_t terse_status;
 
 /** Why the last function that failed in this thread did. Valid until the next
  * failure in this thread; never null. */
@@ -90,7 +92,8 @@ TERSE_API const char *terse_model_cpu_level(const terse_model *model);
 /** Reads all weights and compares their hash with the manifest's. */
 TERSE_API terse_status terse_model_verify(const terse_model *model);
 
-typedef enum terse_dtype {
+/** A terse_dtype is one of these. */
+enum {
   TERSE_F32 = 0,
   TERSE_F16 = 1,
   TERSE_BF16 = 2,
@@ -104,7 +107,8 @@ typedef enum terse_dtype {
   TERSE_I64 = 10,
   TERSE_U64 = 11,
   TERSE_BOOL = 12 /**< one byte, 0 or 1 */
-} terse_dtype;
+};
+typedef int32_t terse_dtype;
 
 /** Bytes of an element; 0 if `dtype` is none. */
 TERSE_API size_t terse_dtype_size(terse_dtype dtype);

@@ -81,18 +81,16 @@ Team::~Team() {
     worker.join();
 }
 
-// The last to arrive resets the count before it opens the next phase, so the
-// barrier can be used again at once.
+// One counter that only grows: a thread's ticket tells which meeting it came
+// to, and that is complete when the counter reaches the next multiple of the
+// team's size. A single cache line changes hands, fewer transfers than a count
+// and a flag would take.
 void Team::arrive() {
   if (size_ == 1)
     return;
-  uint32_t phase = phase_.load(std::memory_order_acquire);
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
-    arrived_.store(0, std::memory_order_relaxed);
-    phase_.store(phase + 1, std::memory_order_release);
-    return;
-  }
-  for (int i = 0; phase_.load(std::memory_order_acquire) == phase; ++i) {
+  uint64_t ticket = arrived_.fetch_add(1, std::memory_order_acq_rel);
+  uint64_t all = (ticket / uint64_t(size_) + 1) * uint64_t(size_);
+  for (int i = 0; arrived_.load(std::memory_order_acquire) < all; ++i) {
     if (i < spins_)
       pause();
     else

@@ -1,4 +1,5 @@
 # RUN: rm -rf %t && mkdir -p %t && %python %s %t %models
+# UNSUPPORTED: asan
 """Tokens and text equal those of the sentencepiece package; the same vocabulary
 in llama2.c's format gives the same tokens."""
 

@@ -42,8 +42,7 @@ private:
 
   const int size_;
   const int spins_; ///< pauses before giving the processor away
-  alignas(64) std::atomic<int> arrived_{0};
-  alignas(64) std::atomic<uint32_t> phase_{0};
+  alignas(64) std::atomic<uint64_t> arrived_{0};
   alignas(64) std::atomic<uint32_t> job_{0};
   std::atomic<int> sleeping_{0};
   TerseEntryFn entry_ = nullptr;
