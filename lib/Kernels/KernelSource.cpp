@@ -1,7 +1,6 @@
 //===- KernelSource.cpp - kernels written as text -------------------------===//
 #include "terse/Kernels/KernelSource.h"
 
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/SymbolTable.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/ADT/StringExtras.h"
@@ -55,25 +54,3 @@ func::FuncOp terse::getOrAddKernel(ModuleOp module, StringRef name, const Kernel
 }
 
 std::string terse::floatText(double value) { return llvm::formatv("{0:E17}", value); }
-
-RowView RowView::of(Value tensor) {
-  auto width = [](Value value) { return cast<RankedTensorType>(value.getType()).getShape().back(); };
-  auto slice = tensor.getDefiningOp<tensor::ExtractSliceOp>();
-  if (!slice || slice.getSourceType().getRank() != slice.getType().getRank() || !slice.hasUnitStride())
-    return {tensor, 0, width(tensor)};
-  unsigned last = slice.getType().getRank() - 1;
-  for (unsigned i = 0; i < last; ++i) {
-    int64_t size = slice.getStaticSizes()[i], sourceSize = slice.getSourceType().getDimSize(i);
-    bool whole = slice.getStaticOffsets()[i] == 0 && size == sourceSize;
-    if (whole && ShapedType::isDynamic(size)) {
-      auto dim = slice.getDynamicSize(i).getDefiningOp<tensor::DimOp>();
-      whole = dim && dim.getConstantIndex() == static_cast<int64_t>(i) && dim.getSource() == slice.getSource();
-    }
-    if (!whole)
-      return {tensor, 0, width(tensor)};
-  }
-  int64_t offset = slice.getStaticOffsets()[last];
-  if (ShapedType::isDynamic(offset) || ShapedType::isDynamic(width(slice.getSource())))
-    return {tensor, 0, width(tensor)};
-  return {slice.getSource(), offset, width(slice.getSource())};
-}

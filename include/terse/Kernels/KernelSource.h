@@ -39,17 +39,6 @@ mlir::func::FuncOp getOrAddKernel(mlir::ModuleOp module, llvm::StringRef name, c
 /// Text of a floating-point constant, exact.
 std::string floatText(double value);
 
-/// A tensor whose rows are columns offset .. offset + width of the rows of
-/// `source`: kernels read parts of a wider tensor (merged QKV) where they lie.
-struct RowView {
-  mlir::Value source;
-  int64_t offset = 0;
-  int64_t sourceWidth = 0;
-
-  /// Looks through a `tensor.extract_slice` along the last dimension.
-  static RowView of(mlir::Value tensor);
-};
-
 } // namespace terse
 
 #endif // TERSE_KERNELS_KERNELSOURCE_H

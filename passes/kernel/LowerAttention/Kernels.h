@@ -4,6 +4,7 @@
 
 #include "Terse/TerseDialect.h"
 #include "terse/Kernels/KernelSource.h"
+#include "terse/Kernels/RowView.h"
 
 #include <optional>
 
