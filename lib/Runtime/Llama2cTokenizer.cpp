@@ -82,6 +82,10 @@ public:
   int64_t size() const override { return int64_t(pieces_.size()); }
   int32_t bos() const override { return 1; }
   int32_t eos() const override { return 2; }
+  // Models trained there put a begin between two texts and no end.
+  bool ends(int32_t token) const override {
+    return token == bos() || token == eos();
+  }
   bool promptsBeginWithBos() const override { return true; }
 
 private:

@@ -126,7 +126,7 @@ Status generate(Session &session) {
     }
     if (generated.empty())
       prefill = clock.seconds();
-    if (tokenizer && !options.ignoreEos && next == tokenizer->eos()) {
+    if (tokenizer && !options.ignoreEos && tokenizer->ends(int32_t(next))) {
       reason = "eos";
       break;
     }

@@ -38,6 +38,10 @@ public:
   virtual int64_t size() const = 0;          ///< tokens in the vocabulary
   virtual int32_t bos() const { return -1; } ///< begin of a text, -1 if none
   virtual int32_t eos() const { return -1; } ///< end of a text, -1 if none
+  /// True if a text is over when a model gives this token.
+  virtual bool ends(int32_t token) const {
+    return token >= 0 && token == eos();
+  }
   /// True if models with this tokenizer expect bos() before a prompt.
   virtual bool promptsBeginWithBos() const { return false; }
 };

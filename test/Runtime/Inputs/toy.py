@@ -2,7 +2,7 @@
 
   toy.py build OUT.so [--memory state|feedback|none] [--logits f32|f16|bf16]
                       [--seed N] [--tokenizer FILE] [--levels a,b] [--abi N]
-                      [--patch KEY=JSON]... [--object]
+                      [--patch KEY=JSON]... [--object] [--own-total] [--pad N]
   toy.py perplexity TEXT WINDOW WINDOWS [--seed N] [--against SEED]
   toy.py generate IDS COUNT [--seed N]
 
@@ -38,7 +38,7 @@ def manifest(args, data):
     cache = ["batch", 1, "past", D]
     result = {
         "format": 1, "terse": "0.1.0", "source": {"name": "toy.onnx", "sha256": "0" * 64},
-        "recipe": "keep", "levels": levels, "symbols": ["batch", "sequence", "past", "capacity"],
+        "recipe": "keep", "levels": levels, "symbols": ["batch", "sequence", "past", "capacity", "total"],
         "inputs": [tensor("input_ids", "i64", ["batch", "sequence"], "input_ids")],
         "outputs": [tensor("logits", args.logits, ["batch", "sequence", VOCABULARY], "logits"),
                     tensor("level", "i32", [1])],
@@ -58,7 +58,7 @@ def manifest(args, data):
                                   "functions": {l: f"terse_decode_{l}" for l in levels}})
     if args.memory == "feedback":
         # Without roles, as other exporters' names must do.
-        result["inputs"] += [tensor("attention_mask", "i64", ["batch", "past + sequence"]),
+        result["inputs"] += [tensor("attention_mask", "i64", ["batch", "total" if args.own_total else "past + sequence"]),
                              tensor("position_ids", "i64", ["batch", "sequence"])]
         for n in ("key", "value"):
             result["inputs"].append(tensor(f"past_key_values.0.{n}", "f32", cache))
@@ -73,7 +73,7 @@ def manifest(args, data):
 
 
 def build(args):
-    data = weights(args.seed)
+    data = weights(args.seed) + bytes(args.pad)
     text = manifest(args, data)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
@@ -158,6 +158,8 @@ def main():
     b.add_argument("--abi", type=int, default=1)
     b.add_argument("--patch", action="append", default=[])
     b.add_argument("--object", action="store_true")
+    b.add_argument("--own-total", action="store_true", help="the mask has a size of its own name")
+    b.add_argument("--pad", type=int, default=0, help="bytes more in the weights section")
     b.add_argument("--clang", default="clang")
     p = verbs.add_parser("perplexity")
     p.add_argument("text")

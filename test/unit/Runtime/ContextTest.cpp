@@ -102,7 +102,7 @@ TEST(Context, SolvesAcrossInputs) {
   EXPECT_TRUE(bindSymbols(model->manifest(),
                           {&ids, &mask, &ids, &cache, &cache}, values)
                   .ok());
-  EXPECT_EQ(values, (std::vector<int64_t>{1, 4, 6, -1}));
+  EXPECT_EQ(values, (std::vector<int64_t>{1, 4, 6, -1, -1}));
 }
 
 TEST(Context, KeepsStateUpToItsCapacity) {

@@ -61,10 +61,11 @@ TEST(LanguageModel, PrefillAndDecodeAgree) {
 TEST(LanguageModel, MemoryKindsAgree) {
   std::vector<int32_t> tokens = text(40);
   auto state = toyLanguage("state"), feedback = toyLanguage("feedback"),
-       none = toyLanguage("none");
+       none = toyLanguage("none"), total = toyLanguage("feedback_total");
   auto expected = rowsOf(*none, tokens, 9);
   expectSame(rowsOf(*state, tokens, 9), expected);
   expectSame(rowsOf(*feedback, tokens, 9), expected);
+  expectSame(rowsOf(*total, tokens, 9), expected);
 }
 
 TEST(LanguageModel, LongPromptsRunInParts) {

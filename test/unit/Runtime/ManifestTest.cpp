@@ -18,7 +18,7 @@ TEST(Manifest, Parses) {
   auto model = openToy("state");
   const Manifest &m = model->manifest();
   EXPECT_EQ(m.recipe, "keep");
-  EXPECT_EQ(m.symbols.size(), 4u);
+  EXPECT_EQ(m.symbols.size(), 5u);
   EXPECT_EQ(m.symbols[m.past], "past");
   EXPECT_EQ(m.symbols[m.capacity], "capacity");
   ASSERT_EQ(m.states.size(), 2u);

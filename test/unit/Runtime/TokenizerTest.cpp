@@ -53,6 +53,7 @@ TEST(Tokenizer, Bytes) {
   EXPECT_EQ((*made)->piece(255, true), "\xff");
   EXPECT_EQ((*made)->piece(256, true), "");
   EXPECT_EQ((*made)->piece(-1, true), "");
+  EXPECT_FALSE((*made)->ends(-1));
 }
 
 TEST(Tokenizer, Llama2cMergesBestFirst) {
@@ -63,6 +64,9 @@ TEST(Tokenizer, Llama2cMergesBestFirst) {
   EXPECT_EQ(tokenizer.bos(), 1);
   EXPECT_EQ(tokenizer.eos(), 2);
   EXPECT_TRUE(tokenizer.promptsBeginWithBos());
+  EXPECT_TRUE(tokenizer.ends(1));
+  EXPECT_TRUE(tokenizer.ends(2));
+  EXPECT_FALSE(tokenizer.ends(3));
   // A space is put before; "ab" (-1) beats " a" (-4).
   EXPECT_EQ(pieces(tokenizer, "abc"), (Strings{" ", "abc"}));
   EXPECT_EQ(pieces(tokenizer, "a"), (Strings{" a"}));
