@@ -96,6 +96,7 @@ struct Bufferize : terse::impl::BufferizeBase<Bufferize> {
   }
 
   LogicalResult bufferizeModule(ModuleOp module) {
+    bufferize::separateInitialTensors(module);
     bufferization::OneShotBufferizationOptions options;
     options.bufferizeFunctionBoundaries = true;
     options.allowReturnAllocsFromLoops = true;

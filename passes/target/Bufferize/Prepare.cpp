@@ -85,3 +85,23 @@ LogicalResult bufferize::prepareTensors(ModuleOp module, bool fuse) {
   module.walk(carryInPlace);
   return success();
 }
+
+void bufferize::separateInitialTensors(ModuleOp module) {
+  SmallVector<DestinationStyleOpInterface> users;
+  module.walk([&](DestinationStyleOpInterface op) { users.push_back(op); });
+  for (DestinationStyleOpInterface user : users)
+    for (OpOperand &init : user.getDpsInitsMutable()) {
+      Operation *def = init.get().getDefiningOp();
+      if (!def || !isa<tensor::EmptyOp, linalg::FillOp>(def) || def->hasOneUse())
+        continue;
+      if (auto fill = dyn_cast<linalg::FillOp>(def); fill && !fill.getDpsInits()[0].getDefiningOp<tensor::EmptyOp>())
+        continue;
+      OpBuilder builder(user);
+      Operation *own = builder.clone(*def);
+      if (isa<linalg::FillOp>(own)) {
+        builder.setInsertionPoint(own);
+        own->setOperand(1, builder.clone(*own->getOperand(1).getDefiningOp())->getResult(0));
+      }
+      init.set(own->getResult(0));
+    }
+}

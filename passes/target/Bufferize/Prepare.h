@@ -11,6 +11,10 @@ namespace terse::bufferize {
 /// terms of the function's arguments.
 mlir::LogicalResult prepareTensors(mlir::ModuleOp module, bool fuse);
 
+/// Gives every operation an initial tensor (empty or filled) of its own. A shared one
+/// would live from its first use to its last and be copied for each.
+void separateInitialTensors(mlir::ModuleOp module);
+
 } // namespace terse::bufferize
 
 #endif // TERSE_TARGET_BUFFERIZE_PREPARE_H

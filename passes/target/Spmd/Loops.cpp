@@ -10,6 +10,7 @@
 
 using namespace mlir;
 using namespace terse;
+using namespace terse::spmd;
 
 /// A loop is worth splitting when it has this many iterations a thread.
 static constexpr int64_t kIterationsPerThread = 4;
@@ -33,11 +34,14 @@ struct LoopEmitter {
   SmallVector<utils::IteratorType> kinds;
   SmallVector<Value> lower, upper, ivs;
   Value zero, one;
+  /// Computes what the sums start from; may be null.
+  linalg::LinalgOp initial;
   /// Loops from here on are innermost reductions whose sums stay in registers.
   unsigned firstInnerReduction;
+  unsigned firstReduction;
 
-  LoopEmitter(OpBuilder &builder, linalg::LinalgOp op)
-      : b(op.getLoc(), builder), op(op), kinds(op.getIteratorTypesArray()) {
+  LoopEmitter(OpBuilder &builder, Stage stage)
+      : b(stage.op.getLoc(), builder), op(stage.op), kinds(op.getIteratorTypesArray()), initial(stage.initial) {
     zero = arith::ConstantIndexOp::create(b, 0);
     one = arith::ConstantIndexOp::create(b, 1);
     for (Range range : op.createLoopRanges(b, op.getLoc())) {
@@ -47,6 +51,7 @@ struct LoopEmitter {
     firstInnerReduction = kinds.size();
     while (firstInnerReduction && kinds[firstInnerReduction - 1] == utils::IteratorType::reduction)
       --firstInnerReduction;
+    firstReduction = llvm::find(kinds, utils::IteratorType::reduction) - kinds.begin();
   }
 
   /// Narrows one parallel loop to the thread's share.
@@ -150,8 +155,40 @@ struct LoopEmitter {
     return results;
   }
 
+  /// What the sum at the present output indices starts from.
+  Value startSum() {
+    LoopEmitter start(b, {initial, {}});
+    AffineMap map = initial.getMatchingIndexingMap(initial.getDpsInitOperand(0));
+    start.ivs.resize(map.getNumDims());
+    for (auto [expr, index] : llvm::zip(map.getResults(), indicesOf(*op.getDpsInitOperand(0))))
+      start.ivs[cast<AffineDimExpr>(expr).getPosition()] = index;
+    start.b.setInsertionPoint(b.getInsertionBlock(), b.getInsertionPoint());
+    return start.body(Value()).front();
+  }
+
+  /// Stores what all sums of the parallel loops from `loop` on start from.
+  void storeStarts(unsigned loop) {
+    while (loop < kinds.size() && kinds[loop] == utils::IteratorType::reduction) {
+      ivs.push_back(zero); // Not an index of the output.
+      ++loop;
+    }
+    size_t depth = ivs.size();
+    if (loop == kinds.size()) {
+      storeOutputs(startSum());
+    } else {
+      auto forOp = scf::ForOp::create(b, lower[loop], upper[loop], one);
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(forOp.getBody());
+      ivs.push_back(forOp.getInductionVar());
+      storeStarts(loop + 1);
+    }
+    ivs.truncate(depth);
+  }
+
   SmallVector<Value> loadOutputs() {
     SmallVector<Value> outs;
+    if (initial && firstReduction == firstInnerReduction)
+      return {startSum()};
     for (OpOperand &output : op.getDpsInitsMutable()) {
       bool isRead = firstInnerReduction < kinds.size() || op.payloadUsesValueFromOperand(&output);
       outs.push_back(isRead ? load(output) : Value());
@@ -179,6 +216,11 @@ struct LoopEmitter {
   }
 
   void emit(unsigned loop) {
+    if (initial && loop == firstReduction && firstReduction != firstInnerReduction) {
+      size_t depth = ivs.size();
+      storeStarts(loop);
+      ivs.truncate(depth);
+    }
     if (loop == firstInnerReduction) {
       storeOutputs(reduce(loop, loadOutputs()));
       return;
@@ -194,8 +236,36 @@ struct LoopEmitter {
 
 } // namespace
 
-void spmd::emitShare(OpBuilder &builder, linalg::LinalgOp op, Value thread, Value threads) {
-  LoopEmitter emitter(builder, op);
+void spmd::emitShare(OpBuilder &builder, Stage stage, Value thread, Value threads) {
+  LoopEmitter emitter(builder, stage);
   emitter.split(thread, threads);
   emitter.emit(0);
+}
+
+void spmd::emitRows(OpBuilder &builder, ArrayRef<Stage> stages, unsigned rowLoops, Value thread, Value threads) {
+  Stage front = stages.front();
+  ImplicitLocOpBuilder b(front.op.getLoc(), builder);
+  std::vector<LoopEmitter> emitters;
+  for (Stage stage : stages)
+    emitters.emplace_back(b, stage);
+  ArrayRef<Value> sizes = ArrayRef(emitters.front().upper).take_front(rowLoops);
+  Value one = emitters.front().one, rows = sizes.front();
+  for (Value size : sizes.drop_front())
+    rows = arith::MulIOp::create(b, rows, size);
+  Value first = arith::DivUIOp::create(b, arith::MulIOp::create(b, rows, thread), threads);
+  Value end = arith::DivUIOp::create(b, arith::MulIOp::create(b, rows, arith::AddIOp::create(b, thread, one)), threads);
+  auto loop = scf::ForOp::create(b, first, end, one);
+  b.setInsertionPointToStart(loop.getBody());
+  SmallVector<Value> ivs(rowLoops);
+  Value rest = loop.getInductionVar();
+  for (unsigned i = rowLoops - 1; i > 0; --i) {
+    ivs[i] = arith::RemUIOp::create(b, rest, sizes[i]);
+    rest = arith::DivUIOp::create(b, rest, sizes[i]);
+  }
+  ivs[0] = rest;
+  for (LoopEmitter &emitter : emitters) {
+    emitter.ivs = ivs;
+    emitter.b.setInsertionPoint(loop.getBody()->getTerminator());
+    emitter.emit(rowLoops);
+  }
 }

@@ -42,48 +42,9 @@ bool spmd::isConstantRoot(Value root) {
   return runtime && runtime.getValue() == "weights";
 }
 
-/// Buffers that `op` writes.
-static SmallVector<Value> writtenBuffers(Operation *op) {
-  if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))
-    return llvm::to_vector_of<Value>(linalgOp.getDpsInits());
-  return {cast<memref::StoreOp>(op).getMemRef()};
-}
-
-FailureOr<kernel::LaunchOp> Outliner::outline(Operation *op) {
-  OpBuilder builder(op);
-  Location loc = op->getLoc();
-  if (auto copy = dyn_cast<memref::CopyOp>(op)) {
-    Operation *generic = linalg::makeMemRefCopyOp(builder, loc, copy.getSource(), copy.getTarget());
-    copy.erase();
-    op = generic;
-    builder.setInsertionPoint(op);
-  }
-
-  // What the operation needs; constants are repeated in the function.
-  llvm::SetVector<Value> used, constants;
-  auto use = [&](Value value) {
-    Operation *def = value.getDefiningOp();
-    bool isConstant = def && (def->hasTrait<OpTrait::ConstantLike>() || isa<memref::GetGlobalOp>(def));
-    (isConstant ? constants : used).insert(value);
-  };
-  llvm::for_each(op->getOperands(), use);
-  llvm::SetVector<Value> captured;
-  getUsedValuesDefinedAbove(op->getRegions(), captured);
-  llvm::for_each(captured, use);
-
-  llvm::SetVector<Value> outputs;
-  for (Value buffer : writtenBuffers(op))
-    outputs.insert(buffer);
-  SmallVector<Value> inputs = llvm::to_vector(llvm::make_filter_range(used, [&](Value v) { return !outputs.contains(v); }));
-  SmallVector<Value> parameters = inputs;
-  llvm::append_range(parameters, outputs);
-
-  // The function.
-  SmallVector<Type> types = llvm::to_vector(ValueRange(parameters).getTypes());
-  types.append(2, builder.getIndexType());
-  OpBuilder moduleBuilder(module.getContext());
-  auto function = func::FuncOp::create(moduleBuilder, UnknownLoc::get(module.getContext()), "share", builder.getFunctionType(types, {}));
-  function.setPrivate();
+/// Marks the parameters that no other parameter overlaps, so that loops over them
+/// become vectors without checks.
+static void markDisjoint(func::FuncOp function, ArrayRef<Value> parameters) {
   for (auto [i, value] : llvm::enumerate(parameters)) {
     if (!isa<MemRefType>(value.getType()))
       continue;
@@ -95,21 +56,92 @@ FailureOr<kernel::LaunchOp> Outliner::outline(Operation *op) {
                      return !otherRoot || otherRoot == root;
                    });
     if (isAlone || isConstantRoot(root))
-      function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), builder.getUnitAttr());
+      function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), UnitAttr::get(function.getContext()));
   }
+}
+
+kernel::LaunchOp Outliner::outlineStore(memref::StoreOp op) {
+  // The copies of the operations in the function are the code.
+  return outline(op.getOperation(), op.getMemRef(), /*serial=*/true, [](OpBuilder &, ArrayRef<Operation *>, Value, Value) {});
+}
+
+kernel::LaunchOp Outliner::outlineStages(ArrayRef<Stage> stages, unsigned rowLoops) {
+  SmallVector<Operation *> ops;
+  SmallVector<Value> written;
+  bool serial = true;
+  for (Stage stage : stages) {
+    if (stage.initial)
+      ops.push_back(stage.initial);
+    ops.push_back(stage.op);
+    llvm::append_range(written, stage.op.getDpsInits());
+    serial &= !hasParallelLoop(stage.op);
+  }
+  return outline(ops, written, serial, [&](OpBuilder &builder, ArrayRef<Operation *> copies, Value thread, Value threads) {
+    SmallVector<Stage> copied;
+    for (Stage stage : stages) {
+      linalg::LinalgOp initial;
+      if (stage.initial) {
+        initial = cast<linalg::LinalgOp>(copies.front());
+        copies = copies.drop_front();
+      }
+      copied.push_back({cast<linalg::LinalgOp>(copies.front()), initial});
+      copies = copies.drop_front();
+    }
+    if (stages.size() == 1)
+      emitShare(builder, copied.front(), thread, threads);
+    else
+      emitRows(builder, copied, rowLoops, thread, threads);
+    for (Stage stage : copied) {
+      if (stage.initial)
+        stage.initial->erase();
+      stage.op->erase();
+    }
+  });
+}
+
+kernel::LaunchOp Outliner::outline(ArrayRef<Operation *> ops, ValueRange written, bool serial, Emitter emit) {
+  Operation *last = ops.back();
+  for (Operation *op : ops)
+    if (last->isBeforeInBlock(op))
+      last = op;
+  OpBuilder builder(last);
+  Location loc = last->getLoc();
+
+  // What the operations need; constants are repeated in the function.
+  llvm::SetVector<Value> used, constants;
+  auto use = [&](Value value) {
+    Operation *def = value.getDefiningOp();
+    bool isConstant = def && (def->hasTrait<OpTrait::ConstantLike>() || isa<memref::GetGlobalOp>(def));
+    (isConstant ? constants : used).insert(value);
+  };
+  for (Operation *op : ops) {
+    llvm::for_each(op->getOperands(), use);
+    llvm::SetVector<Value> captured;
+    getUsedValuesDefinedAbove(op->getRegions(), captured);
+    llvm::for_each(captured, use);
+  }
+  llvm::SetVector<Value> outputs(written.begin(), written.end());
+  SmallVector<Value> inputs = llvm::to_vector(llvm::make_filter_range(used, [&](Value v) { return !outputs.contains(v); }));
+  SmallVector<Value> parameters = inputs;
+  llvm::append_range(parameters, outputs);
+
+  // The function.
+  SmallVector<Type> types = llvm::to_vector(ValueRange(parameters).getTypes());
+  types.append(2, builder.getIndexType());
+  OpBuilder moduleBuilder(module.getContext());
+  auto function = func::FuncOp::create(moduleBuilder, UnknownLoc::get(module.getContext()), "share", builder.getFunctionType(types, {}));
+  function.setPrivate();
+  markDisjoint(function, parameters);
   Block *entry = function.addEntryBlock();
   moduleBuilder.setInsertionPointToStart(entry);
   IRMapping mapping;
   for (Value constant : constants)
-    mapping.map(constant, moduleBuilder.clone(*constant.getDefiningOp())->getResult(cast<OpResult>(constant).getResultNumber()));
+    mapping.map(constant, moduleBuilder.clone(*constant.getDefiningOp())->getResult(0));
   mapping.map(parameters, entry->getArguments().drop_back(2));
-  Operation *clone = moduleBuilder.clone(*op, mapping);
-  bool serial = true;
-  if (auto linalgOp = dyn_cast<linalg::LinalgOp>(clone)) {
-    serial = !hasParallelLoop(linalgOp);
-    emitShare(moduleBuilder, linalgOp, entry->getArguments().end()[-2], entry->getArguments().back());
-    clone->erase();
-  }
+  SmallVector<Operation *> copies;
+  for (Operation *op : ops)
+    copies.push_back(moduleBuilder.clone(*op, mapping));
+  emit(moduleBuilder, copies, entry->getArguments().end()[-2], entry->getArguments().back());
   func::ReturnOp::create(moduleBuilder, loc);
   function.walk([&](Operation *nested) { nested->setLoc(function.getLoc()); });
 
@@ -125,6 +157,7 @@ FailureOr<kernel::LaunchOp> Outliner::outline(Operation *op) {
   }
   auto launch = kernel::LaunchOp::create(builder, loc, TypeRange(), FlatSymbolRefAttr::get(it->second.getSymNameAttr()), inputs,
                                          outputs.getArrayRef(), serial ? builder.getUnitAttr() : UnitAttr());
-  op->erase();
+  for (Operation *op : ops)
+    op->erase();
   return launch;
 }

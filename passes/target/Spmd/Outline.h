@@ -17,8 +17,20 @@ mlir::Value getRoot(mlir::Value buffer);
 /// Whether nothing ever writes to what `root` names.
 bool isConstantRoot(mlir::Value root);
 
-/// Emits the loops of `op`, on buffers, with the bounds of `thread`'s share; does not erase it.
-void emitShare(mlir::OpBuilder &builder, mlir::linalg::LinalgOp op, mlir::Value thread, mlir::Value threads);
+/// A linalg operation on buffers, and optionally one that computes what its sums
+/// start from.
+struct Stage {
+  mlir::linalg::LinalgOp op, initial;
+};
+
+/// Emits the loops of one stage with the bounds of `thread`'s share. The operations
+/// stay.
+void emitShare(mlir::OpBuilder &builder, Stage stage, mlir::Value thread, mlir::Value threads);
+
+/// Emits a loop over `thread`'s rows with all stages in it; a row is one iteration
+/// of their first `rowLoops` loops.
+void emitRows(mlir::OpBuilder &builder, llvm::ArrayRef<Stage> stages, unsigned rowLoops, mlir::Value thread,
+              mlir::Value threads);
 
 /// Whether emitShare has a loop to split.
 bool hasParallelLoop(mlir::linalg::LinalgOp op);
@@ -28,10 +40,16 @@ class Outliner {
 public:
   explicit Outliner(mlir::ModuleOp module) : module(module), symbols(module) {}
 
-  /// Replaces `op` (linalg on buffers, a memref.copy or memref.store) by a launch.
-  mlir::FailureOr<kernel::LaunchOp> outline(mlir::Operation *op);
+  /// Replaces a store by a launch on one thread.
+  kernel::LaunchOp outlineStore(mlir::memref::StoreOp op);
+  /// Replaces stages by one launch, at the last of them. Several share rows of
+  /// `rowLoops` loops.
+  kernel::LaunchOp outlineStages(llvm::ArrayRef<Stage> stages, unsigned rowLoops);
 
 private:
+  using Emitter = llvm::function_ref<void(mlir::OpBuilder &, llvm::ArrayRef<mlir::Operation *>, mlir::Value, mlir::Value)>;
+  kernel::LaunchOp outline(llvm::ArrayRef<mlir::Operation *> ops, mlir::ValueRange written, bool serial, Emitter emit);
+
   mlir::ModuleOp module;
   mlir::SymbolTable symbols;
   /// Functions made so far, by their text.

@@ -1,9 +1,10 @@
 //===- Spmd.cpp - all threads run the entry function ----------------------===//
-#include "Outline.h"
+#include "Rows.h"
 #include "terse/Passes.h"
 
 #include "Terse/TerseDialect.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
@@ -57,18 +58,7 @@ struct Spmd : terse::impl::SpmdBase<Spmd> {
     viewWeights(entry);
 
     Outliner outliner(module);
-    SmallVector<Operation *> work;
-    WalkResult result = entry.walk<WalkOrder::PreOrder>([&](Operation *op) {
-      if (isa<linalg::LinalgOp, memref::CopyOp, memref::StoreOp>(op)) {
-        work.push_back(op);
-        return WalkResult::skip();
-      }
-      return WalkResult::advance();
-    });
-    (void)result;
-    for (Operation *op : work)
-      if (failed(outliner.outline(op)))
-        return signalPassFailure();
+    entry.walk([&](Block *block) { outlineBlock(*block, outliner); });
 
     Pending pending;
     if (failed(insertBarriers(entry.getBody().front(), pending)))
@@ -112,6 +102,39 @@ struct Spmd : terse::impl::SpmdBase<Spmd> {
       op.replaceAllUsesWith(view);
       op.erase();
     }
+  }
+
+  /// Outlines the work of a block, consecutive work on the same rows together.
+  void outlineBlock(Block &block, Outliner &outliner) {
+    RowGroup group;
+    auto flush = [&]() {
+      if (!group.empty())
+        outliner.outlineStages(group.getStages(), group.getNumRowLoops());
+      group.clear();
+    };
+    for (Operation &op : llvm::make_early_inc_range(block)) {
+      if (isMemoryEffectFree(&op) || isa<memref::AllocOp, ViewLikeOpInterface>(op))
+        continue;
+      auto work = dyn_cast<linalg::LinalgOp>(op);
+      if (auto copy = dyn_cast<memref::CopyOp>(op)) {
+        OpBuilder builder(copy);
+        work = linalg::makeMemRefCopyOp(builder, copy.getLoc(), copy.getSource(), copy.getTarget());
+        copy.erase();
+      }
+      if (!work) {
+        flush();
+        if (auto store = dyn_cast<memref::StoreOp>(op))
+          outliner.outlineStore(store);
+        continue;
+      }
+      Stage stage{work, group.takeInitial(work)};
+      if (group.tryAdd(stage))
+        continue;
+      flush();
+      if (!group.tryAdd(stage))
+        outliner.outlineStages(stage, 0);
+    }
+    flush();
   }
 
   /// Walks a block in order; `pending` is what was touched since the last barrier.
