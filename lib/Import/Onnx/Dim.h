@@ -1,0 +1,133 @@
+//===- Dim.h - symbolic sizes ----------------------------------*- C++ -*-===//
+//
+// Sizes of tensors, and the contents of the small integer tensors that
+// exporters compute them with, are polynomials with integer coefficients over
+// symbols. Equal polynomials are equal sizes, so chains of Shape, Gather,
+// Concat, ... fold at import.
+#ifndef TERSE_IMPORT_ONNX_DIM_H
+#define TERSE_IMPORT_ONNX_DIM_H
+
+#include "mlir/IR/Value.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/StringMap.h"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace terse::importer {
+
+using SymbolId = unsigned;
+
+/// A polynomial over symbols. Coefficients wrap around as int64 does in ONNX.
+class Dim {
+public:
+  /// Sorted symbols; repeated for powers; empty for the constant term.
+  using Monomial = std::vector<SymbolId>;
+
+  Dim() = default;
+  Dim(int64_t constant) { add({}, constant); }
+  static Dim symbol(SymbolId id) {
+    Dim dim;
+    dim.add({id}, 1);
+    return dim;
+  }
+
+  std::optional<int64_t> constant() const;
+  bool isConstant(int64_t value) const { return constant() == value; }
+  /// The symbol that this is, if it is one.
+  std::optional<SymbolId> asSymbol() const;
+  const std::map<Monomial, int64_t> &terms() const { return monomials; }
+  bool uses(llvm::function_ref<bool(SymbolId)> predicate) const;
+
+  Dim operator+(const Dim &other) const;
+  Dim operator-(const Dim &other) const;
+  Dim operator*(const Dim &other) const;
+  bool operator==(const Dim &other) const { return monomials == other.monomials; }
+  bool operator!=(const Dim &other) const { return !(*this == other); }
+  bool operator<(const Dim &other) const { return monomials < other.monomials; }
+
+  /// This with symbols replaced by what `map` gives for them.
+  Dim substitute(llvm::function_ref<std::optional<Dim>(SymbolId)> map) const;
+  /// The quotient if `divisor` divides this exactly.
+  std::optional<Dim> divideExactly(const Dim &divisor) const;
+
+private:
+  void add(const Monomial &monomial, int64_t coefficient);
+  std::map<Monomial, int64_t> monomials;
+};
+
+/// All symbols of a model and what is known about them. Lives over the
+/// repeated runs of the import, so that a later run begins with what an
+/// earlier one found out.
+class Symbols {
+public:
+  /// Symbols 0 .. kCoordinates - 1 stand for an element's coordinates in the
+  /// tensor whose contents a polynomial describes.
+  static constexpr SymbolId kCoordinates = 16;
+
+  enum class Kind { Coordinate, Named, Fresh, FloorDiv, Max, Min, Opaque };
+
+  Symbols();
+
+  /// The symbol of a `dim_param` (any two of the same name are equal).
+  Dim named(llvm::StringRef name);
+  /// A size of its own. `hint` is what the file says about it, which exporters
+  /// are known to get wrong: it is used only where the graph does not force it.
+  Dim fresh(llvm::StringRef name, std::optional<Dim> hint);
+  /// An integer known only when the model runs. Same name, same symbol.
+  Dim opaque(llvm::StringRef name, bool nonNegative);
+  Dim floorDiv(const Dim &lhs, const Dim &rhs);
+  Dim max(const Dim &lhs, const Dim &rhs);
+  Dim min(const Dim &lhs, const Dim &rhs);
+  Dim clamp(const Dim &value, const Dim &low, const Dim &high) { return min(max(value, low), high); }
+
+  /// `dim` with all that is known applied.
+  Dim resolve(const Dim &dim);
+  /// Whether `dim` is at least 0 (or 1) for every value of the symbols, as far as
+  /// can be seen.
+  bool isNonNegative(const Dim &dim) const;
+  bool isPositive(const Dim &dim) const { return isNonNegative(dim - Dim(1)); }
+  /// True, false, or unknown.
+  std::optional<bool> equal(const Dim &lhs, const Dim &rhs) const;
+  std::optional<bool> less(const Dim &lhs, const Dim &rhs) const;
+
+  /// Makes the two equal from now on; false if they can never be.
+  bool unify(const Dim &lhs, const Dim &rhs);
+  /// Whether `unify` has changed anything since the last call of this.
+  bool takeChanged();
+  /// Applies the hints of fresh symbols that are still free.
+  void applyHints();
+
+  /// A polynomial from a `dim_param` such as "past + 2*sequence"; nothing if it
+  /// is not one. A plain name is one.
+  std::optional<Dim> parse(llvm::StringRef text);
+  std::string print(const Dim &dim) const;
+
+  Kind getKind(SymbolId id) const { return symbols[id].kind; }
+  llvm::StringRef getName(SymbolId id) const { return symbols[id].name; }
+  std::pair<Dim, Dim> getOperands(SymbolId id) const { return {symbols[id].lhs, symbols[id].rhs}; }
+
+private:
+  struct Symbol {
+    Kind kind;
+    std::string name;
+    Dim lhs, rhs; // operands of a derived symbol
+    bool nonNegative = true;
+    std::optional<Dim> hint;
+    std::optional<Dim> value; // what it was found to be
+  };
+  Dim intern(Kind kind, llvm::StringRef name, bool nonNegative);
+  Dim derived(Kind kind, const Dim &lhs, const Dim &rhs);
+  bool isFree(SymbolId id) const;
+
+  std::vector<Symbol> symbols;
+  llvm::StringMap<SymbolId> names;
+  std::map<std::pair<Kind, std::pair<Dim, Dim>>, SymbolId> derivations;
+  bool changed = false;
+};
+
+} // namespace terse::importer
+
+#endif // TERSE_IMPORT_ONNX_DIM_H

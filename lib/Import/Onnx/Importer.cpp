@@ -1,0 +1,513 @@
+//===- Importer.cpp - one run over a model's nodes ------------------------===//
+#include "Importer.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+using namespace mlir;
+using namespace terse;
+using namespace terse::importer;
+
+//===----------------------------------------------------------------------===//
+// The table of operators
+//===----------------------------------------------------------------------===//
+
+static llvm::StringMap<Operator> &operatorTable() {
+  static llvm::StringMap<Operator> table;
+  return table;
+}
+
+OperatorRegistration::OperatorRegistration(const Operator &op) {
+  operatorTable()[(llvm::Twine(op.domain) + "::" + op.name).str()] = op;
+}
+
+const Operator *importer::findOperator(StringRef domain, StringRef name) {
+  auto it = operatorTable().find(((domain == "ai.onnx" ? "" : domain) + "::" + name).str());
+  return it == operatorTable().end() ? nullptr : &it->second;
+}
+
+bool importer::isFloat(DType dtype) {
+  return dtype == onnx::TensorProto::FLOAT || dtype == onnx::TensorProto::FLOAT16 ||
+         dtype == onnx::TensorProto::BFLOAT16 || dtype == onnx::TensorProto::DOUBLE;
+}
+bool importer::isUnsigned(DType dtype) {
+  return dtype == onnx::TensorProto::UINT8 || dtype == onnx::TensorProto::UINT16 ||
+         dtype == onnx::TensorProto::UINT32 || dtype == onnx::TensorProto::UINT64;
+}
+bool importer::isInteger(DType dtype) { return getElementSize(dtype) && !isFloat(dtype) && !isBool(dtype); }
+
+//===----------------------------------------------------------------------===//
+// Node
+//===----------------------------------------------------------------------===//
+
+Node::Node(Importer &importer, const FlatNode &flat) : proto(flat.proto), importer(importer) {
+  StringRef domain = proto.domain();
+  version = flat.opsets->lookup(domain == "ai.onnx" ? "" : domain);
+}
+
+Tensor *Node::input(int i) const {
+  if (i >= proto.input_size() || proto.input(i).empty())
+    return nullptr;
+  return importer.values.lookup(proto.input(i));
+}
+
+SmallVector<Tensor *> Node::inputs() const {
+  SmallVector<Tensor *> all;
+  for (int i = 0; i < proto.input_size(); ++i)
+    all.push_back(input(i));
+  return all;
+}
+
+const onnx::AttributeProto *Node::find(StringRef name) const {
+  for (const onnx::AttributeProto &attribute : proto.attribute())
+    if (attribute.name() == name)
+      return &attribute;
+  return nullptr;
+}
+
+int64_t Node::integer(StringRef name, int64_t otherwise) const {
+  const auto *attribute = find(name);
+  return attribute && attribute->has_i() ? attribute->i() : otherwise;
+}
+
+double Node::real(StringRef name, double otherwise) const {
+  const auto *attribute = find(name);
+  return attribute && attribute->has_f() ? attribute->f() : otherwise;
+}
+
+StringRef Node::string(StringRef name, StringRef otherwise) const {
+  const auto *attribute = find(name);
+  return attribute && attribute->has_s() ? StringRef(attribute->s()) : otherwise;
+}
+
+SmallVector<int64_t> Node::integers(StringRef name) const {
+  const auto *attribute = find(name);
+  return attribute ? SmallVector<int64_t>(attribute->ints().begin(), attribute->ints().end()) : SmallVector<int64_t>();
+}
+
+LogicalResult Node::yield(ArrayRef<Tensor *> outputs) {
+  if (outputs.empty() || (!outputs[0] && wantsOutput(0))) {
+    if (!importer.failed)
+      importer.error("cannot be imported in this form");
+    return failure();
+  }
+  for (int i = 0; i < proto.output_size(); ++i) {
+    if (!wantsOutput(i))
+      continue;
+    if (i >= static_cast<int>(outputs.size()) || !outputs[i]) {
+      importer.error("output " + Twine(i) + " is not supported");
+      return failure();
+    }
+    importer.values[proto.output(i)] = outputs[i];
+    if (outputs[i]->name.empty())
+      outputs[i]->name = proto.output(i);
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Running
+//===----------------------------------------------------------------------===//
+
+Importer::Importer(ModelFile &file, Symbols &symbols, const OnnxImportOptions &options, ModuleOp module,
+                   func::FuncOp function)
+    : symbols(symbols), b(module.getContext()), loc(file.getLocation()), file(file), options(options), module(module),
+      function(function) {
+  b.setInsertionPointToStart(&function.getBody().front());
+  prologueEnd = arith::ConstantIndexOp::create(b, loc, 0);
+}
+
+Importer::~Importer() = default;
+
+Tensor *Importer::error(const Twine &message) {
+  if (!failed) {
+    InFlightDiagnostic diagnostic = emitError(loc);
+    if (current) {
+      const onnx::NodeProto &node = current->proto;
+      diagnostic << "node '" << (node.name().empty() && node.output_size() ? node.output(0) : node.name()) << "' ("
+                 << node.op_type() << "): ";
+    }
+    diagnostic << message.str();
+  }
+  failed = true;
+  return nullptr;
+}
+
+LogicalResult Importer::run(ArrayRef<const FlatNode *> nodes) {
+  if (mlir::failed(bindInputs()))
+    return failure();
+  for (const FlatNode *node : nodes)
+    if (mlir::failed(importNode(*node)))
+      return failure();
+  current = nullptr;
+  loc = file.getLocation();
+  if (mlir::failed(bindOutputs()))
+    return failure();
+  // Whatever only served to compute shapes is dead now.
+  SmallVector<Operation *> operations;
+  for (Operation &op : function.getBody().front())
+    operations.push_back(&op);
+  for (Operation *op : llvm::reverse(operations))
+    if (isOpTriviallyDead(op))
+      op->erase();
+  return success();
+}
+
+LogicalResult Importer::importNode(const FlatNode &flat) {
+  current = &flat;
+  const onnx::NodeProto &proto = flat.proto;
+  StringRef name = proto.name();
+  if (name.empty() && proto.output_size())
+    name = proto.output(0);
+  loc = NameLoc::get(b.getStringAttr(name), file.getLocation());
+  const Operator *op = findOperator(proto.domain(), proto.op_type());
+  if (!op) // reported before the first run
+    return error("is not supported"), failure();
+  Node node(*this, flat);
+  int inputs = node.numInputs();
+  while (inputs > 0 && proto.input(inputs - 1).empty())
+    --inputs;
+  if (inputs > op->maxInputs)
+    return error("expected at most " + Twine(op->maxInputs) + " inputs; got " + Twine(inputs)), failure();
+  for (int i = 0; i < std::max(inputs, op->minInputs); ++i) {
+    bool given = i < inputs && !proto.input(i).empty();
+    if (!given && i < op->minInputs)
+      return error("expected input " + Twine(i)), failure();
+    if (given && !values.lookup(proto.input(i)))
+      return error("input '" + Twine(proto.input(i)) +
+                   "' is not computed by an earlier node, nor an input or initializer (nodes must be in topological "
+                   "order, without cycles)"),
+             failure();
+  }
+  for (const std::string &output : proto.output())
+    if (!output.empty() && values.count(output))
+      return error("output '" + Twine(output) + "' has the name of an earlier value"), failure();
+  return op->import(*this, node);
+}
+
+LogicalResult Importer::bindInputs() {
+  const onnx::GraphProto &graph = file.model.graph();
+  for (const onnx::TensorProto &initializer : graph.initializer()) {
+    Tensor *t = fromProto(initializer);
+    if (!t)
+      return failure();
+    if (!values.try_emplace(initializer.name(), t).second)
+      return error("initializer '" + Twine(initializer.name()) + "' is defined twice"), failure();
+  }
+  Block &body = function.getBody().front();
+  for (const onnx::ValueInfoProto &input : graph.input()) {
+    if (values.count(input.name())) {
+      if (values.lookup(input.name())->initializer)
+        continue; // a default that Terse fixes
+      return error("input '" + Twine(input.name()) + "' is defined twice"), failure();
+    }
+    if (!input.type().has_tensor_type())
+      return error("input '" + Twine(input.name()) + "': only tensors are supported"), failure();
+    const auto &proto = input.type().tensor_type();
+    if (!getElementSize(proto.elem_type()))
+      return error("input '" + Twine(input.name()) + "': " + getTypeName(proto.elem_type()) + " is not supported"),
+             failure();
+    if (!proto.has_shape())
+      return error("input '" + Twine(input.name()) + "': expected a shape (sizes may be symbolic)"), failure();
+    Tensor *t = make(proto.elem_type(), {});
+    t->name = input.name();
+    unsigned argument = body.getNumArguments();
+    for (const auto &[i, dim] : llvm::enumerate(proto.shape().dim())) {
+      if (dim.has_dim_value()) {
+        if (dim.dim_value() < 0 || dim.dim_value() > (1ll << 40))
+          return error("input '" + Twine(input.name()) + "': expected a size in 0..2^40; got " +
+                       Twine(dim.dim_value())),
+                 failure();
+        t->dims.push_back(dim.dim_value());
+        continue;
+      }
+      // A plain name is trusted, an expression is not: exporters write wrong ones.
+      std::optional<Dim> parsed;
+      if (dim.has_dim_param() && !dim.dim_param().empty())
+        parsed = symbols.parse(dim.dim_param());
+      if (parsed && parsed->asSymbol())
+        t->dims.push_back(symbols.resolve(*parsed));
+      else
+        t->dims.push_back(symbols.fresh(input.name() + ".dim" + std::to_string(i), parsed));
+    }
+    for (const auto &[i, dim] : llvm::enumerate(t->dims))
+      inputSizes.push_back({argument, static_cast<unsigned>(i), dim});
+    t->value = body.addArgument(type(t), loc);
+    function.insertArgument(argument, t->value.getType(), {}, loc);
+    values[input.name()] = t;
+  }
+  return success();
+}
+
+ArrayAttr Importer::dimsAttribute(ArrayRef<Dim> dims) {
+  SmallVector<Attribute> attributes;
+  for (const Dim &dim : dims)
+    attributes.push_back(b.getStringAttr(symbols.print(symbols.resolve(dim))));
+  return b.getArrayAttr(attributes);
+}
+
+LogicalResult Importer::bindOutputs() {
+  const onnx::GraphProto &graph = file.model.graph();
+  SmallVector<Value> results;
+  SmallVector<Type> types;
+  SmallVector<Tensor *> outputs;
+  for (const onnx::ValueInfoProto &output : graph.output()) {
+    Tensor *t = values.lookup(output.name());
+    if (!t)
+      return error("output '" + Twine(output.name()) + "' is not computed"), failure();
+    if (output.type().has_tensor_type() && output.type().tensor_type().elem_type() != t->dtype)
+      return error("output '" + Twine(output.name()) + "': expected " +
+                   getTypeName(output.type().tensor_type().elem_type()) + " as declared; got " +
+                   getTypeName(t->dtype)),
+             failure();
+    Value v = value(t);
+    if (!v)
+      return failure();
+    results.push_back(v);
+    types.push_back(v.getType());
+    outputs.push_back(t);
+  }
+  if (results.empty())
+    return error("expected at least one output"), failure();
+  func::ReturnOp::create(b, loc, results);
+  function.setType(b.getFunctionType(function.getBody().front().getArgumentTypes(), types));
+  auto describe = [&](StringRef name, const Tensor *t) {
+    SmallVector<NamedAttribute> attributes{
+        b.getNamedAttr(TerseDialect::kNameAttr, b.getStringAttr(name)),
+        b.getNamedAttr(TerseDialect::kDimsAttr, dimsAttribute(t->dims))};
+    if (isUnsigned(t->dtype))
+      attributes.push_back(b.getNamedAttr("terse.unsigned", b.getUnitAttr()));
+    return b.getDictionaryAttr(attributes);
+  };
+  for (const auto &[i, output] : llvm::enumerate(graph.output()))
+    function.setResultAttrs(i, describe(output.name(), outputs[i]));
+  unsigned argument = 0;
+  for (const onnx::ValueInfoProto &input : graph.input())
+    if (Tensor *t = values.lookup(input.name()); t && !t->initializer)
+      function.setArgAttrs(argument++, describe(input.name(), t));
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Types and sizes
+//===----------------------------------------------------------------------===//
+
+Type Importer::elementType(DType dtype) {
+  switch (dtype) {
+  case onnx::TensorProto::FLOAT:
+    return b.getF32Type();
+  case onnx::TensorProto::FLOAT16:
+    return b.getF16Type();
+  case onnx::TensorProto::BFLOAT16:
+    return b.getBF16Type();
+  case onnx::TensorProto::DOUBLE:
+    return b.getF64Type();
+  case onnx::TensorProto::BOOL:
+    return b.getI1Type();
+  default:
+    return b.getIntegerType(8 * getElementSize(dtype));
+  }
+}
+
+RankedTensorType Importer::type(DType dtype, ArrayRef<Dim> dims) {
+  SmallVector<int64_t> shape;
+  for (const Dim &dim : dims) {
+    std::optional<int64_t> constant = symbols.resolve(dim).constant();
+    shape.push_back(constant ? std::max<int64_t>(*constant, 0) : ShapedType::kDynamic);
+  }
+  return RankedTensorType::get(shape, elementType(dtype));
+}
+
+OpBuilder Importer::builderAfter(ValueRange operands) {
+  OpBuilder builder(prologueEnd);
+  Operation *latest = nullptr;
+  for (Value operand : operands)
+    if (Operation *op = operand.getDefiningOp())
+      if (op->getBlock() == prologueEnd->getBlock() && (!latest || latest->isBeforeInBlock(op)))
+        latest = op;
+  // What depends only on inputs' sizes stays together at the start.
+  if (latest && prologueEnd->isBeforeInBlock(latest))
+    builder.setInsertionPointAfter(latest);
+  return builder;
+}
+
+Value Importer::indexConstant(int64_t constant) {
+  Value &value = indices[Dim(constant)];
+  if (!value) {
+    OpBuilder builder(prologueEnd);
+    value = arith::ConstantIndexOp::create(builder, file.getLocation(), constant);
+  }
+  return value;
+}
+
+Value Importer::combine(SymbolId id, Value lhs, Value rhs, OpBuilder &builder) {
+  switch (symbols.getKind(id)) {
+  case Symbols::Kind::FloorDiv:
+    return arith::FloorDivSIOp::create(builder, loc, lhs, rhs);
+  case Symbols::Kind::Max:
+    return arith::MaxSIOp::create(builder, loc, lhs, rhs);
+  default:
+    return arith::MinSIOp::create(builder, loc, lhs, rhs);
+  }
+}
+
+/// The value of a symbol: computed from its operands, or from the size of an
+/// input in which it occurs.
+Value Importer::symbolValue(SymbolId id) {
+  if (Value known = symbolValues[id])
+    return known;
+  if (llvm::is_contained(solving, id))
+    return {};
+  Symbols::Kind kind = symbols.getKind(id);
+  if (kind == Symbols::Kind::FloorDiv || kind == Symbols::Kind::Max || kind == Symbols::Kind::Min) {
+    auto [lhs, rhs] = symbols.getOperands(id);
+    Value l = index(lhs), r = index(rhs);
+    if (!l || !r)
+      return {};
+    OpBuilder builder = builderAfter({l, r});
+    return symbolValues[id] = combine(id, l, r, builder);
+  }
+  solving.push_back(id);
+  Value result;
+  // First an input's size that is the symbol itself, then one that can be solved.
+  for (bool solve : {false, true}) {
+    for (const InputSize &size : inputSizes) {
+      Dim dim = symbols.resolve(size.dim);
+      auto term = dim.terms().find({id});
+      if (solve ? term == dim.terms().end() : dim.asSymbol() != id)
+        continue;
+      int64_t coefficient = term->second;
+      Dim rest = dim - Dim::symbol(id) * Dim(coefficient);
+      Value subtrahend;
+      if (!rest.isConstant(0)) {
+        if (rest.uses([&](SymbolId used) { return used == id; }) || !(subtrahend = index(rest)))
+          continue;
+      }
+      OpBuilder builder(prologueEnd);
+      Location at = file.getLocation();
+      result = tensor::DimOp::create(builder, at, function.getArgument(size.argument), size.axis);
+      if (subtrahend)
+        result = arith::SubIOp::create(builder, at, result, subtrahend);
+      if (coefficient != 1)
+        result = arith::DivSIOp::create(builder, at, result, indexConstant(coefficient));
+      break;
+    }
+    if (result)
+      break;
+  }
+  solving.pop_back();
+  return symbolValues[id] = result;
+}
+
+Value Importer::index(const Dim &unresolved) {
+  Dim dim = symbols.resolve(unresolved);
+  if (auto constant = dim.constant())
+    return indexConstant(*constant);
+  if (Value known = indices[dim])
+    return known;
+  Value sum;
+  for (const auto &[monomial, coefficient] : dim.terms()) {
+    Value product;
+    if (coefficient != 1 || monomial.empty())
+      product = indexConstant(coefficient);
+    for (SymbolId id : monomial) {
+      Value factor = symbolValue(id);
+      if (!factor) {
+        if (solving.empty())
+          error("size '" + symbols.print(Dim::symbol(id)) + "' cannot be found from the sizes of the inputs");
+        return {};
+      }
+      if (!product) {
+        product = factor;
+        continue;
+      }
+      OpBuilder builder = builderAfter({product, factor});
+      product = arith::MulIOp::create(builder, file.getLocation(), product, factor);
+    }
+    if (!sum) {
+      sum = product;
+      continue;
+    }
+    OpBuilder builder = builderAfter({sum, product});
+    sum = arith::AddIOp::create(builder, file.getLocation(), sum, product);
+  }
+  return indices[dim] = sum;
+}
+
+OpFoldResult Importer::fold(const Dim &dim) {
+  if (auto constant = symbols.resolve(dim).constant())
+    return b.getIndexAttr(*constant);
+  Value value = index(dim);
+  return value ? OpFoldResult(value) : OpFoldResult(b.getIndexAttr(0));
+}
+
+SmallVector<OpFoldResult> Importer::fold(ArrayRef<Dim> dims) {
+  SmallVector<OpFoldResult> result;
+  for (const Dim &dim : dims)
+    result.push_back(fold(dim));
+  return result;
+}
+
+Value Importer::empty(DType dtype, ArrayRef<Dim> dims) {
+  return tensor::EmptyOp::create(b, loc, fold(dims), elementType(dtype));
+}
+
+std::optional<int64_t> Importer::axis(int64_t axis, int64_t rank) {
+  if (axis < -rank || axis >= rank) {
+    error("expected an axis in " + Twine(-rank) + ".." + Twine(rank - 1) + "; got " + Twine(axis));
+    return std::nullopt;
+  }
+  return axis < 0 ? axis + rank : axis;
+}
+
+std::optional<SmallVector<int64_t>> Importer::axes(ArrayRef<int64_t> given, int64_t rank) {
+  SmallVector<int64_t> result;
+  for (int64_t one : given) {
+    auto checked = axis(one, rank);
+    if (!checked)
+      return std::nullopt;
+    result.push_back(*checked);
+  }
+  llvm::sort(result);
+  if (std::adjacent_find(result.begin(), result.end()) != result.end()) {
+    error("expected different axes");
+    return std::nullopt;
+  }
+  return result;
+}
+
+bool Importer::unify(const Dim &lhs, const Dim &rhs, const Twine &what) {
+  if (symbols.unify(lhs, rhs))
+    return true;
+  error("expected " + what + " to be equal; got " + symbols.print(symbols.resolve(lhs)) + " and " +
+        symbols.print(symbols.resolve(rhs)));
+  return false;
+}
+
+std::optional<Dims> Importer::broadcastDims(ArrayRef<Dim> lhs, ArrayRef<Dim> rhs) {
+  if (lhs.size() < rhs.size())
+    std::swap(lhs, rhs);
+  Dims result(lhs.begin(), lhs.end());
+  size_t shift = lhs.size() - rhs.size();
+  for (const auto &[i, dim] : llvm::enumerate(rhs)) {
+    Dim &other = result[i + shift];
+    if (symbols.resolve(dim).isConstant(1))
+      continue;
+    if (symbols.resolve(other).isConstant(1))
+      other = dim;
+    else if (!unify(other, dim, "broadcast sizes"))
+      return std::nullopt;
+    other = symbols.resolve(other);
+  }
+  return result;
+}
+
+Dim Importer::product(ArrayRef<Dim> dims) {
+  Dim result(1);
+  for (const Dim &dim : dims)
+    result = result * dim;
+  return symbols.resolve(result);
+}

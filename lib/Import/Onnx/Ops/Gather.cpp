@@ -1,0 +1,274 @@
+//===- Gather.cpp - reads and writes at indices ---------------------------===//
+#include "Helpers.h"
+
+using namespace mlir;
+using namespace terse;
+using namespace terse::importer;
+
+static Value indexElement(Importer &im, OpBuilder &b, Tensor *indices, ValueRange at, Value size) {
+  Value read = im.element(b, indices, at);
+  if (!read)
+    return {};
+  Value i = isUnsigned(indices->dtype)
+                ? arith::IndexCastUIOp::create(b, im.loc, b.getIndexType(), read).getResult()
+                : arith::IndexCastOp::create(b, im.loc, b.getIndexType(), read).getResult();
+  return im.safeIndex(b, i, size);
+}
+
+static bool integerIndices(Importer &im, Tensor *t) {
+  if (!isInteger(t->dtype))
+    im.error("expected integer indices; got " + getTypeName(t->dtype));
+  return isInteger(t->dtype);
+}
+
+TERSE_ONNX_OP("", Gather, 13, 2, 2) {
+  Tensor *t = n.input(0), *indices = n.input(1);
+  auto axis = im.axis(n.integer("axis", 0), t->rank());
+  if (!axis || !integerIndices(im, indices))
+    return failure();
+  Dims dims(t->dims.begin(), t->dims.begin() + *axis);
+  dims.append(indices->dims);
+  dims.append(t->dims.begin() + *axis + 1, t->dims.end());
+  Dim size = im.symbols.resolve(t->dims[*axis]);
+
+  // Indices that are known: contents fold, a single one is a slice.
+  auto known = im.ints(indices, nullptr);
+  if (known && llvm::all_of(*known, [](const Dim &dim) { return dim.constant().has_value(); })) {
+    SmallVector<int64_t> positions;
+    for (const Dim &dim : *known) {
+      int64_t i = *dim.constant();
+      if (auto limit = size.constant(); limit && (i < -*limit || i >= *limit))
+        return im.error("expected indices in " + Twine(-*limit) + ".." + Twine(*limit - 1) + "; got " + Twine(i)),
+               failure();
+      positions.push_back(i < 0 && size.constant() ? i + *size.constant() : i);
+    }
+    if (llvm::all_of(positions, [](int64_t i) { return i >= 0; }) && size.constant()) {
+      int64_t indexRank = indices->rank();
+      SmallVector<int64_t> indexShape;
+      for (const Dim &dim : indices->dims)
+        indexShape.push_back(*dim.constant());
+      Tensor *folded = im.foldMove(t, dims, [&](ArrayRef<int64_t> at) {
+        int64_t linear = 0;
+        for (int64_t d = 0; d < indexRank; ++d)
+          linear = linear * indexShape[d] + at[*axis + d];
+        SmallVector<int64_t> from(at.begin(), at.begin() + *axis);
+        from.push_back(positions[linear]);
+        from.append(at.begin() + *axis + indexRank, at.end());
+        return from;
+      });
+      if (folded)
+        return n.yield({folded});
+    }
+    if (positions.size() == 1) {
+      Dims offsets(t->rank(), Dim(0)), sizes(t->dims.begin(), t->dims.end());
+      offsets[*axis] = positions[0] < 0 ? size + Dim(positions[0]) : Dim(positions[0]);
+      sizes[*axis] = Dim(1);
+      return n.yield({im.reshape(im.slice(t, offsets, sizes, SmallVector<int64_t>(t->rank(), 1)), dims)});
+    }
+  }
+
+  // Rows of a table of the file.
+  bool ids = indices->dtype == onnx::TensorProto::INT64 || indices->dtype == onnx::TensorProto::INT32;
+  if (t->initializer && !t->transposed && t->rank() == 2 && *axis == 0 && isFloat(t->dtype) && ids && !t->floats) {
+    Value rows = im.value(indices), table = im.weight(t, /*alwaysWeight=*/true);
+    if (!rows || !table)
+      return failure();
+    return n.yield({im.make(t->dtype, dims,
+                            EmbeddingOp::create(im.b, im.loc, im.type(t->dtype, dims), rows, table,
+                                                im.b.getStringAttr(StringRef(t->name).rsplit(".weight").first)))});
+  }
+
+  bool patterned = indices->pattern && indices->pattern->size() == 1;
+  Value limit = im.index(size);
+  if (!limit || !im.value(t) || (!patterned && !im.value(indices)))
+    return failure();
+  return n.yield({im.generate(t->dtype, dims, [&](OpBuilder &b, ValueRange at) -> Value {
+    Value i = indexElement(im, b, indices, at.slice(*axis, indices->rank()), limit);
+    if (!i)
+      return {};
+    SmallVector<Value> source(at.begin(), at.begin() + *axis);
+    source.push_back(i);
+    source.append(at.begin() + *axis + indices->rank(), at.end());
+    return im.element(b, t, source);
+  })});
+}
+
+TERSE_ONNX_OP("", GatherElements, 13, 2, 2) {
+  Tensor *t = n.input(0), *indices = n.input(1);
+  auto axis = im.axis(n.integer("axis", 0), t->rank());
+  if (!axis || !integerIndices(im, indices) || !hasRank(im, indices, t->rank(), "indices"))
+    return failure();
+  Value limit = im.index(t->dims[*axis]);
+  if (!limit || !im.value(t) || !im.value(indices))
+    return failure();
+  return n.yield({im.generate(t->dtype, indices->dims, [&](OpBuilder &b, ValueRange at) -> Value {
+    SmallVector<Value> source(at);
+    source[*axis] = indexElement(im, b, indices, at, limit);
+    return im.element(b, t, source);
+  })});
+}
+
+/// Whether a tensor of indices, [..., count], is every position of the first
+/// `count` of `dims` in order: index d of a tuple is the d-th coordinate.
+static bool isEveryPosition(Importer &im, Tensor *indices, ArrayRef<Dim> dims) {
+  auto last = indices->dims.back().constant();
+  if (!indices->pattern || !last || *last != static_cast<int64_t>(indices->pattern->size()) ||
+      *last > static_cast<int64_t>(dims.size()))
+    return false;
+  // Coordinates of sizes other than 1, in order, must be those of the data.
+  SmallVector<SymbolId> moving;
+  for (SymbolId i = 0; i + 1 < indices->dims.size(); ++i)
+    if (!im.symbols.resolve(indices->dims[i]).isConstant(1))
+      moving.push_back(i);
+  size_t next = 0;
+  for (int64_t d = 0; d < *last; ++d) {
+    const Dim &dim = (*indices->pattern)[d];
+    if (im.symbols.resolve(dims[d]).isConstant(1)) {
+      if (!dim.isConstant(0))
+        return false;
+      continue;
+    }
+    if (next >= moving.size() || dim.asSymbol() != moving[next] ||
+        im.symbols.resolve(indices->dims[moving[next]]) != im.symbols.resolve(dims[d]))
+      return false;
+    ++next;
+  }
+  return next == moving.size();
+}
+
+TERSE_ONNX_OP("", GatherND, 13, 2, 2) {
+  Tensor *t = n.input(0), *indices = n.input(1);
+  int64_t batch = n.integer("batch_dims", 0);
+  if (!integerIndices(im, indices))
+    return failure();
+  auto depth = indices->rank() ? im.symbols.resolve(indices->dims.back()).constant() : std::nullopt;
+  if (!depth || batch < 0 || batch >= std::min(t->rank(), indices->rank()) || *depth < 1 ||
+      *depth + batch > t->rank())
+    return im.error("expected indices whose last size is constant, and with the batch in 1.." + Twine(t->rank())),
+           failure();
+  for (int64_t i = 0; i < batch; ++i)
+    if (!im.unify(t->dims[i], indices->dims[i], "batch sizes"))
+      return failure();
+  Dims dims(indices->dims.begin(), indices->dims.end() - 1);
+  dims.append(t->dims.begin() + batch + *depth, t->dims.end());
+  if (batch == 0 && isEveryPosition(im, indices, t->dims))
+    return n.yield({im.reshape(t, dims)});
+  SmallVector<Value> limits;
+  for (int64_t i = 0; i < *depth; ++i)
+    limits.push_back(im.index(t->dims[batch + i]));
+  if (llvm::is_contained(limits, Value()) || !im.value(t) || !im.value(indices))
+    return failure();
+  return n.yield({im.generate(t->dtype, dims, [&](OpBuilder &b, ValueRange at) -> Value {
+    SmallVector<Value> source(at.begin(), at.begin() + batch);
+    for (int64_t i = 0; i < *depth; ++i) {
+      SmallVector<Value> position(at.begin(), at.begin() + indices->rank() - 1);
+      position.push_back(arith::ConstantIndexOp::create(b, im.loc, i));
+      source.push_back(indexElement(im, b, indices, position, limits[i]));
+    }
+    source.append(at.begin() + indices->rank() - 1, at.end());
+    return im.element(b, t, source);
+  })});
+}
+
+/// What a scatter puts where: the update, or its combination with what is there.
+static Value combineUpdate(Importer &im, OpBuilder &b, StringRef reduction, DType dtype, Value old, Value update) {
+  bool real = isFloat(dtype);
+  if (reduction == "add")
+    return real ? arith::AddFOp::create(b, im.loc, old, update).getResult()
+                : arith::AddIOp::create(b, im.loc, old, update).getResult();
+  if (reduction == "mul")
+    return real ? arith::MulFOp::create(b, im.loc, old, update).getResult()
+                : arith::MulIOp::create(b, im.loc, old, update).getResult();
+  if (reduction == "max")
+    return real                ? arith::MaximumFOp::create(b, im.loc, old, update).getResult()
+           : isUnsigned(dtype) ? arith::MaxUIOp::create(b, im.loc, old, update).getResult()
+                               : arith::MaxSIOp::create(b, im.loc, old, update).getResult();
+  if (reduction == "min")
+    return real                ? arith::MinimumFOp::create(b, im.loc, old, update).getResult()
+           : isUnsigned(dtype) ? arith::MinUIOp::create(b, im.loc, old, update).getResult()
+                               : arith::MinSIOp::create(b, im.loc, old, update).getResult();
+  return update;
+}
+
+/// Loops over all positions of `updates`, in order; `target` gives the position
+/// in the data that each is written to.
+static Tensor *scatter(Importer &im, Tensor *t, Tensor *updates, StringRef reduction,
+                       llvm::function_ref<SmallVector<Value>(OpBuilder &, ValueRange)> target) {
+  if (reduction != "none" && reduction != "add" && reduction != "mul" && reduction != "max" && reduction != "min")
+    return im.error("expected reduction none, add, mul, max or min; got " + reduction);
+  Value data = im.value(t);
+  if (!data || !im.value(updates))
+    return nullptr;
+  SmallVector<Value> limits;
+  for (const Dim &dim : updates->dims) {
+    limits.push_back(im.index(dim));
+    if (!limits.back())
+      return nullptr;
+  }
+  Value zero = arith::ConstantIndexOp::create(im.b, im.loc, 0), one = arith::ConstantIndexOp::create(im.b, im.loc, 1);
+  SmallVector<Value> lower(limits.size(), zero), steps(limits.size(), one);
+  auto loops = scf::buildLoopNest(im.b, im.loc, lower, limits, steps, ValueRange{data},
+                                  [&](OpBuilder &b, Location at, ValueRange position, ValueRange state) {
+                                    SmallVector<Value> where = target(b, position);
+                                    Value update = im.element(b, updates, position);
+                                    Value old = tensor::ExtractOp::create(b, at, state[0], where);
+                                    Value next = combineUpdate(im, b, reduction, t->dtype, old, update);
+                                    return scf::ValueVector{tensor::InsertOp::create(b, at, next, state[0], where)};
+                                  });
+  return im.make(t->dtype, t->dims, loops.results.empty() ? data : loops.results[0]);
+}
+
+TERSE_ONNX_OP("", ScatterND, 13, 3, 3) {
+  Tensor *t = n.input(0), *indices = n.input(1), *updates = n.input(2);
+  StringRef reduction = n.string("reduction", "none");
+  if (!sameType(im, {t, updates}) || !integerIndices(im, indices))
+    return failure();
+  auto depth = indices->rank() ? im.symbols.resolve(indices->dims.back()).constant() : std::nullopt;
+  if (!depth || *depth < 1 || *depth > t->rank())
+    return im.error("expected indices whose last size is constant, in 1.." + Twine(t->rank())), failure();
+  int64_t outer = indices->rank() - 1;
+  Dims expected(indices->dims.begin(), indices->dims.end() - 1);
+  expected.append(t->dims.begin() + *depth, t->dims.end());
+  if (!hasRank(im, updates, expected.size(), "updates"))
+    return failure();
+  for (size_t i = 0; i < expected.size(); ++i)
+    if (!im.unify(expected[i], updates->dims[i], "sizes of updates"))
+      return failure();
+  // All of the data is overwritten.
+  if (reduction == "none" && isEveryPosition(im, indices, t->dims))
+    return n.yield({im.reshape(updates, t->dims)});
+  SmallVector<Value> limits;
+  for (int64_t i = 0; i < *depth; ++i)
+    limits.push_back(im.index(t->dims[i]));
+  if (llvm::is_contained(limits, Value()) || !im.value(indices))
+    return failure();
+  return n.yield({scatter(im, t, updates, reduction, [&](OpBuilder &b, ValueRange at) {
+    SmallVector<Value> where;
+    for (int64_t i = 0; i < *depth; ++i) {
+      SmallVector<Value> position(at.begin(), at.begin() + outer);
+      position.push_back(arith::ConstantIndexOp::create(b, im.loc, i));
+      where.push_back(indexElement(im, b, indices, position, limits[i]));
+    }
+    where.append(at.begin() + outer, at.end());
+    return where;
+  })});
+}
+
+TERSE_ONNX_OP("", ScatterElements, 13, 3, 3) {
+  Tensor *t = n.input(0), *indices = n.input(1), *updates = n.input(2);
+  auto axis = im.axis(n.integer("axis", 0), t->rank());
+  if (!axis || !sameType(im, {t, updates}) || !integerIndices(im, indices) ||
+      !hasRank(im, indices, t->rank(), "indices") || !hasRank(im, updates, t->rank(), "updates"))
+    return failure();
+  for (int64_t i = 0; i < t->rank(); ++i)
+    if (!im.unify(indices->dims[i], updates->dims[i], "sizes of indices and updates"))
+      return failure();
+  Value limit = im.index(t->dims[*axis]);
+  if (!limit || !im.value(indices))
+    return failure();
+  return n.yield({scatter(im, t, updates, n.string("reduction", "none"), [&](OpBuilder &b, ValueRange at) {
+    SmallVector<Value> where(at);
+    where[*axis] = indexElement(im, b, indices, at, limit);
+    return where;
+  })});
+}
