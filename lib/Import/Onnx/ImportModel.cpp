@@ -83,7 +83,7 @@ static std::vector<const FlatNode *> liveNodes(const onnx::GraphProto &graph, co
 
 /// One diagnostic for all operators that cannot be imported.
 static LogicalResult checkOperators(const ModelFile &file, ArrayRef<const FlatNode *> nodes) {
-  llvm::MapVector<std::string, SmallVector<StringRef>> missing;
+  std::map<std::string, SmallVector<StringRef>> missing;
   for (const FlatNode *node : nodes) {
     const onnx::NodeProto &proto = node->proto;
     StringRef domain = proto.domain() == "ai.onnx" ? "" : StringRef(proto.domain());

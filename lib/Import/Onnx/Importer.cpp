@@ -235,8 +235,9 @@ LogicalResult Importer::bindInputs() {
     }
     for (const auto &[i, dim] : llvm::enumerate(t->dims))
       inputSizes.push_back({argument, static_cast<unsigned>(i), dim});
-    t->value = body.addArgument(type(t), loc);
-    function.insertArgument(argument, t->value.getType(), {}, loc);
+    if (mlir::failed(function.insertArgument(argument, type(t), {}, loc)))
+      return failure();
+    t->value = body.getArgument(argument);
     values[input.name()] = t;
   }
   return success();

@@ -46,6 +46,8 @@ struct Tensor {
   /// The data are an initializer's, with its two dimensions swapped if so.
   const onnx::TensorProto *initializer = nullptr;
   bool transposed = false;
+  /// What this is a reshape of.
+  Tensor *reshaped = nullptr;
 
   /// The SSA value, once it is needed.
   mlir::Value value;

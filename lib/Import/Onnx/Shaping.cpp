@@ -38,6 +38,8 @@ Tensor *Importer::reshape(Tensor *t, ArrayRef<Dim> given) {
     to.push_back(symbols.resolve(dim));
   if (from == to)
     return t;
+  if (t->reshaped)
+    return reshape(t->reshaped, given);
   if (!unify(product(from), product(to), "numbers of elements"))
     return nullptr;
   if (Tensor *folded = foldReshape(t, to))
@@ -96,7 +98,9 @@ Tensor *Importer::reshape(Tensor *t, ArrayRef<Dim> given) {
     v = tensor::ExpandShapeOp::create(b, loc, type(t->dtype, to), v, withUnits(to, toGroups), fold(to));
   if (failed)
     return nullptr;
-  return make(t->dtype, to, v);
+  Tensor *result = make(t->dtype, to, v);
+  result->reshaped = t;
+  return result;
 }
 
 Tensor *Importer::unsqueeze(Tensor *t, ArrayRef<int64_t> axes) {

@@ -173,6 +173,8 @@ Tensor *Importer::fromProto(const onnx::TensorProto &proto) {
     else
       t->ints->push_back(loadInteger(t->dtype, element));
   }
+  if (t->floats && count == 1)
+    t->fill = t->floats->front();
   return t;
 }
 
@@ -266,9 +268,12 @@ Value Importer::weight(Tensor *t, bool alwaysWeight) {
 //===----------------------------------------------------------------------===//
 
 static TypedAttr literalAttribute(Type type, double value) {
-  if (auto integer = dyn_cast<IntegerType>(type))
+  if (auto integer = dyn_cast<IntegerType>(type)) {
+    if (value >= 0x1p63)
+      return IntegerAttr::get(type, APInt::getSignedMaxValue(integer.getWidth()));
     return IntegerAttr::get(type, APInt(integer.getWidth(), static_cast<int64_t>(value), /*isSigned=*/true,
                                         /*implicitTrunc=*/true));
+  }
   return FloatAttr::get(type, value);
 }
 

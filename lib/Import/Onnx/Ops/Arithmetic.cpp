@@ -56,9 +56,19 @@ Tensor *subtract(Importer &im, Tensor *lhs, Tensor *rhs) {
       });
 }
 
+/// `t` itself if a literal 1 of no more dimensions multiplies or divides it.
+static bool isOne(Importer &im, Tensor *t, Tensor *one) {
+  return one->fill && *one->fill == 1 && one->rank() <= t->rank() &&
+         llvm::all_of(one->dims, [&](const Dim &dim) { return dim.isConstant(1); });
+}
+
 Tensor *multiply(Importer &im, Tensor *lhs, Tensor *rhs) {
   if (!sameType(im, {lhs, rhs}))
     return nullptr;
+  if (isOne(im, lhs, rhs))
+    return lhs;
+  if (isOne(im, rhs, lhs))
+    return rhs;
   return im.elementwise(
       lhs->dtype, {lhs, rhs}, [](ArrayRef<Dim> v) { return v[0] * v[1]; },
       [](ArrayRef<double> v) { return v[0] * v[1]; }, [&](OpBuilder &b, ValueRange v) -> Value {
@@ -71,6 +81,8 @@ Tensor *multiply(Importer &im, Tensor *lhs, Tensor *rhs) {
 Tensor *divide(Importer &im, Tensor *lhs, Tensor *rhs) {
   if (!sameType(im, {lhs, rhs}))
     return nullptr;
+  if (isOne(im, lhs, rhs))
+    return lhs;
   // ONNX divides integers as C does; of sizes, which are not negative, that is
   // the floor.
   auto fold = [&](ArrayRef<Dim> v) -> std::optional<Dim> {

@@ -86,9 +86,9 @@ TERSE_ONNX_OP("", Gather, 13, 2, 2) {
     Value i = indexElement(im, b, indices, at.slice(*axis, indices->rank()), limit);
     if (!i)
       return {};
-    SmallVector<Value> source(at.begin(), at.begin() + *axis);
+    SmallVector<Value> source(at.take_front(*axis));
     source.push_back(i);
-    source.append(at.begin() + *axis + indices->rank(), at.end());
+    llvm::append_range(source, at.drop_front(*axis + indices->rank()));
     return im.element(b, t, source);
   })});
 }
@@ -159,13 +159,13 @@ TERSE_ONNX_OP("", GatherND, 13, 2, 2) {
   if (llvm::is_contained(limits, Value()) || !im.value(t) || !im.value(indices))
     return failure();
   return n.yield({im.generate(t->dtype, dims, [&](OpBuilder &b, ValueRange at) -> Value {
-    SmallVector<Value> source(at.begin(), at.begin() + batch);
+    SmallVector<Value> source(at.take_front(batch));
     for (int64_t i = 0; i < *depth; ++i) {
-      SmallVector<Value> position(at.begin(), at.begin() + indices->rank() - 1);
+      SmallVector<Value> position(at.take_front(indices->rank() - 1));
       position.push_back(arith::ConstantIndexOp::create(b, im.loc, i));
       source.push_back(indexElement(im, b, indices, position, limits[i]));
     }
-    source.append(at.begin() + indices->rank() - 1, at.end());
+    llvm::append_range(source, at.drop_front(indices->rank() - 1));
     return im.element(b, t, source);
   })});
 }
@@ -245,11 +245,11 @@ TERSE_ONNX_OP("", ScatterND, 13, 3, 3) {
   return n.yield({scatter(im, t, updates, reduction, [&](OpBuilder &b, ValueRange at) {
     SmallVector<Value> where;
     for (int64_t i = 0; i < *depth; ++i) {
-      SmallVector<Value> position(at.begin(), at.begin() + outer);
+      SmallVector<Value> position(at.take_front(outer));
       position.push_back(arith::ConstantIndexOp::create(b, im.loc, i));
       where.push_back(indexElement(im, b, indices, position, limits[i]));
     }
-    where.append(at.begin() + outer, at.end());
+    llvm::append_range(where, at.drop_front(outer));
     return where;
   })});
 }

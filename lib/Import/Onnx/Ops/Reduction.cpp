@@ -75,7 +75,7 @@ static Tensor *reduceMin(Importer &im, Tensor *t, ArrayRef<int64_t> axes, bool k
   // All ones is the greatest unsigned number.
   double initial = isFloat(t->dtype)                             ? INFINITY
                    : isUnsigned(t->dtype) || isBool(t->dtype)    ? -1
-                   : t->dtype == onnx::TensorProto::INT64        ? 9.2233720368547748e18
+                   : t->dtype == onnx::TensorProto::INT64        ? INFINITY
                                                                  : std::ldexp(1.0, 8 * getElementSize(t->dtype) - 1) - 1;
   Tensor *result = im.reduce(t, axes, initial, [&](OpBuilder &b, ValueRange v) -> Value {
     if (isFloat(t->dtype))
