@@ -18,6 +18,12 @@ struct Options {
 /// of other machines and never runs anything of them.
 rt::Status inspectArtifact(const Options &options);
 
+/// True if the name is that of an ONNX model or of IR.
+bool looksLikeModel(const std::string &path);
+
+/// Describes a model: ONNX as imported, or IR of any stage.
+rt::Status inspectModel(const Options &options);
+
 } // namespace terse::inspect
 
 #endif // TERSE_TOOLS_TERSE_INSPECT_INSPECT_H

@@ -23,10 +23,11 @@ int fail(int status, const std::string &message) {
 
 int main(int argc, char **argv) {
   inspect::Options options;
-  CLI::App app("Shows what lies in a compiled model: its interface, recipe, "
-               "layers, bits, bytes and hashes. Nothing of it is run.",
+  CLI::App app("Shows what lies in a compiled model or a model: its interface, "
+               "recipe, layers, bits, bytes and hashes. Nothing of it is run.",
                "terse-inspect");
-  app.add_option("file", options.path, "The compiled model (.so)");
+  app.add_option("file", options.path,
+                 "A compiled model (.so), or a model (.onnx, .mlir)");
   app.add_flag("--json", options.json, "Print one JSON object");
   app.add_flag("--verify", options.verify,
                "Compare the hashes of code and weights with the manifest's");
@@ -49,9 +50,12 @@ int main(int argc, char **argv) {
     return fail(2, error.what());
   }
   if (options.path.empty())
-    return fail(2, "expected a compiled model (.so); see --help");
+    return fail(2, "expected a compiled model (.so) or a model (.onnx, .mlir); "
+                   "see --help");
 
-  rt::Status status = inspect::inspectArtifact(options);
+  rt::Status status = inspect::looksLikeModel(options.path)
+                          ? inspect::inspectModel(options)
+                          : inspect::inspectArtifact(options);
   if (!status.ok())
     return fail(1, status.message());
   if (std::fflush(stdout) != 0 || std::ferror(stdout))
