@@ -1,5 +1,6 @@
 //===- LowerToLLVM.cpp - everything left to the llvm dialect --------------===//
 #include "FloatConversions.h"
+#include "Launches.h"
 #include "terse/Passes.h"
 
 #include "Kernel/KernelDialect.h"
@@ -16,6 +17,7 @@
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/Transforms/Passes.h"
+#include "llvm/ADT/StringSet.h"
 
 namespace terse {
 #define GEN_PASS_DEF_LOWERTOLLVM
@@ -42,9 +44,13 @@ struct LowerToLLVM : terse::impl::LowerToLLVMBase<LowerToLLVM> {
       module.emitError("expected the level baseline, avx2 or avx512vnni; got '") << level << "'";
       return signalPassFailure();
     }
+    llvm::StringSet<> hidden, kernels;
     for (auto function : module.getOps<func::FuncOp>())
-      if (failed(lowerLaunches(function)))
-        return signalPassFailure();
+      if (function.isPrivate())
+        hidden.insert(function.getName());
+    module.walk([&](kernel::LaunchOp launch) { kernels.insert(launch.getCallee()); });
+    if (failed(lowerLaunches(module)))
+      return signalPassFailure();
     if (failed(run(module, [](OpPassManager &passes) {
           auto emulation = arith::createArithEmulateUnsupportedFloats({{"f16", "bf16"}, "f32"});
           passes.addPass(math::createMathExtendToSupportedTypes());
@@ -82,6 +88,7 @@ struct LowerToLLVM : terse::impl::LowerToLLVMBase<LowerToLLVM> {
           passes.addPass(createCSEPass());
         })))
       return signalPassFailure();
+    hidePrivateFunctions(module, hidden, kernels);
     bool left = false;
     module.walk([&](Operation *op) {
       if (isa<ModuleOp>(op) || isa_and_present<LLVM::LLVMDialect>(op->getDialect()))
@@ -99,51 +106,16 @@ struct LowerToLLVM : terse::impl::LowerToLLVMBase<LowerToLLVM> {
     return runPipeline(passes, module);
   }
 
-  /// kernel.launch @f ins(..) outs(..)   becomes   call @f(.., .., %thread, %threads)
-  /// kernel.barrier                      becomes   call @terse_barrier(%barrier)
-  LogicalResult lowerLaunches(func::FuncOp function) {
-    SmallVector<Operation *> ops;
-    function.walk([&](Operation *op) {
-      if (isa<kernel::LaunchOp, kernel::BarrierOp>(op))
-        ops.push_back(op);
-    });
-    if (ops.empty())
-      return success();
-    Value thread, threads, barrier;
-    for (BlockArgument argument : function.getArguments()) {
-      auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), "terse.runtime");
-      if (!name)
+  /// Only the entry points are seen from outside. A kernel stays a function, so that the
+  /// code that launches it everywhere stays small.
+  void hidePrivateFunctions(ModuleOp module, const llvm::StringSet<> &hidden, const llvm::StringSet<> &kernels) {
+    for (auto function : module.getOps<LLVM::LLVMFuncOp>()) {
+      if (function.isExternal() || !hidden.contains(function.getName()))
         continue;
-      if (name.getValue() == "thread")
-        thread = argument;
-      else if (name.getValue() == "threads")
-        threads = argument;
-      else if (name.getValue() == "barrier")
-        barrier = argument;
+      function.setLinkage(LLVM::Linkage::Internal);
+      if (kernels.contains(function.getName()))
+        function.setNoInline(true);
     }
-    if (!thread || !threads || !barrier)
-      return function.emitError("expected arguments for the thread, the number of threads and the barrier");
-    for (Operation *op : ops) {
-      OpBuilder builder(op);
-      Location loc = op->getLoc();
-      if (auto launch = dyn_cast<kernel::LaunchOp>(op)) {
-        SmallVector<Value> operands(launch->getOperands());
-        if (launch.getSerial()) {
-          Value zero = arith::ConstantIndexOp::create(builder, loc, 0);
-          Value isFirst = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, thread, zero);
-          auto only = scf::IfOp::create(builder, loc, isFirst);
-          builder.setInsertionPointToStart(only.thenBlock());
-          operands.append({zero, arith::ConstantIndexOp::create(builder, loc, 1)});
-        } else {
-          operands.append({thread, threads});
-        }
-        func::CallOp::create(builder, loc, launch.getCalleeAttr(), TypeRange(), operands);
-      } else {
-        func::CallOp::create(builder, loc, "terse_barrier", TypeRange(), barrier);
-      }
-      op->erase();
-    }
-    return success();
   }
 };
 } // namespace
