@@ -64,6 +64,16 @@ Tensor *Importer::generate(DType dtype, ArrayRef<Dim> given, Build build) {
   return make(dtype, dims, op.getResult(0));
 }
 
+Tensor *Importer::shared(ArrayRef<Tensor *> tensors, ArrayRef<Dim> dims, llvm::function_ref<Tensor *()> build) {
+  std::vector<Dim> resolved;
+  for (const Dim &dim : dims)
+    resolved.push_back(symbols.resolve(dim));
+  Tensor *&t = sharedTensors[{std::vector<Tensor *>(tensors.begin(), tensors.end()), resolved}];
+  if (!t)
+    t = build();
+  return t;
+}
+
 Value Importer::element(OpBuilder &builder, Tensor *t, ValueRange coordinates) {
   if (t->fill)
     return literal(builder, t->dtype, *t->fill);

@@ -218,6 +218,9 @@ public:
   /// Constant of a scalar type.
   mlir::Value literal(mlir::OpBuilder &builder, DType dtype, double value);
 
+  /// What `build` makes, made once in a run for these tensors and sizes.
+  Tensor *shared(llvm::ArrayRef<Tensor *> tensors, llvm::ArrayRef<Dim> dims, llvm::function_ref<Tensor *()> build);
+
   //===--- Short forms ---===//
   template <typename Op>
   Tensor *unary(Tensor *t) {
@@ -258,6 +261,7 @@ private:
   llvm::StringSet<> weightNames;
   std::map<std::pair<const onnx::TensorProto *, bool>, mlir::Value> initializerValues;
   std::map<Dim, mlir::Value> indices;
+  std::map<std::pair<std::vector<Tensor *>, std::vector<Dim>>, Tensor *> sharedTensors;
   std::map<SymbolId, mlir::Value> symbolValues;
   struct InputSize {
     unsigned argument, axis;

@@ -1,198 +1,259 @@
-//===- Attention.cpp - attention and rotary embedding ---------------------===//
-#include "Transformer.h"
+//===- Attention.cpp - attention and rotary embedding of ai.onnx ----------===//
+#include "AttentionHelpers.h"
 
-#include <limits>
+#include <cmath>
 
 using namespace mlir;
 using namespace terse;
 using namespace terse::importer;
 
-/// A mask as an additive bias of rank 4: a boolean one is 0 where true and -inf
-/// where false.
-static Tensor *toBias(Importer &im, Tensor *mask, DType dtype) {
-  if (!mask)
+namespace terse::importer {
+
+Tensor *mergeHeads(Importer &im, Tensor *t) {
+  if (!t)
     return nullptr;
-  if (isBool(mask->dtype))
-    mask = im.elementwise(dtype, {mask, im.scalar(dtype, 0.0), im.scalar(dtype, -std::numeric_limits<double>::infinity())},
-                          [&](OpBuilder &b, ValueRange v) -> Value { return arith::SelectOp::create(b, im.loc, v[0], v[1], v[2]); });
-  else
-    mask = im.cast(mask, dtype);
-  if (!mask)
-    return nullptr;
-  SmallVector<int64_t> axes;
-  for (int64_t i = 0; i < 4 - mask->rank(); ++i)
-    axes.push_back(i);
-  return axes.empty() ? mask : im.unsqueeze(mask, axes);
+  Tensor *tokens = im.transpose(t, {0, 2, 1, 3});
+  return im.reshape(tokens, {t->dims[0], t->dims[2], t->dims[1] * t->dims[3]});
 }
 
-/// 0 where key j <= query i + past, else -inf: [1, 1, S, T].
-static Tensor *causalBias(Importer &im, DType dtype, const Dim &queries, const Dim &keys, const Dim &past) {
-  Value offset = im.index(past);
-  if (!offset)
+Tensor *splitHeads(Importer &im, Tensor *t, int64_t heads) {
+  if (!t || !hasRank(im, t, 3, "an input"))
     return nullptr;
-  return im.generate(dtype, {Dim(1), Dim(1), queries, keys}, [&](OpBuilder &b, ValueRange at) -> Value {
-    Value last = arith::AddIOp::create(b, im.loc, at[2], offset);
-    Value seen = arith::CmpIOp::create(b, im.loc, arith::CmpIPredicate::sle, at[3], last);
-    return arith::SelectOp::create(b, im.loc, seen, im.literal(b, dtype, 0.0),
-                                   im.literal(b, dtype, -std::numeric_limits<double>::infinity()));
+  auto size = im.symbols.resolve(t->dims[2]).divideExactly(Dim(heads));
+  if (heads < 1 || !size)
+    return im.error("expected channels to be a multiple of " + Twine(heads) + " heads; got " +
+                    im.symbols.print(t->dims[2]));
+  return im.transpose(im.reshape(t, {t->dims[0], t->dims[1], Dim(heads), *size}), {0, 2, 1, 3});
+}
+
+Tensor *gatherAngles(Importer &im, Tensor *table, ArrayRef<Dim> tokens, Position position) {
+  if (!hasRank(im, table, 2, "a table of angles"))
+    return nullptr;
+  Value rows = im.index(table->dims[0]);
+  if (!rows || !im.value(table))
+    return nullptr;
+  return im.generate(table->dtype, {tokens[0], tokens[1], table->dims[1]}, [&](OpBuilder &b, ValueRange at) -> Value {
+    Value row = im.safeIndex(b, position(b, at[0], at[1]), rows);
+    return im.element(b, table, {row, at[2]});
   });
 }
 
-TERSE_ONNX_OP("", Attention, 23, 3, 7) {
-  Tensor *query = n.input(0), *key = n.input(1), *value = n.input(2);
-  if (!query || !key || !value)
-    return failure();
-  if (n.input(6))
-    return n.yield({im.error("nonpad_kv_seqlen is not supported")});
-  if (n.wantsOutput(3))
-    return n.yield({im.error("qk_matmul_output is not supported")});
-  if ((query->rank() != 3 && query->rank() != 4) || key->rank() != query->rank() || value->rank() != query->rank())
-    return n.yield({im.error("expected query, key and value of rank 3 or of rank 4")});
-  bool byHeads = query->rank() == 4;
-  AttentionOptions options;
-  if (byHeads) {
-    auto heads = query->dims[1].constant(), kvHeads = key->dims[1].constant();
-    if (!heads || !kvHeads)
-      return n.yield({im.error("expected static numbers of heads")});
-    options.heads = *heads;
-    options.kvHeads = *kvHeads;
-    query = toTokenMajor(im, query);
-    key = toTokenMajor(im, key);
-    value = toTokenMajor(im, value);
-    if (!query || !key || !value)
-      return failure();
-  } else {
-    options.heads = n.integer("q_num_heads", 0);
-    options.kvHeads = n.integer("kv_num_heads", 0);
+Tensor *rope(Importer &im, Tensor *t, Tensor *cos, Tensor *sin, int64_t heads, bool interleaved) {
+  if (!t || !cos || !sin || !sameType(im, {t, cos, sin}) || !hasRank(im, cos, 3, "angles") ||
+      !hasRank(im, sin, 3, "angles"))
+    return nullptr;
+  auto channels = im.symbols.resolve(t->dims[2]).constant();
+  if (!channels || heads < 1 || *channels % heads)
+    return im.error("expected channels to be a multiple of " + Twine(heads) + " heads; got " +
+                    im.symbols.print(t->dims[2]));
+  for (int i : {0, 1, 2}) {
+    if (!im.unify(cos->dims[i], sin->dims[i], "sizes of cosines and sines"))
+      return nullptr;
+    bool shared = i == 0 && im.symbols.resolve(cos->dims[i]).isConstant(1);
+    if (i < 2 && !shared && !im.unify(cos->dims[i], t->dims[i], "tokens of input and angles"))
+      return nullptr;
   }
-  if (options.heads < 1 || options.kvHeads < 1 || options.heads % options.kvHeads)
-    return n.yield({im.error("expected the number of query heads to be a multiple of that of key heads; got " +
-                             Twine(options.heads) + " and " + Twine(options.kvHeads))});
-  options.scale = n.real("scale", 0);
-  options.softcap = n.real("softcap", 0);
-
-  Tensor *pastKey = n.input(4), *pastValue = n.input(5);
-  Dim past = pastKey ? pastKey->dims[2] : Dim(0);
-  Dim total = past + key->dims[1];
-  bool causal = n.integer("is_causal", 0);
-  if (Tensor *mask = n.input(3))
-    options.bias = toBias(im, mask, query->dtype);
-  if (n.input(3) && !options.bias)
-    return failure();
-  // Our causal attention is aligned to the last key, ONNX's to the first past one.
-  if (causal && im.symbols.equal(total - query->dims[1], past) == true) {
-    options.causal = true;
-  } else if (causal) {
-    Tensor *bias = causalBias(im, query->dtype, query->dims[1], total, past);
-    options.bias = options.bias ? im.binary<arith::AddFOp>(options.bias, bias) : bias;
-    if (!options.bias)
-      return failure();
-  }
-  Attended result = attend(im, query, key, value, pastKey, pastValue, options);
-  Tensor *output = byHeads ? toHeads(im, result.output, options.heads) : result.output;
-  return n.yield({output, result.presentKey, result.presentValue});
+  auto half = im.symbols.resolve(cos->dims[2]).constant();
+  if (!half || 2 * *half > *channels / heads)
+    return im.error("expected at most " + Twine(*channels / heads / 2) + " angles a head; got " +
+                    im.symbols.print(cos->dims[2]));
+  Value x = im.value(t), c = im.value(cos), s = im.value(sin);
+  if (!x || !c || !s)
+    return nullptr;
+  auto flag = interleaved ? im.b.getUnitAttr() : UnitAttr();
+  return im.make(t->dtype, t->dims,
+                 RopeOp::create(im.b, im.loc, x.getType(), x, c, s, im.b.getI64IntegerAttr(heads), flag));
 }
 
-/// Shared by the standard's and ONNX Runtime's operator, which differ in the
-/// order of their inputs.
-static LogicalResult importRotary(Importer &im, Node &n, Tensor *input, Tensor *cos, Tensor *sin, Tensor *positions) {
-  if (!input || !cos || !sin)
+Tensor *attention(Importer &im, const AttentionParts &parts) {
+  Tensor *query = parts.query, *key = parts.key, *value = parts.value;
+  if (!query || !key || !value || !sameType(im, {query, key, value}) || !floatInput(im, query))
+    return nullptr;
+  if (!hasRank(im, query, 3, "queries") || !hasRank(im, key, 4, "keys") || !hasRank(im, value, 4, "values"))
+    return nullptr;
+  auto heads = im.symbols.resolve(key->dims[1]).constant(), size = im.symbols.resolve(key->dims[3]).constant(),
+       valueSize = im.symbols.resolve(value->dims[3]).constant();
+  if (!heads || !size || !valueSize)
+    return im.error("expected constant numbers of heads and head sizes");
+  if (parts.heads < 1 || *heads < 1 || parts.heads % *heads)
+    return im.error("expected a number of query heads that is a multiple of " + Twine(*heads) + "; got " +
+                    Twine(parts.heads));
+  if (!im.unify(query->dims[2], Dim(parts.heads * *size), "query channels and heads times size") ||
+      !im.unify(key->dims[1], value->dims[1], "heads of keys and values") ||
+      !im.unify(key->dims[2], value->dims[2], "numbers of keys and values") ||
+      !im.unify(key->dims[0], query->dims[0], "batch sizes") || !im.unify(key->dims[0], value->dims[0], "batch sizes"))
+    return nullptr;
+  Tensor *bias = parts.bias;
+  if (bias) {
+    Dims dims;
+    for (int64_t i = bias->rank(); i < 4; ++i)
+      dims.push_back(Dim(1));
+    dims.append(bias->dims);
+    if (dims.size() != 4)
+      return im.error("expected a mask of rank 4 or less; got " + Twine(bias->rank()));
+    Dims whole{query->dims[0], Dim(parts.heads), query->dims[1], key->dims[2]};
+    for (int i = 0; i < 4; ++i)
+      if (!im.symbols.resolve(dims[i]).isConstant(1) && !im.unify(dims[i], whole[i], "sizes of mask and scores"))
+        return nullptr;
+    bias = im.reshape(bias, dims);
+    if (bias && im.symbols.resolve(dims[3]).isConstant(1) && !im.symbols.resolve(whole[3]).isConstant(1)) {
+      dims[3] = whole[3]; // the last dimension is whole
+      bias = im.broadcast(bias, dims);
+    }
+    if (!bias)
+      return nullptr;
+  }
+  Value q = im.value(query), k = im.value(key), v = im.value(value), length = im.index(key->dims[2]);
+  Value p = parts.padding ? im.value(parts.padding) : Value(), m = bias ? im.value(bias) : Value();
+  if (!q || !k || !v || !length || (parts.padding && !p) || (bias && !m))
+    return nullptr;
+  double scale = parts.scale ? *parts.scale : 1 / std::sqrt(static_cast<double>(*size));
+  Dims dims{query->dims[0], query->dims[1], Dim(parts.heads * *valueSize)};
+  OpBuilder &b = im.b;
+  return im.make(query->dtype, dims,
+                 AttentionOp::create(b, im.loc, im.type(query->dtype, dims), q, k, v, length, p, m,
+                                     b.getI64IntegerAttr(parts.heads), b.getF64FloatAttr(scale),
+                                     parts.causal ? b.getUnitAttr() : UnitAttr(),
+                                     parts.window > 0 ? b.getI64IntegerAttr(parts.window) : IntegerAttr(),
+                                     parts.softcap > 0 ? b.getF64FloatAttr(parts.softcap) : FloatAttr()));
+}
+
+} // namespace terse::importer
+
+TERSE_ONNX_OP("", RotaryEmbedding, 23, 3, 4) {
+  Tensor *t = n.input(0), *cos = n.input(1), *sin = n.input(2), *ids = n.input(3);
+  bool byHead = t->rank() == 4;
+  if (!byHead && !hasRank(im, t, 3, "an input"))
     return failure();
-  bool byHeads = input->rank() == 4;
   int64_t heads = n.integer("num_heads", 0);
-  if (byHeads) {
-    auto count = input->dims[1].constant();
-    if (!count)
-      return n.yield({im.error("expected a static number of heads")});
-    heads = *count;
-    input = toTokenMajor(im, input);
-  } else if (input->rank() != 3) {
-    return n.yield({im.error("expected an input of rank 3 or 4; got rank " + Twine(input->rank()))});
+  if (byHead) {
+    auto constant = im.symbols.resolve(t->dims[1]).constant();
+    if (!constant)
+      return im.error("expected a constant number of heads"), failure();
+    heads = *constant;
   }
-  if (!input)
+  if (heads < 1)
+    return im.error("expected num_heads"), failure();
+  Tensor *tokens = byHead ? mergeHeads(im, t) : t;
+  if (!tokens)
     return failure();
-  if (heads < 1) { // ONNX Runtime: the table tells the head size
-    auto size = cos->dims.back().constant();
-    auto count = size && *size > 0 ? input->dims[2].divideExactly(Dim(2 * *size)) : std::nullopt;
-    if (!count || !count->constant() || n.integer("rotary_embedding_dim", 0))
-      return n.yield({im.error("expected num_heads")});
-    heads = *count->constant();
-  }
-  if (positions && positions->rank() == 1) // one offset for all of the batch
-    return n.yield({im.error("expected position_ids of rank 2; got rank 1")});
-  if (positions) {
-    cos = angles(im, cos, positions, 0, 0);
-    sin = angles(im, sin, positions, 0, 0);
-  }
-  Tensor *result = rotate(im, input, im.cast(cos, input->dtype), im.cast(sin, input->dtype), heads, n.integer("interleaved", 0));
-  return n.yield({byHeads ? toHeads(im, result, heads) : result});
-}
-
-TERSE_ONNX_OP("", RotaryEmbedding, 23, 3, 4) { return importRotary(im, n, n.input(0), n.input(1), n.input(2), n.input(3)); }
-
-TERSE_ONNX_OP("com.microsoft", RotaryEmbedding, 1, 4, 4) {
-  return importRotary(im, n, n.input(0), n.input(2), n.input(3), n.input(1));
-}
-
-// ONNX Runtime's GroupQueryAttention. seqlens_k and total_sequence_length follow
-// from the sizes of the tensors when no sequence of the batch is padded, which
-// the operator demands of its callers while decoding.
-TERSE_ONNX_OP("com.microsoft", GroupQueryAttention, 1, 7, 14) {
-  Tensor *query = n.input(0), *key = n.input(1), *value = n.input(2), *pastKey = n.input(3), *pastValue = n.input(4);
-  if (!query)
-    return failure();
-  for (int i = 9; i < n.numInputs(); ++i)
-    if (n.input(i) && i != 9)
-      return n.yield({im.error("attention_bias, head_sink and quantized caches are not supported")});
-  AttentionOptions options;
-  options.heads = n.integer("num_heads", 0);
-  options.kvHeads = n.integer("kv_num_heads", 0);
-  options.scale = n.real("scale", 0);
-  options.softcap = n.real("softcap", 0);
-  options.window = std::max<int64_t>(n.integer("local_window_size", -1), 0);
-  options.causal = true;
-  if (options.heads < 1 || options.kvHeads < 1 || options.heads % options.kvHeads || query->rank() != 3)
-    return n.yield({im.error("expected a query of rank 3 and num_heads to be a multiple of kv_num_heads")});
-  if (!key != !value)
-    return n.yield({im.error("expected both key and value, or neither")});
-  Dim batch = query->dims[0], sequence = query->dims[1];
-  if (!key) { // query, key and value side by side
-    auto size = query->dims[2].divideExactly(Dim(options.heads + 2 * options.kvHeads));
-    if (!size)
-      return n.yield({im.error("expected packed channels of num_heads + 2 kv_num_heads heads")});
-    Dim queries = *size * Dim(options.heads), keys = *size * Dim(options.kvHeads);
-    Tensor *packed = query;
-    auto part = [&](const Dim &offset, const Dim &width) {
-      return im.slice(packed, {Dim(0), Dim(0), offset}, {batch, sequence, width}, {1, 1, 1});
-    };
-    query = part(0, queries);
-    key = part(queries, keys);
-    value = part(queries + keys, keys);
-  }
-  if (!query || !key || !value)
-    return failure();
-  Dim past = pastKey ? pastKey->dims[2] : Dim(0);
-  if (pastKey) {
-    auto size = key->dims[2].divideExactly(Dim(options.kvHeads));
-    for (Tensor *t : {pastKey, pastValue})
-      if (!t || t->rank() != 4 || !size || !im.unify(t->dims[0], batch, "batch of past and query") ||
-          !im.unify(t->dims[1], Dim(options.kvHeads), "heads of past") || !im.unify(t->dims[2], past, "rows of past") ||
-          !im.unify(t->dims[3], *size, "head size of past"))
-        return failure();
-  }
-  if (Tensor *total = n.input(6))
-    if (total->ints && total->ints->size() == 1 && !im.unify(total->ints->front(), past + sequence, "total_sequence_length"))
+  if (ids) {
+    if (!hasRank(im, ids, 2, "position_ids") || !im.value(ids))
       return failure();
-  if (n.integer("do_rotary", 0)) {
-    Tensor *cos = n.input(7), *sin = n.input(8), *positions = n.input(9);
-    if (!cos || !sin)
-      return n.yield({im.error("expected cos_cache and sin_cache with do_rotary")});
-    cos = im.cast(angles(im, cos, positions, past, sequence), query->dtype);
-    sin = im.cast(angles(im, sin, positions, past, sequence), query->dtype);
-    bool interleaved = n.integer("rotary_interleaved", 0);
-    query = rotate(im, query, cos, sin, options.heads, interleaved);
-    key = rotate(im, key, cos, sin, options.kvHeads, interleaved);
+    for (int i : {0, 1})
+      if (!im.unify(ids->dims[i], tokens->dims[i], "tokens and positions"))
+        return failure();
+    auto position = [&](OpBuilder &b, Value batch, Value token) -> Value {
+      return arith::IndexCastOp::create(b, im.loc, b.getIndexType(), im.element(b, ids, {batch, token}));
+    };
+    cos = gatherAngles(im, cos, tokens->dims, position);
+    sin = gatherAngles(im, sin, tokens->dims, position);
   }
-  Attended result = attend(im, query, key, value, pastKey, pastValue, options);
-  return n.yield({result.output, result.presentKey, result.presentValue});
+  int64_t rotated = n.integer("rotary_embedding_dim", 0);
+  if (rotated && cos && !im.unify(cos->dims.back() * Dim(2), Dim(rotated), "rotary_embedding_dim and twice the angles"))
+    return failure();
+  Tensor *result = rope(im, tokens, cos, sin, heads, n.integer("interleaved", 0) != 0);
+  return n.yield({byHead ? splitHeads(im, result, heads) : result});
+}
+
+/// A mask of scores with what the standard adds where it is shorter than the
+/// keys: false, or minus infinity. Bools become 0 and minus infinity.
+static Tensor *biasOfMask(Importer &im, Tensor *mask, DType dtype, const Dim &keys) {
+  if (mask->rank() == 0)
+    return im.error("expected a mask of rank 1 or more");
+  Dim missing = im.symbols.resolve(keys - mask->dims.back());
+  bool shorter = im.symbols.isPositive(missing) && !im.symbols.resolve(mask->dims.back()).isConstant(1);
+  if (isBool(mask->dtype))
+    mask = select(im, mask, im.scalar(dtype, 0), im.scalar(dtype, -INFINITY));
+  else if (mask->dtype != dtype)
+    return im.error("expected a mask of bool or " + getTypeName(dtype) + "; got " + getTypeName(mask->dtype));
+  if (!mask || !shorter)
+    return mask;
+  Dims dims(mask->dims.begin(), mask->dims.end());
+  dims.back() = missing;
+  return im.concat({mask, im.fromFill(dtype, dims, -INFINITY)}, mask->rank() - 1);
+}
+
+TERSE_ONNX_OP("", Attention, 23, 3, 7) {
+  Tensor *query = n.input(0), *key = n.input(1), *value = n.input(2), *pastKey = n.input(4), *pastValue = n.input(5);
+  bool byHead = query->rank() == 4;
+  AttentionParts parts;
+  parts.heads = n.integer("q_num_heads", 0);
+  if (byHead) {
+    auto heads = im.symbols.resolve(query->dims[1]).constant();
+    if (!heads)
+      return im.error("expected a constant number of heads"), failure();
+    parts.heads = *heads;
+    parts.query = mergeHeads(im, query);
+  } else {
+    int64_t kvHeads = n.integer("kv_num_heads", 0);
+    if (parts.heads < 1 || kvHeads < 1)
+      return im.error("expected q_num_heads and kv_num_heads for inputs of rank 3"), failure();
+    parts.query = query;
+    key = splitHeads(im, key, kvHeads);
+    value = splitHeads(im, value, kvHeads);
+  }
+  if (!key || !value || !parts.query || !hasRank(im, key, 4, "keys") || !hasRank(im, value, 4, "values"))
+    return failure();
+  if (!pastKey != !pastValue)
+    return im.error("expected past_key and past_value together"), failure();
+  if (pastKey) {
+    if (!hasRank(im, pastKey, 4, "past keys") || !hasRank(im, pastValue, 4, "past values"))
+      return failure();
+    key = im.concat({pastKey, key}, 2);
+    value = im.concat({pastValue, value}, 2);
+    if (!key || !value)
+      return failure();
+  }
+  parts.key = key;
+  parts.value = value;
+  if (n.has("scale"))
+    parts.scale = n.real("scale", 0);
+  parts.softcap = n.real("softcap", 0);
+  Dim sequence = im.symbols.resolve(parts.query->dims[1]), keys = im.symbols.resolve(key->dims[2]);
+  if (n.input(3) && !(parts.bias = biasOfMask(im, n.input(3), query->dtype, keys)))
+    return failure();
+  DType dtype = query->dtype;
+  auto addBias = [&](Tensor *more) { parts.bias = parts.bias ? add(im, parts.bias, more) : more; };
+
+  Tensor *valid = n.input(6); // nonpad_kv_seqlen: keys that each sequence has
+  if (valid && (pastKey || !hasRank(im, valid, 1, "nonpad_kv_seqlen") || !im.value(valid)))
+    return im.error("expected nonpad_kv_seqlen of rank 1 and no past"), failure();
+  auto validKeys = [&](OpBuilder &b, Value batch) -> Value {
+    return arith::IndexCastOp::create(b, im.loc, b.getIndexType(), im.element(b, valid, {batch}));
+  };
+  if (valid)
+    parts.padding = im.generate(onnx::TensorProto::BOOL, {query->dims[0], keys}, [&](OpBuilder &b, ValueRange at) -> Value {
+      return arith::CmpIOp::create(b, im.loc, arith::CmpIPredicate::slt, at[1], validKeys(b, at[0]));
+    });
+  if (n.integer("is_causal", 0)) {
+    // With a past, or as many keys as queries, the last query reads all keys;
+    // otherwise query i reads keys 0..i (or up to its place in what is valid).
+    if (!valid && (pastKey || sequence == keys)) {
+      parts.causal = true;
+    } else {
+      Value length = im.index(sequence);
+      Dims dims{valid ? query->dims[0] : Dim(1), Dim(1), sequence, keys};
+      if (!length)
+        return failure();
+      addBias(im.generate(dtype, dims, [&](OpBuilder &b, ValueRange at) -> Value {
+        Value own = at[2];
+        if (valid) {
+          Value offset = arith::SubIOp::create(b, im.loc, validKeys(b, at[0]), length);
+          own = arith::AddIOp::create(b, im.loc, own, offset);
+        }
+        Value reads = arith::CmpIOp::create(b, im.loc, arith::CmpIPredicate::sle, at[3], own);
+        return arith::SelectOp::create(b, im.loc, reads, im.literal(b, dtype, 0), im.literal(b, dtype, -INFINITY));
+      }));
+      if (!parts.bias)
+        return failure();
+    }
+  }
+  for (StringRef side : {"left_window_size", "right_window_size"})
+    if (n.integer(side, -1) >= 0)
+      return im.error(side + " is not supported"), failure();
+  Tensor *result = attention(im, parts);
+  if (byHead)
+    result = splitHeads(im, result, parts.heads);
+  return n.yield({result, key, value});
 }
