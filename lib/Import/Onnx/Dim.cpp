@@ -217,7 +217,6 @@ std::optional<bool> Symbols::less(const Dim &lhs, const Dim &rhs) const {
   return std::nullopt;
 }
 
-/// Whether the graph may decide what a symbol is.
 bool Symbols::isFree(SymbolId id) const {
   return (symbols[id].kind == Kind::Named || symbols[id].kind == Kind::Fresh) && !symbols[id].value;
 }

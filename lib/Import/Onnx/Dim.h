@@ -93,6 +93,8 @@ public:
   std::optional<bool> equal(const Dim &lhs, const Dim &rhs) const;
   std::optional<bool> less(const Dim &lhs, const Dim &rhs) const;
 
+  /// Whether the graph may decide what a symbol is: a size of an input.
+  bool isFree(SymbolId id) const;
   /// Makes the two equal from now on; false if they can never be.
   bool unify(const Dim &lhs, const Dim &rhs);
   /// Whether `unify` has changed anything since the last call of this.
@@ -120,8 +122,6 @@ private:
   };
   Dim intern(Kind kind, llvm::StringRef name, bool nonNegative);
   Dim derived(Kind kind, const Dim &lhs, const Dim &rhs);
-  bool isFree(SymbolId id) const;
-
   std::vector<Symbol> symbols;
   llvm::StringMap<SymbolId> names;
   std::map<std::pair<Kind, std::pair<Dim, Dim>>, SymbolId> derivations;

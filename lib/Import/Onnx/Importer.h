@@ -46,8 +46,9 @@ struct Tensor {
   /// The data are an initializer's, with its two dimensions swapped if so.
   const onnx::TensorProto *initializer = nullptr;
   bool transposed = false;
-  /// What this is a reshape of.
-  Tensor *reshaped = nullptr;
+  /// What this is a reshape of, or a transpose of.
+  Tensor *reshaped = nullptr, *permuted = nullptr;
+  llvm::SmallVector<int64_t, 4> permutation;
 
   /// The SSA value, once it is needed.
   mlir::Value value;

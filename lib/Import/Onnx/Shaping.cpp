@@ -164,6 +164,12 @@ Tensor *Importer::transpose(Tensor *t, ArrayRef<int64_t> permutation) {
   }
   if (identity)
     return t;
+  if (t->permuted) {
+    SmallVector<int64_t> composed;
+    for (int64_t source : permutation)
+      composed.push_back(t->permutation[source]);
+    return transpose(t->permuted, composed);
+  }
   Tensor *folded = foldMove(t, dims, [&](ArrayRef<int64_t> at) {
     SmallVector<int64_t> from(at.size());
     for (const auto &[i, source] : llvm::enumerate(permutation))
@@ -194,7 +200,10 @@ Tensor *Importer::transpose(Tensor *t, ArrayRef<int64_t> permutation) {
   Value init = empty(t->dtype, dims);
   if (failed)
     return nullptr;
-  return make(t->dtype, dims, linalg::TransposeOp::create(b, loc, v, init, permutation)->getResult(0));
+  Tensor *result = make(t->dtype, dims, linalg::TransposeOp::create(b, loc, v, init, permutation)->getResult(0));
+  result->permuted = t;
+  result->permutation.assign(permutation.begin(), permutation.end());
+  return result;
 }
 
 Tensor *Importer::concat(ArrayRef<Tensor *> given, int64_t axis) {

@@ -399,6 +399,9 @@ std::optional<double> Importer::constantFloat(Tensor *t) {
     return t->fill;
   if (t->floats && !t->floats->empty() && llvm::all_equal(*t->floats))
     return t->floats->front();
+  if (t->pattern && t->pattern->size() == 1)
+    if (auto constant = t->pattern->front().constant())
+      return *constant;
   if (t->ints && !t->ints->empty() && llvm::all_equal(*t->ints))
     if (auto constant = t->ints->front().constant())
       return *constant;

@@ -146,8 +146,12 @@ TERSE_ONNX_OP("", RotaryEmbedding, 23, 3, 4) {
     auto position = [&](OpBuilder &b, Value batch, Value token) -> Value {
       return arith::IndexCastOp::create(b, im.loc, b.getIndexType(), im.element(b, ids, {batch, token}));
     };
-    cos = gatherAngles(im, cos, tokens->dims, position);
-    sin = gatherAngles(im, sin, tokens->dims, position);
+    // Queries and keys of all layers share the angles.
+    for (Tensor **table : {&cos, &sin}) {
+      Tensor *whole = *table;
+      *table = im.shared({whole, ids}, {tokens->dims[0], tokens->dims[1]},
+                         [&] { return gatherAngles(im, whole, tokens->dims, position); });
+    }
   }
   int64_t rotated = n.integer("rotary_embedding_dim", 0);
   if (rotated && cos && !im.unify(cos->dims.back() * Dim(2), Dim(rotated), "rotary_embedding_dim and twice the angles"))

@@ -128,12 +128,24 @@ static bool isEveryPosition(Importer &im, Tensor *indices, ArrayRef<Dim> dims) {
         return false;
       continue;
     }
-    if (next >= moving.size() || dim.asSymbol() != moving[next] ||
-        im.symbols.resolve(indices->dims[moving[next]]) != im.symbols.resolve(dims[d]))
+    if (next >= moving.size() || dim.asSymbol() != moving[next])
       return false;
     ++next;
   }
-  return next == moving.size();
+  if (next != moving.size())
+    return false;
+  // Positions 0 .. n - 1 of a size of the file's choice: it is n, or some of
+  // the data would never be read.
+  next = 0;
+  for (int64_t d = 0; d < *last; ++d) {
+    Dim size = im.symbols.resolve(dims[d]);
+    if (size.isConstant(1))
+      continue;
+    Dim count = im.symbols.resolve(indices->dims[moving[next++]]);
+    if (size != count && !(size.asSymbol() && im.symbols.isFree(*size.asSymbol()) && im.symbols.unify(size, count)))
+      return false;
+  }
+  return true;
 }
 
 TERSE_ONNX_OP("", GatherND, 13, 2, 2) {
