@@ -1,5 +1,6 @@
 //===- LowerToLLVM.cpp - everything left to the llvm dialect --------------===//
 #include "FloatConversions.h"
+#include "ShapeExpansion.h"
 #include "Launches.h"
 #include "terse/Passes.h"
 
@@ -63,6 +64,7 @@ struct LowerToLLVM : terse::impl::LowerToLLVMBase<LowerToLLVM> {
     math::populateExpansionPatterns(patterns, {"round", "sinh", "cosh", "asinh", "acosh", "atanh"});
     arith::populateExpandBFloat16Patterns(patterns);
     arith::populateCeilFloorDivExpandOpsPatterns(patterns);
+    populateShapeExpansionPatterns(patterns);
     if (level == "baseline")
       populateExpandF16Patterns(patterns);
     if (failed(applyPatternsGreedily(module, std::move(patterns))))
