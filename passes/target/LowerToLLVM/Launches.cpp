@@ -65,7 +65,7 @@ LogicalResult passPointers(func::FuncOp kernel) {
     std::optional<Layout> layout = Layout::get(type);
     if (!layout)
       return kernel.emitOpError("expected buffers with strides; got ") << type;
-    unsigned rank = type.getRank();
+    int64_t rank = type.getRank();
     SmallVector<Type> fields{pointer, pointer, i64};
     if (rank)
       fields.append(2, LLVM::LLVMArrayType::get(i64, rank));
@@ -84,7 +84,7 @@ LogicalResult passPointers(func::FuncOp kernel) {
       sizes[i] = add(i64, b.getDictionaryAttr({}));
     for (unsigned i : layout->dynamicStrides)
       strides[i] = add(i64, b.getDictionaryAttr({}));
-    for (unsigned i = 0; i < rank; ++i)
+    for (int64_t i = 0; i < rank; ++i)
       if (!sizes[i])
         sizes[i] = constant(type.getDimSize(i));
     for (int64_t i = rank - 1; i >= 0; --i)
