@@ -21,7 +21,8 @@ static llvm::StringMap<Operator> &operatorTable() {
 }
 
 OperatorRegistration::OperatorRegistration(const Operator &op) {
-  operatorTable()[(llvm::Twine(op.domain) + "::" + op.name).str()] = op;
+  if (!operatorTable().try_emplace((llvm::Twine(op.domain) + "::" + op.name).str(), op).second)
+    llvm::report_fatal_error(llvm::Twine("ONNX operator ") + op.name + " has two import functions");
 }
 
 const Operator *importer::findOperator(StringRef domain, StringRef name) {

@@ -1,50 +1,92 @@
-//===- Norm.cpp - normalization operators ---------------------------------===//
-#include "Transformer.h"
+//===- Norm.cpp - normalization -------------------------------------------===//
+#include "Helpers.h"
 
 using namespace mlir;
 using namespace terse;
 using namespace terse::importer;
 
-/// Outputs beside the normalized one (mean, deviation) exist for training.
-static bool wantsStatistics(Node &n, int first, int last) {
-  for (int i = first; i <= last; ++i)
-    if (n.wantsOutput(i))
-      return true;
-  return false;
+/// Normalizes over the dimensions from `axis` on, which become one.
+static Tensor *norm(Importer &im, NormKind kind, Tensor *t, Tensor *scale, Tensor *bias, int64_t axis,
+                    double epsilon) {
+  if (!floatInput(im, t) || !floatInput(im, scale))
+    return nullptr;
+  Dims flat(t->dims.begin(), t->dims.begin() + axis);
+  Dim channels = im.product(ArrayRef<Dim>(t->dims).drop_front(axis));
+  flat.push_back(channels);
+  auto vector = [&](Tensor *given) -> Tensor * {
+    if (!given)
+      return nullptr;
+    Dims inner(t->dims.begin() + axis, t->dims.end());
+    if (given->rank() > static_cast<int64_t>(inner.size()))
+      return im.error("expected a scale of the normalized dimensions");
+    return im.reshape(im.broadcast(given, inner), {channels});
+  };
+  Tensor *input = im.reshape(t, flat);
+  scale = vector(scale);
+  Tensor *shift = vector(bias);
+  if (!input || !scale || (bias && !shift))
+    return nullptr;
+  // Types may differ (stash types): all in the input's.
+  Value x = im.value(input), s = im.value(im.cast(scale, t->dtype)),
+        b = shift ? im.value(im.cast(shift, t->dtype)) : Value();
+  if (!x || !s || (bias && !b))
+    return nullptr;
+  auto op = NormOp::create(im.b, im.loc, x.getType(), x, s, b, NormKindAttr::get(im.b.getContext(), kind),
+                           im.b.getF64FloatAttr(epsilon));
+  return im.reshape(im.make(t->dtype, flat, op), t->dims);
+}
+
+static std::optional<int64_t> normAxis(Importer &im, Node &n) {
+  return im.axis(n.integer("axis", -1), n.input(0)->rank());
 }
 
 TERSE_ONNX_OP("", RMSNormalization, 23, 2, 2) {
-  return n.yield({normalize(im, n.input(0), n.input(1), nullptr, n.integer("axis", -1), n.real("epsilon", 1e-5), NormKind::RMS)});
+  auto axis = normAxis(im, n);
+  return n.yield({axis ? norm(im, NormKind::RMS, n.input(0), n.input(1), nullptr, *axis, n.real("epsilon", 1e-5f))
+                       : nullptr});
+}
+// ONNX Runtime's, in the standard domain by mistake of its authors.
+TERSE_ONNX_OP("", SimplifiedLayerNormalization, 1, 2, 2) {
+  auto axis = normAxis(im, n);
+  return n.yield({axis ? norm(im, NormKind::RMS, n.input(0), n.input(1), nullptr, *axis, n.real("epsilon", 1e-5f))
+                       : nullptr});
 }
 
 TERSE_ONNX_OP("", LayerNormalization, 17, 2, 3) {
-  if (wantsStatistics(n, 1, 2))
-    return n.yield({im.error("mean and deviation as outputs are not supported")});
-  return n.yield({normalize(im, n.input(0), n.input(1), n.input(2), n.integer("axis", -1), n.real("epsilon", 1e-5), NormKind::Layer)});
+  auto axis = normAxis(im, n);
+  if (!axis)
+    return failure();
+  Tensor *t = n.input(0);
+  double epsilon = n.real("epsilon", 1e-5f);
+  Tensor *mean = nullptr, *inverse = nullptr;
+  if (n.wantsOutput(1) || n.wantsOutput(2)) {
+    SmallVector<int64_t> axes;
+    for (int64_t i = *axis; i < t->rank(); ++i)
+      axes.push_back(i);
+    Tensor *wide = im.cast(t, onnx::TensorProto::FLOAT);
+    mean = reduceMean(im, wide, axes, /*keep=*/true);
+    Tensor *centred = subtract(im, wide, mean);
+    Tensor *variance = centred ? reduceMean(im, multiply(im, centred, centred), axes, /*keep=*/true) : nullptr;
+    if (!variance)
+      return failure();
+    inverse = im.unary<math::RsqrtOp>(add(im, variance, im.scalar(variance->dtype, epsilon)));
+  }
+  return n.yield({norm(im, NormKind::Layer, t, n.input(1), n.input(2), *axis, epsilon), mean, inverse});
 }
 
-// ONNX Runtime's, in the standard domain though the standard has none.
-TERSE_ONNX_OP("", SimplifiedLayerNormalization, 1, 2, 2) {
-  if (wantsStatistics(n, 1, 1))
-    return n.yield({im.error("the deviation as an output is not supported")});
-  return n.yield({normalize(im, n.input(0), n.input(1), nullptr, n.integer("axis", -1), n.real("epsilon", 1e-5), NormKind::RMS)});
-}
-
-/// norm(input + skip + bias); output 3 is the sum.
-static LogicalResult importSkip(Importer &im, Node &n, Tensor *shift, Tensor *bias, NormKind kind) {
-  if (wantsStatistics(n, 1, 2))
-    return n.yield({im.error("mean and deviation as outputs are not supported")});
-  Tensor *sum = im.binary<arith::AddFOp>(n.input(0), n.input(1));
+/// x = input + skip (+ bias); norm(x); the sum is output 3. Outputs 1 and 2 are for training.
+static LogicalResult skipNorm(Importer &im, Node &n, NormKind kind, Tensor *beta, Tensor *bias) {
+  Tensor *sum = add(im, n.input(0), n.input(1));
   if (bias)
-    sum = im.binary<arith::AddFOp>(sum, bias);
-  Tensor *result = normalize(im, sum, n.input(2), shift, -1, n.real("epsilon", 1e-12), kind);
-  return n.yield({result, nullptr, nullptr, sum});
+    sum = add(im, sum, bias);
+  if (!sum)
+    return failure();
+  Tensor *normal = norm(im, kind, sum, n.input(2), beta, sum->rank() - 1, n.real("epsilon", 1e-12f));
+  return n.yield({normal, nullptr, nullptr, sum});
 }
-
 TERSE_ONNX_OP("com.microsoft", SkipSimplifiedLayerNormalization, 1, 3, 4) {
-  return importSkip(im, n, nullptr, n.input(3), NormKind::RMS);
+  return skipNorm(im, n, NormKind::RMS, nullptr, n.input(3));
 }
-
 TERSE_ONNX_OP("com.microsoft", SkipLayerNormalization, 1, 3, 5) {
-  return importSkip(im, n, n.input(3), n.input(4), NormKind::Layer);
+  return skipNorm(im, n, NormKind::Layer, n.input(3), n.input(4));
 }
