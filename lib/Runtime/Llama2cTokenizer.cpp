@@ -4,11 +4,11 @@
 // an int32 length and that many bytes. Tokens 1 and 2 mark begin and end.
 //
 //===----------------------------------------------------------------------===//
+#include "Bpe.h"
 #include "terse/Runtime/Tokenizer.h"
 
 #include <algorithm>
 #include <cstring>
-#include <queue>
 #include <unordered_map>
 
 namespace terse::rt {
@@ -61,7 +61,7 @@ public:
       : pieces_(std::move(pieces)) {
     std::fill(std::begin(bytes_), std::end(bytes_), 0);
     for (size_t i = 0; i < pieces_.size(); ++i) {
-      ids_.emplace(pieces_[i].text, int32_t(i));
+      ids_.emplace(pieces_[i].text, Bpe::Piece{int32_t(i), pieces_[i].score});
       if (int byte = byteOf(pieces_[i].text); byte >= 0)
         bytes_[byte] = int32_t(i);
     }
@@ -89,82 +89,44 @@ public:
   bool promptsBeginWithBos() const override { return true; }
 
 private:
-  int32_t find(const std::string &text) const {
+  const Bpe::Piece *find(std::string_view text) const {
     auto found = ids_.find(text);
-    return found == ids_.end() ? -1 : found->second;
+    return found == ids_.end() ? nullptr : &found->second;
   }
 
-  std::vector<Piece> pieces_;
-  std::unordered_map<std::string, int32_t> ids_;
+  const std::vector<Piece> pieces_;
+  std::unordered_map<std::string_view, Bpe::Piece> ids_; ///< of pieces_' texts
   int32_t bytes_[256]; ///< token of each byte, 0 (unknown) if it has none
 };
 
-/// Byte-pair encoding: the pair of neighbours that makes the piece of the best
-/// score, the leftmost of equals, is merged first.
 Result<std::vector<int32_t>>
 Llama2cTokenizer::encode(std::string_view text) const {
-  struct Node {
-    int32_t token, previous, next;
-  };
-  std::vector<Node> nodes;
-  auto append = [&](int32_t token) {
-    int32_t at = int32_t(nodes.size());
-    nodes.push_back({token, at - 1, at + 1});
-  };
+  std::vector<int32_t> tokens;
+  if (text.empty())
+    return tokens;
   // Sentences begin with a space in these vocabularies.
-  if (int32_t space = find(" "); space >= 0 && !text.empty())
-    append(space);
-  for (size_t at = 0; at < text.size();) {
+  std::string whole = find(" ") ? " " : "";
+  whole += text;
+  Bpe bpe;
+  for (size_t at = 0; at < whole.size();) {
     size_t end = at + 1;
-    while (end < text.size() && end - at < 4 &&
-           ((unsigned char)text[end] & 0xc0) == 0x80)
+    while (end < whole.size() && end - at < 4 &&
+           ((unsigned char)whole[end] & 0xc0) == 0x80)
       ++end;
-    int32_t token = find(std::string(text.substr(at, end - at)));
-    if (token >= 0)
-      append(token);
+    std::string_view character = std::string_view(whole).substr(at, end - at);
+    if (find(character))
+      bpe.append(character);
     else
-      for (size_t i = at; i < end; ++i)
-        append(bytes_[(unsigned char)text[i]]);
+      for (size_t i = 0; i < character.size(); ++i)
+        bpe.append(character.substr(i, 1), /*frozen=*/true);
     at = end;
   }
-
-  struct Merge {
-    float score;
-    int32_t left, right, leftToken, rightToken, token;
-    bool operator<(const Merge &other) const {
-      return score != other.score ? score < other.score : left > other.left;
-    }
-  };
-  std::priority_queue<Merge> merges;
-  int32_t count = int32_t(nodes.size());
-  auto consider = [&](int32_t left, int32_t right) {
-    if (left < 0 || right >= count)
-      return;
-    int32_t a = nodes[left].token, b = nodes[right].token;
-    int32_t token = find(pieces_[a].text + pieces_[b].text);
-    if (token >= 0)
-      merges.push({pieces_[token].score, left, right, a, b, token});
-  };
-  for (int32_t i = 0; i + 1 < count; ++i)
-    consider(i, i + 1);
-  while (!merges.empty()) {
-    Merge merge = merges.top();
-    merges.pop();
-    Node &left = nodes[merge.left], &right = nodes[merge.right];
-    if (left.token != merge.leftToken || right.token != merge.rightToken ||
-        left.next != merge.right)
-      continue; // one of them was merged already
-    left.token = merge.token;
-    left.next = right.next;
-    right.token = -1;
-    if (left.next < count)
-      nodes[left.next].previous = merge.left;
-    consider(left.previous, merge.left);
-    consider(merge.left, left.next);
-  }
-  std::vector<int32_t> tokens;
-  for (int32_t i = 0; i < count; i = nodes[i].next)
-    tokens.push_back(nodes[i].token);
+  auto lookUp = [&](std::string_view pair) { return find(pair); };
+  bpe.merge(lookUp);
+  bpe.forEach([&](std::string_view symbol, bool isByte) {
+    tokens.push_back(isByte ? bytes_[(unsigned char)symbol[0]]
+                            : find(symbol)->token);
+  });
   return tokens;
 }
 

@@ -174,11 +174,12 @@ void fill(Manifest &manifest, const json &root) {
       throw Bad("'levels' has the wrong type");
     manifest.levels.push_back(level.get<std::string>());
   }
-  for (const json &name : member(root, "symbols", json::value_t::array)) {
-    if (!name.is_string())
-      throw Bad("'symbols' has the wrong type");
-    manifest.symbols.push_back(name.get<std::string>());
-  }
+  if (root.contains("symbols"))
+    for (const json &name : member(root, "symbols", json::value_t::array)) {
+      if (!name.is_string())
+        throw Bad("'symbols' has the wrong type");
+      manifest.symbols.push_back(name.get<std::string>());
+    }
   if (std::string name = text(root, "past"); !name.empty())
     manifest.past = symbolIndex(manifest, name);
   if (std::string name = text(root, "capacity"); !name.empty())

@@ -100,11 +100,16 @@ private:
 Result<std::unique_ptr<Tokenizer>> openSentencePiece(std::string_view bytes) {
   std::string why;
   const TerseSpm *functions = shim(why);
-  if (!functions)
+  if (!functions) {
+    // A program that was carried elsewhere: the common form needs no library.
+    if (auto made = openSentencePieceBpe(bytes);
+        made.ok() || made.status().code() == Code::BadArtifact)
+      return made;
     return fail(Code::Unsupported,
                 "text needs %s, which cannot be loaded: %s; token ids work "
                 "without it",
                 TERSE_SPM_LIBRARY, why.c_str());
+  }
   char error[256] = {};
   void *model =
       functions->open(bytes.data(), bytes.size(), error, sizeof error);

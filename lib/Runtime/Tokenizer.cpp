@@ -1,6 +1,7 @@
 //===- Tokenizer.cpp - text to tokens and back ------------------*- C++ -*-===//
 #include "terse/Runtime/Tokenizer.h"
 
+#include "Utf8.h"
 #include "terse/Runtime/MappedFile.h"
 
 namespace terse::rt {
@@ -24,26 +25,6 @@ public:
   int64_t size() const override { return 256; }
 };
 
-/// Length of the character that begins with `lead`, 0 if none does.
-int lengthOf(unsigned char lead) {
-  return lead < 0x80                   ? 1
-         : lead >= 0xc2 && lead < 0xe0 ? 2
-         : lead >= 0xe0 && lead < 0xf0 ? 3
-         : lead >= 0xf0 && lead < 0xf5 ? 4
-                                       : 0;
-}
-
-/// True if `text`, of at least two bytes, may begin a character: Unicode 15,
-/// table 3-7 (no overlong forms, no surrogates, nothing above U+10FFFF).
-bool goodSecond(std::string_view text) {
-  unsigned char lead = text[0], second = text[1];
-  unsigned char low = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-  unsigned char high = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-  return second >= low && second <= high;
-}
-
-constexpr char replacement[] = "\xef\xbf\xbd";
-
 } // namespace
 
 const char *Tokenizer::detect(std::string_view bytes) {
@@ -63,6 +44,8 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::create(std::string_view kind,
     return std::unique_ptr<Tokenizer>(new ByteTokenizer);
   if (kind == "sentencepiece")
     return openSentencePiece(bytes);
+  if (kind == "sentencepiece-bpe")
+    return openSentencePieceBpe(bytes);
   if (kind == "llama2c")
     return openLlama2c(bytes);
   if (kind.empty() && !bytes.empty() && bytes[0] == '{')
@@ -98,28 +81,18 @@ std::string Utf8Stream::push(std::string_view bytes) {
   std::string ready;
   std::string_view left = pending_;
   while (!left.empty()) {
-    int length = lengthOf((unsigned char)left[0]);
-    size_t good = length == 0 ? 0 : 1;
-    while (good && int(good) < length && good < left.size() &&
-           ((unsigned char)left[good] & 0xc0) == 0x80 &&
-           (good > 1 || goodSecond(left)))
-      ++good;
-    if (length && int(good) == length) {
-      ready += left.substr(0, good);
-      left.remove_prefix(good);
-    } else if (length && good == left.size()) {
+    Utf8Prefix prefix = utf8Prefix(left);
+    if (prefix.size && !prefix.complete)
       break; // the rest may follow
-    } else {
-      ready += replacement;
-      left.remove_prefix(good ? good : 1);
-    }
+    ready += prefix.size ? left.substr(0, prefix.size) : utf8Replacement;
+    left.remove_prefix(prefix.size ? prefix.size : 1);
   }
   pending_ = std::string(left);
   return ready;
 }
 
 std::string Utf8Stream::finish() {
-  std::string rest = pending_.empty() ? "" : replacement;
+  std::string rest(pending_.empty() ? "" : utf8Replacement);
   pending_.clear();
   return rest;
 }

@@ -18,6 +18,7 @@ public:
   virtual ~Tokenizer();
 
   /// Makes a tokenizer from the bytes of its file. `kind` is "sentencepiece",
+  /// "sentencepiece-bpe" (the same without the library, for its common form),
   /// "llama2c" (the .bin files of llama2.c) or "bytes" (a token is a byte; no
   /// file); empty: told from the bytes. `bytes` are copied where needed.
   static Result<std::unique_ptr<Tokenizer>> create(std::string_view kind,
@@ -62,6 +63,7 @@ private:
 
 // Implementations, one file each.
 Result<std::unique_ptr<Tokenizer>> openSentencePiece(std::string_view bytes);
+Result<std::unique_ptr<Tokenizer>> openSentencePieceBpe(std::string_view bytes);
 Result<std::unique_ptr<Tokenizer>> openLlama2c(std::string_view bytes);
 bool isLlama2c(std::string_view bytes);
 

@@ -113,6 +113,63 @@ TEST(Tokenizer, SentencePieceRejectsDamage) {
       << made.status().message();
 }
 
+/// A small SentencePiece model: pieces, byte-pair encoding, no normalization.
+std::string sentencePiece() {
+  auto field = [](int number, const std::string &text) {
+    return std::string{char(number << 3 | 2), char(text.size())} + text;
+  };
+  auto piece = [&](const std::string &text, float score, int type) {
+    std::string message = field(1, text) + "\x15";
+    message.append(reinterpret_cast<char *>(&score), 4);
+    return field(1, message + std::string{0x18, char(type)});
+  };
+  std::string model = piece("<unk>", 0, 2) + piece("<s>", 0, 3) +
+                      piece("</s>", 0, 3) + piece("<0x41>", 0, 6) +
+                      piece("ab", -1, 1) + piece("\xe2\x96\x81", -2, 1) +
+                      piece("a", -3, 1) + piece("b", -4, 1) + piece("\n", 0, 4);
+  model += field(2, "\x18\x02");     // TrainerSpec: model_type BPE
+  model += field(3, field(1, "id")); // NormalizerSpec
+  return model;
+}
+
+TEST(SentencePieceBpe, EncodesAndDecodes) {
+  auto made = Tokenizer::create("sentencepiece-bpe", sentencePiece());
+  ASSERT_TRUE(made.ok()) << made.status().message();
+  const Tokenizer &tokenizer = **made;
+  EXPECT_EQ(tokenizer.bos(), 1);
+  EXPECT_EQ(tokenizer.eos(), 2);
+  EXPECT_EQ(*tokenizer.encode("abb\na"), (std::vector<int32_t>{5, 4, 7, 8, 6}));
+  // Neighbours without a piece are one unknown token.
+  EXPECT_EQ(*tokenizer.encode("xyza"), (std::vector<int32_t>{5, 0, 6}));
+  EXPECT_EQ(tokenizer.piece(5, true), "");
+  EXPECT_EQ(tokenizer.piece(5, false), " ");
+  EXPECT_EQ(tokenizer.piece(3, false), "A");
+  EXPECT_EQ(tokenizer.piece(1, false), "");
+}
+
+TEST(SentencePieceBpe, AnyBytesAreSafe) {
+  const std::string good = sentencePiece();
+  auto tryBytes = [](std::string_view bytes) {
+    auto made = Tokenizer::create("sentencepiece-bpe", bytes);
+    if (!made.ok())
+      return;
+    (void)(*made)->encode("ab \xff\n<xyz");
+    for (int32_t token = -1; token < 12; ++token)
+      (void)(*made)->piece(token, token % 2);
+  };
+  for (size_t size = 0; size < good.size(); ++size)
+    tryBytes(std::string_view(good).substr(0, size));
+  uint32_t random = 3;
+  for (int round = 0; round < 20000; ++round) {
+    std::string bad = good;
+    for (int i = 0; i < 2; ++i) {
+      random = random * 1664525 + 1013904223;
+      bad[(random >> 8) % bad.size()] = char(random >> 3);
+    }
+    tryBytes(bad);
+  }
+}
+
 TEST(Utf8Stream, CutsAtCharacters) {
   const std::string text = "aé漢😀z";
   for (size_t step = 1; step <= text.size(); ++step) {
