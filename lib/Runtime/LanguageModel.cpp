@@ -2,32 +2,10 @@
 #include "terse/Runtime/LanguageModel.h"
 
 #include <algorithm>
-#include <string_view>
 
 namespace terse::rt {
 
 namespace {
-bool startsWith(std::string_view text, std::string_view prefix) {
-  return text.substr(0, prefix.size()) == prefix;
-}
-
-std::string inputRole(const TensorSpec &spec) {
-  if (!spec.role.empty())
-    return spec.role;
-  for (const char *role : {"input_ids", "attention_mask", "position_ids"})
-    if (spec.name == role)
-      return role;
-  return startsWith(spec.name, "past") ? "past" : "";
-}
-
-std::string outputRole(const TensorSpec &spec) {
-  if (!spec.role.empty())
-    return spec.role;
-  if (spec.name == "logits")
-    return "logits";
-  return startsWith(spec.name, "present") ? "present" : "";
-}
-
 /// Logits of a long prompt are most of what a run needs: so many bytes at once.
 constexpr int64_t logitsBytes = 16 << 20;
 constexpr int64_t longestChunk = 256;
@@ -50,7 +28,7 @@ Status LanguageModel::prepare() {
   const Manifest &manifest = context_->manifest();
   for (size_t i = 0; i < manifest.inputs.size(); ++i) {
     const TensorSpec &spec = manifest.inputs[i];
-    roles_.push_back(inputRole(spec));
+    roles_.push_back(spec.role);
     if (roles_[i] == "input_ids")
       ids_ = int(i);
     else if (roles_[i] == "past")
@@ -66,7 +44,7 @@ Status LanguageModel::prepare() {
     inputs_.push_back(std::move(view));
   }
   for (size_t i = 0; i < manifest.outputs.size(); ++i) {
-    std::string role = outputRole(manifest.outputs[i]);
+    const std::string &role = manifest.outputs[i].role;
     if (role == "logits")
       logits_ = int(i);
     else if (role == "present")

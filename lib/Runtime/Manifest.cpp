@@ -100,6 +100,21 @@ std::vector<TensorSpec> tensors(const json &object, const char *key,
   return specs;
 }
 
+/// The role that exporters mean by a name.
+const char *usualRole(const TensorSpec &spec, bool input) {
+  auto startsWith = [&](std::string_view prefix) {
+    return std::string_view(spec.name).substr(0, prefix.size()) == prefix;
+  };
+  for (const char *role : {"input_ids", "attention_mask", "position_ids"})
+    if (input && spec.name == role)
+      return role;
+  if (!input && spec.name == "logits")
+    return "logits";
+  if (spec.shape.size() >= 3 && startsWith(input ? "past" : "present"))
+    return input ? "past" : "present";
+  return "";
+}
+
 EntrySpec entry(const json &item, const Manifest &manifest) {
   EntrySpec spec;
   if (!item.is_object())
@@ -186,6 +201,12 @@ void fill(Manifest &manifest, const json &root) {
     manifest.capacity = symbolIndex(manifest, name);
   manifest.inputs = tensors(root, "inputs", manifest);
   manifest.outputs = tensors(root, "outputs", manifest);
+  for (TensorSpec &spec : manifest.inputs)
+    if (spec.role.empty())
+      spec.role = usualRole(spec, /*input=*/true);
+  for (TensorSpec &spec : manifest.outputs)
+    if (spec.role.empty())
+      spec.role = usualRole(spec, /*input=*/false);
   if (root.contains("states"))
     manifest.states = tensors(root, "states", manifest);
   if (!manifest.states.empty() && (manifest.past < 0 || manifest.capacity < 0))

@@ -1,3 +1,4 @@
+/* clang-format off */
 /*===- ArtifactABI.h - what lies in an artifact ------------------*- C -*-===*
  *
  * The contract between the compiler, which writes artifacts, and the runtime,
@@ -28,12 +29,14 @@
  *   past      symbol: positions already in the states (absent without states)
  *   capacity  symbol: positions that the states have room for
  *   inputs, outputs, states
- *             [{"name", "dtype", "shape", "role"}]; dtype is one of f32 f16
- *             bf16 f64 i8 u8 i16 u16 i32 u32 i64 u64 bool (one byte, 0 or 1);
- *             role (optional): input_ids attention_mask position_ids past
- *             logits present; the i-th "present" is fed back to the i-th "past"
- *   entries   [{"name", "functions": {level: symbol}, "when": {symbol:
- *value}}]; "when" (optional): the entry is specialised to these values. The
+ *             [{"name", "dtype", "shape", "role"}]
+ *             dtype: f32 f16 bf16 f64 i8 u8 i16 u16 i32 u32 i64 u64, or bool
+ *             (one byte, 0 or 1)
+ *             role (optional, else by the usual names): input_ids
+ *             attention_mask position_ids past logits present; the i-th
+ *             "present" is fed back to the i-th "past"
+ *   entries   [{"name", "functions": {level: symbol}, "when": {symbol: value}}]
+ *             when (optional): the entry is specialised to these values. The
  *             runtime takes the entry with the most conditions, all true; one
  *             entry must have none
  *   weights   {"bytes", "sha256", "tensors": [{"name", "kind", "shape", "bits",
@@ -42,6 +45,7 @@
  *             map, in their order in the file, but .terse.manifest
  *   tokenizer {"kind": "sentencepiece" | "llama2c" | "bytes", "bytes"}
  *===----------------------------------------------------------------------===*/
+/* clang-format on */
 #ifndef TERSE_RUNTIME_ARTIFACTABI_H
 #define TERSE_RUNTIME_ARTIFACTABI_H
 

@@ -20,7 +20,8 @@ struct TensorSpec {
   DType dtype = DType::F32;
   std::vector<Expr> shape;
   std::vector<std::string> shapeText; ///< the dimensions as written
-  std::string role;                   ///< empty if none
+  std::string role; ///< as written, else by the names that exporters give;
+                    ///< empty if none
 };
 
 /// One function of the model, possibly specialised to some sizes.
