@@ -9,7 +9,9 @@
 #include "mlir/Dialect/Bufferization/Transforms/OneShotModuleBufferize.h"
 #include "mlir/Dialect/Bufferization/Transforms/Passes.h"
 #include "mlir/Dialect/Linalg/Passes.h"
+#include "mlir/Dialect/Tensor/Transforms/Transforms.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/Passes.h"
 
 namespace terse {
@@ -101,10 +103,16 @@ struct Bufferize : terse::impl::BufferizeBase<Bufferize> {
     options.bufferizeFunctionBoundaries = true;
     options.allowReturnAllocsFromLoops = true;
     options.setFunctionBoundaryTypeConversion(bufferization::LayoutMapOption::IdentityLayoutMap);
-    if (failed(run(module, [](OpPassManager &passes) {
-          passes.addPass(bufferization::createEmptyTensorEliminationPass());
-        })))
-      return failure();
+    // A part of a concatenation gets a slice of the empty whole, then the whole becomes
+    // the output; the second time the parts become slices of the output.
+    for (int round = 0; round < 2; ++round) {
+      RewritePatternSet patterns(&getContext());
+      tensor::populateFoldTensorEmptyPatterns(patterns);
+      if (failed(applyPatternsGreedily(module, std::move(patterns))) || failed(run(module, [](OpPassManager &passes) {
+            passes.addPass(bufferization::createEmptyTensorEliminationPass());
+          })))
+        return failure();
+    }
     bufferization::BufferizationState state;
     if (failed(bufferization::runOneShotModuleBufferize(module, options, state)))
       return failure();

@@ -68,16 +68,27 @@ static unsigned countKeptDims(Value buffer, unsigned limit) {
 
 /// A name of the size of `buffer`'s dimension `dim`.
 static std::pair<const void *, int64_t> nameSize(Value buffer, int64_t dim) {
+  auto nameValue = [](Value size) -> std::pair<const void *, int64_t> {
+    if (auto sizeOf = size.getDefiningOp<memref::DimOp>())
+      if (std::optional<int64_t> of = sizeOf.getConstantIndex())
+        return nameSize(sizeOf.getSource(), *of);
+    return {size.getAsOpaquePointer(), -1};
+  };
   auto type = cast<MemRefType>(buffer.getType());
   if (!type.isDynamicDim(dim))
     return {nullptr, type.getDimSize(dim)};
-  if (auto alloc = buffer.getDefiningOp<memref::AllocOp>()) {
-    Value size = alloc.getDynamicSizes()[type.getDynamicDimIndex(dim)];
-    if (auto sizeOf = size.getDefiningOp<memref::DimOp>(); sizeOf && sizeOf.getConstantIndex())
-      if (!sizeOf.getSource().getDefiningOp<memref::AllocOp>())
-        return {sizeOf.getSource().getAsOpaquePointer(), *sizeOf.getConstantIndex()};
-    return {size.getAsOpaquePointer(), -1};
-  }
+  if (auto alloc = buffer.getDefiningOp<memref::AllocOp>())
+    return nameValue(alloc.getDynamicSizes()[type.getDynamicDimIndex(dim)]);
+  if (auto expand = buffer.getDefiningOp<memref::ExpandShapeOp>())
+    return nameValue(expand.getOutputShape()[type.getDynamicDimIndex(dim)]);
+  if (auto cast = buffer.getDefiningOp<memref::CastOp>())
+    return nameSize(cast.getSource(), dim);
+  if (auto collapse = buffer.getDefiningOp<memref::CollapseShapeOp>())
+    if (ReassociationIndices group = collapse.getReassociationIndices()[dim]; group.size() == 1)
+      return nameSize(collapse.getSrc(), group.front());
+  if (auto subview = buffer.getDefiningOp<memref::SubViewOp>(); subview && subview.getDroppedDims().none())
+    if (auto size = dyn_cast<Value>(subview.getMixedSizes()[dim]))
+      return nameValue(size);
   return {buffer.getAsOpaquePointer(), dim};
 }
 
@@ -109,9 +120,6 @@ std::optional<RowGroup::Info> RowGroup::analyze(Stage stage) {
     Value root = getRoot(operand.get());
     if (!root)
       return std::nullopt;
-    for (unsigned i = 0; i < aligned && i < static_cast<unsigned>(cast<MemRefType>(root.getType()).getRank()); ++i)
-      if (root == operand.get() || cast<MemRefType>(operand.get().getType()).isDynamicDim(i))
-        info.sizes[i].insert(nameSize(root, i));
     bool isWrite = op.isDpsInit(&operand);
     if (isWrite)
       info.rowLoops = std::min(info.rowLoops, aligned);
@@ -165,9 +173,15 @@ bool RowGroup::tryAdd(Stage stage) {
       for (const Access &b : info->accesses)
         if (a.root == b.root && (a.isWrite || b.isWrite))
           loops = std::min({loops, a.aligned, b.aligned});
-  // Batches alone are too few rows, unless there is nothing else.
-  if (loops == 0 || (loops == 1 && (rowLoops > 1 || info->rowLoops > 1)))
+  // Batches alone are too few rows, unless there is nothing else but the innermost loop.
+  auto keepsEnough = [&](Stage other, const Info &otherInfo) {
+    return loops >= 2 || loops >= std::min(otherInfo.rowLoops, static_cast<unsigned>(other.op.getNumLoops()) - 1);
+  };
+  if (loops == 0 || !keepsEnough(stage, *info))
     return false;
+  for (auto [other, otherInfo] : llvm::zip(stages, infos))
+    if (!keepsEnough(other, otherInfo))
+      return false;
   append(stage, *info, loops);
   return true;
 }

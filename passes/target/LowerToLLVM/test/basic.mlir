@@ -1,0 +1,52 @@
+// RUN: terse-opt %s --terse-lower-to-llvm --split-input-file | FileCheck %s
+// RUN: terse-opt %s --terse-lower-to-llvm=level=avx2 --split-input-file | FileCheck %s --check-prefix=AVX2
+
+// A kernel is hidden, not inlined, and takes a pointer and the dynamic size of each buffer.
+// CHECK-LABEL: llvm.func @forward
+// CHECK: llvm.call @k(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) : (!llvm.ptr, i64, i64, i64) -> ()
+// CHECK: llvm.call @terse_barrier(%{{.*}}) : (!llvm.ptr) -> ()
+// CHECK: llvm.cond_br
+// CHECK: llvm.call @k
+// CHECK: llvm.func internal @k(%{{.*}}: !llvm.ptr {llvm.noalias}, %{{.*}}: i64, %{{.*}}: i64, %{{.*}}: i64) attributes {{{.*}}no_inline
+func.func private @terse_barrier(!llvm.ptr)
+func.func @forward(%x: memref<?x4xf32>, %barrier: !llvm.ptr {terse.runtime = "barrier"}, %t: index {terse.runtime = "thread"}, %n: index {terse.runtime = "threads"}) {
+  kernel.launch @k outs(%x : memref<?x4xf32>)
+  kernel.barrier
+  kernel.launch serial @k outs(%x : memref<?x4xf32>)
+  return
+}
+func.func private @k(%x: memref<?x4xf32> {llvm.noalias}, %t: index, %n: index) {
+  %c0 = arith.constant 0 : index
+  %f = memref.load %x[%t, %c0] : memref<?x4xf32>
+  %e = math.exp %f : f32
+  memref.store %e, %x[%n, %c0] : memref<?x4xf32>
+  return
+}
+
+// -----
+
+// exp is a polynomial, sin a call of libm.
+// CHECK-LABEL: llvm.func @functions
+// CHECK-NOT: llvm.intr.exp
+// CHECK: llvm.intr.sin
+func.func @functions(%x: f32) -> (f32, f32) {
+  %e = math.exp %x : f32
+  %s = math.sin %x : f32
+  return %e, %s : f32, f32
+}
+
+// -----
+
+// Without an instruction for f16 the conversion is integer arithmetic. Sums are of f32.
+// CHECK-LABEL: llvm.func @half
+// CHECK-NOT: llvm.fpext
+// CHECK: llvm.fadd %{{.*}}, %{{.*}} : f32
+// CHECK-NOT: llvm.fptrunc
+// AVX2-LABEL: llvm.func @half
+// AVX2-COUNT-2: llvm.fpext
+// AVX2: llvm.fadd %{{.*}}, %{{.*}} : f32
+// AVX2: llvm.fptrunc
+func.func @half(%x: f16, %y: f16) -> f16 {
+  %s = arith.addf %x, %y : f16
+  return %s : f16
+}

@@ -1,0 +1,108 @@
+// RUN: terse-opt %s --terse-spmd --split-input-file | FileCheck %s
+
+// Rows: the norm's sum and its use are one launch without a barrier. The product of matrices needs all of
+// it; its sums start in registers.
+// CHECK-LABEL: func.func private @forward
+// CHECK-SAME: memref<?xi8> {terse.runtime = "weights"}, %{{.*}}: memref<?xi8> {terse.runtime = "arena"}, %{{.*}}: !llvm.ptr {terse.runtime = "barrier"}, %{{.*}}: index {terse.runtime = "thread"}, %{{.*}}: index {terse.runtime = "threads"})
+// CHECK: memref.view %{{.*}}[%c64][] : memref<?xi8> to memref<8x8xf32>
+// CHECK: kernel.launch @[[ROWS:.*]] ins(%{{.*}} : memref<?x8xf32>) outs(%[[SUM:.*]], %[[SCALED:.*]] :
+// CHECK-NEXT: kernel.barrier
+// CHECK-NEXT: kernel.launch @[[MATMUL:.*]] ins(%[[SCALED]],
+// CHECK-NOT: kernel.launch
+// CHECK: return
+// CHECK: func.func private @[[ROWS]](%{{.*}}: memref<?x8xf32> {llvm.noalias}
+// CHECK: scf.for
+// CHECK: %[[SQUARES:.*]] = scf.for {{.*}} iter_args
+// CHECK: memref.store %[[SQUARES]]
+// CHECK: scf.for
+// CHECK: func.func private @[[MATMUL]]
+// CHECK-COUNT-2: scf.for
+// CHECK: scf.for {{.*}} iter_args(%{{.*}} = %cst)
+func.func @forward(%x: memref<?x8xf32>, %y: memref<?x8xf32>) {
+  %c0 = arith.constant 0 : index
+  %zero = arith.constant 0.0 : f32
+  %w = kernel.weight "w" at 64 : memref<8x8xf32>
+  %n = memref.dim %x, %c0 : memref<?x8xf32>
+  %sum = memref.alloc(%n) : memref<?xf32>
+  %scaled = memref.alloc(%n) : memref<?x8xf32>
+  linalg.fill ins(%zero : f32) outs(%sum : memref<?xf32>)
+  linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>], iterator_types = ["parallel", "reduction"]}
+      ins(%x : memref<?x8xf32>) outs(%sum : memref<?xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %p = arith.mulf %in, %in : f32
+    %s = arith.addf %p, %out : f32
+    linalg.yield %s : f32
+  }
+  linalg.generic {indexing_maps = [affine_map<(a, b) -> (a, b)>, affine_map<(a, b) -> (a)>, affine_map<(a, b) -> (a, b)>], iterator_types = ["parallel", "parallel"]}
+      ins(%x, %sum : memref<?x8xf32>, memref<?xf32>) outs(%scaled : memref<?x8xf32>) {
+  ^bb0(%in: f32, %s: f32, %out: f32):
+    %q = arith.divf %in, %s : f32
+    linalg.yield %q : f32
+  }
+  linalg.fill ins(%zero : f32) outs(%y : memref<?x8xf32>)
+  linalg.generic {indexing_maps = [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (n, k)>, affine_map<(m, n, k) -> (m, n)>], iterator_types = ["parallel", "parallel", "reduction"]}
+      ins(%scaled, %w : memref<?x8xf32>, memref<8x8xf32>) outs(%y : memref<?x8xf32>) {
+  ^bb0(%a: f32, %b: f32, %out: f32):
+    %p = arith.mulf %a, %b : f32
+    %s = arith.addf %p, %out : f32
+    linalg.yield %s : f32
+  }
+  return
+}
+
+// -----
+
+// Equal work is one function. Work on other rows needs a barrier, and so does overwriting what is still
+// read; independent work does not.
+// CHECK-LABEL: func.func private @forward
+// CHECK: kernel.launch @[[T:.*]] ins(%[[A:.*]] : memref<4x4xf32>) outs(%[[B:.*]] :
+// CHECK-NEXT: kernel.barrier
+// CHECK-NEXT: kernel.launch @[[T]] ins(%[[B]] : memref<4x4xf32>) outs(%[[C:.*]] :
+// CHECK-NEXT: kernel.launch @[[M:.*]] ins(%[[A]] 
+// CHECK-NEXT: kernel.barrier
+// CHECK-NEXT: kernel.launch @[[T]] ins(%[[C]] : memref<4x4xf32>) outs(%[[A]] :
+// CHECK-NEXT: return
+func.func @forward(%a: memref<4x4xf32>, %b: memref<4x4xf32>, %c: memref<4x4xf32>, %d: memref<4x4xf32>) {
+  linalg.transpose ins(%a : memref<4x4xf32>) outs(%b : memref<4x4xf32>) permutation = [1, 0]
+  linalg.transpose ins(%b : memref<4x4xf32>) outs(%c : memref<4x4xf32>) permutation = [1, 0]
+  linalg.matmul ins(%a, %a : memref<4x4xf32>, memref<4x4xf32>) outs(%d : memref<4x4xf32>)
+  linalg.transpose ins(%c : memref<4x4xf32>) outs(%a : memref<4x4xf32>) permutation = [1, 0]
+  return
+}
+
+// -----
+
+// Rows of another number of rows are other rows: nothing says that the sizes are equal.
+// CHECK-LABEL: func.func private @forward
+// CHECK: kernel.launch
+// CHECK-NEXT: kernel.barrier
+// CHECK-NEXT: kernel.launch
+func.func @forward(%a: memref<?x4xf32>, %b: memref<?x4xf32>, %n: index) {
+  %part = memref.subview %b[0, 0] [%n, 4] [1, 1] : memref<?x4xf32> to memref<?x4xf32, strided<[4, 1]>>
+  linalg.copy ins(%a : memref<?x4xf32>) outs(%b : memref<?x4xf32>)
+  linalg.negf ins(%part : memref<?x4xf32, strided<[4, 1]>>) outs(%part : memref<?x4xf32, strided<[4, 1]>>)
+  return
+}
+
+// -----
+
+// A scalar that threads read is behind a barrier; a single store is one thread's. Blocks of a
+// loop start with a barrier, for what ran before may be their own end.
+// CHECK-LABEL: func.func private @forward
+// CHECK: kernel.launch serial @
+// CHECK-NEXT: kernel.barrier
+// CHECK-NEXT: memref.load
+// CHECK: scf.for
+// CHECK-NEXT: kernel.barrier
+// CHECK-NEXT: kernel.launch @
+func.func @forward(%a: memref<4xf32>, %b: memref<8xf32>, %n: memref<1xi64>, %v: i64) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  memref.store %v, %n[%c0] : memref<1xi64>
+  %end = memref.load %n[%c0] : memref<1xi64>
+  %e = arith.index_cast %end : i64 to index
+  scf.for %i = %c0 to %e step %c1 {
+    linalg.exp ins(%b : memref<8xf32>) outs(%b : memref<8xf32>)
+  }
+  return
+}
