@@ -17,8 +17,8 @@
  *   - Structures that the caller fills begin with `size`; set it to
  *     sizeof(the structure), or use the INIT macros. A newer library then
  *     understands older callers.
- *   - A model may be used by any number of threads at once; a context,
- *     tokenizer stream or sampler by one at a time.
+ *   - A model may be used by any number of threads at once; a context
+ *     by one at a time.
  *===----------------------------------------------------------------------===*/
 #ifndef TERSE_C_TERSE_H
 #define TERSE_C_TERSE_H
@@ -221,7 +221,8 @@ typedef struct terse_tokenizer terse_tokenizer;
  * libterse_sentencepiece.so. */
 TERSE_API terse_status terse_tokenizer_of_model(const terse_model *model,
                                                 terse_tokenizer **tokenizer);
-/** A SentencePiece model, a .bin file of llama2.c, or the word "bytes". */
+/** A SentencePiece model, a .bin file of llama2.c, or the word "bytes"
+ * ("bytes+3": the tokens of bytes come after three others). */
 TERSE_API terse_status terse_tokenizer_open(const char *path,
                                             terse_tokenizer **tokenizer);
 TERSE_API void terse_tokenizer_close(terse_tokenizer *tokenizer);

@@ -12,18 +12,41 @@ namespace {
 
 class ByteTokenizer final : public Tokenizer {
 public:
+  explicit ByteTokenizer(int32_t first) : first_(first) {}
   Result<std::vector<int32_t>> encode(std::string_view text) const override {
     std::vector<int32_t> tokens;
     for (unsigned char byte : text)
-      tokens.push_back(byte);
+      tokens.push_back(first_ + byte);
     return tokens;
   }
   std::string piece(int32_t token, bool) const override {
-    return token >= 0 && token < 256 ? std::string(1, char(token)) : "";
+    bool isByte = token >= first_ && token - first_ < 256;
+    return isByte ? std::string(1, char(token - first_)) : "";
   }
   const char *kind() const override { return "bytes"; }
-  int64_t size() const override { return 256; }
+  int64_t size() const override { return first_ + 256; }
+
+private:
+  int32_t first_; ///< token of byte 0
 };
+
+/// True for "bytes" and "bytes+N"; sets N.
+bool isByteKind(std::string_view kind, int32_t &first) {
+  first = 0;
+  if (kind.substr(0, 5) != "bytes")
+    return false;
+  kind.remove_prefix(5);
+  if (kind.empty())
+    return true;
+  if (kind[0] != '+' || kind.size() < 2 || kind.size() > 7)
+    return false;
+  for (char digit : kind.substr(1)) {
+    if (digit < '0' || digit > '9')
+      return false;
+    first = first * 10 + (digit - '0');
+  }
+  return true;
+}
 
 } // namespace
 
@@ -40,8 +63,9 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::create(std::string_view kind,
                                                      std::string_view bytes) {
   if (kind.empty())
     kind = detect(bytes);
-  if (kind == "bytes")
-    return std::unique_ptr<Tokenizer>(new ByteTokenizer);
+  int32_t first;
+  if (isByteKind(kind, first))
+    return std::unique_ptr<Tokenizer>(new ByteTokenizer(first));
   if (kind == "sentencepiece")
     return openSentencePiece(bytes);
   if (kind == "sentencepiece-bpe")
@@ -61,8 +85,8 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::create(std::string_view kind,
 }
 
 Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const std::string &path) {
-  if (path == "bytes")
-    return create("bytes", {});
+  if (int32_t first; isByteKind(path, first))
+    return create(path, {});
   Result<File> file = File::open(path);
   if (!file.ok())
     return file.status();

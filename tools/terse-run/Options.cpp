@@ -138,7 +138,7 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
       .add_option("--tokenizer", options.tokenizer,
                   "Tokenizer to use instead of the artifact's: a "
                   "SentencePiece model, a .bin file of llama2.c, or the "
-                  "word 'bytes'")
+                  "word 'bytes' ('bytes+N': after N other tokens)")
       ->type_name("FILE");
   general
       .add_option("--threads", options.threads,

@@ -43,7 +43,8 @@
  *             "group_size", "symmetric", "scale", "offset", "bytes"}]}
  *   code      {"sha256"} of the contents of all PROGBITS sections that segments
  *             map, in their order in the file, but .terse.manifest
- *   tokenizer {"kind": "sentencepiece" | "llama2c" | "bytes", "bytes"}
+ *   tokenizer {"kind": "sentencepiece" | "llama2c" | "bytes" | "bytes+N",
+ *             "bytes"}; bytes+N: the token of byte b is N + b
  *===----------------------------------------------------------------------===*/
 /* clang-format on */
 #ifndef TERSE_RUNTIME_ARTIFACTABI_H

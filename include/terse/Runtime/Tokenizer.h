@@ -20,10 +20,11 @@ public:
   /// Makes a tokenizer from the bytes of its file. `kind` is "sentencepiece",
   /// "sentencepiece-bpe" (the same without the library, for its common form),
   /// "llama2c" (the .bin files of llama2.c) or "bytes" (a token is a byte; no
-  /// file); empty: told from the bytes. `bytes` are copied where needed.
+  /// file; "bytes+3": after 3 other tokens); empty: told from the bytes.
+  /// `bytes` are copied where needed.
   static Result<std::unique_ptr<Tokenizer>> create(std::string_view kind,
                                                    std::string_view bytes);
-  /// Reads a file; the name "bytes" stands for the byte tokenizer.
+  /// Reads a file; the names "bytes" and "bytes+N" stand for byte tokenizers.
   static Result<std::unique_ptr<Tokenizer>> open(const std::string &path);
   /// The kind of tokenizer that a file's bytes hold; "" if unknown.
   static const char *detect(std::string_view bytes);

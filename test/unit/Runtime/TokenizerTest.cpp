@@ -56,6 +56,18 @@ TEST(Tokenizer, Bytes) {
   EXPECT_FALSE((*made)->ends(-1));
 }
 
+TEST(Tokenizer, BytesAfterOthers) {
+  auto made = Tokenizer::open("bytes+3");
+  ASSERT_TRUE(made.ok());
+  EXPECT_EQ(*(*made)->encode("A\xff"), (std::vector<int32_t>{68, 258}));
+  EXPECT_EQ((*made)->piece(68, true), "A");
+  EXPECT_EQ((*made)->piece(2, true), "");
+  EXPECT_EQ((*made)->piece(259, true), "");
+  EXPECT_EQ((*made)->size(), 259);
+  for (const char *bad : {"bytes+", "bytes3", "bytes+x", "bytes+1234567"})
+    EXPECT_FALSE(Tokenizer::open(bad).ok()) << bad;
+}
+
 TEST(Tokenizer, Llama2cMergesBestFirst) {
   auto made = Tokenizer::create("", llama2c(true));
   ASSERT_TRUE(made.ok()) << made.status().message();
