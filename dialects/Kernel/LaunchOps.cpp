@@ -104,7 +104,13 @@ LogicalResult LaunchOp::bufferize(RewriterBase &rewriter, const BufferizationOpt
     auto type = cast<MemRefType>(buffer.getType()), wanted = cast<MemRefType>(parameter);
     if (type == wanted)
       return buffer;
-    if (type.getLayout().isIdentity())
+    // The layout of a whole buffer, or one that provably is the same.
+    SmallVector<int64_t> strides, wantedStrides;
+    int64_t offset, wantedOffset;
+    bool isKnown = succeeded(type.getStridesAndOffset(strides, offset)) &&
+                   succeeded(wanted.getStridesAndOffset(wantedStrides, wantedOffset)) && strides == wantedStrides &&
+                   offset == 0 && !llvm::is_contained(strides, ShapedType::kDynamic);
+    if (type.getLayout().isIdentity() || isKnown)
       return memref::CastOp::create(rewriter, loc, wanted, buffer).getResult();
     SmallVector<Value> sizes;
     for (auto [i, size] : llvm::enumerate(wanted.getShape()))

@@ -1,6 +1,7 @@
 //===- Prepare.cpp - tensor code in the forms that bufferize well ---------===//
 #include "Prepare.h"
 
+#include "Kernel/KernelDialect.h"
 #include "mlir/Dialect/Bufferization/IR/Bufferization.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -24,6 +25,42 @@ struct SplatToFill : OpRewritePattern<tensor::SplatOp> {
     Value empty = tensor::EmptyOp::create(rewriter, op.getLoc(), op.getType(), op.getDynamicSizes());
     rewriter.replaceOpWithNewOp<linalg::FillOp>(op, op.getInput(), empty);
     return success();
+  }
+};
+
+/// %s = extract_slice %x; launch(%s)   becomes   launch(copy(%s))
+/// Kernels take whole buffers. A copy made here serves all launches that read
+/// the slice; bufferization would make one for each.
+struct CopySliceForLaunch : OpRewritePattern<kernel::LaunchOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  /// Rows of a buffer from the first on lie like a buffer.
+  static bool isWhole(tensor::ExtractSliceOp slice) {
+    if (!slice.hasUnitStride() || !slice.hasZeroOffset())
+      return false;
+    auto type = slice.getSourceType();
+    for (int64_t i = 1; i < type.getRank(); ++i)
+      if (type.isDynamicDim(i) || !isConstantIntValue(slice.getMixedSizes()[i], type.getDimSize(i)))
+        return false;
+    return true;
+  }
+
+  LogicalResult matchAndRewrite(kernel::LaunchOp op, PatternRewriter &rewriter) const override {
+    bool changed = false;
+    for (OpOperand &input : op.getInputsMutable()) {
+      auto slice = input.get().getDefiningOp<tensor::ExtractSliceOp>();
+      if (!slice || isWhole(slice))
+        continue;
+      OpBuilder::InsertionGuard guard(rewriter);
+      rewriter.setInsertionPointAfter(slice);
+      Location loc = slice.getLoc();
+      Value empty = tensor::EmptyOp::create(rewriter, loc, tensor::getMixedSizes(rewriter, loc, slice),
+                                            slice.getType().getElementType());
+      Value copy = linalg::CopyOp::create(rewriter, loc, slice.getResult(), empty).getResult(0);
+      rewriter.modifyOpInPlace(op, [&]() { input.set(copy); });
+      changed = true;
+    }
+    return success(changed);
   }
 };
 
@@ -70,7 +107,7 @@ bool shouldFuse(OpOperand *operand) {
 LogicalResult bufferize::prepareTensors(ModuleOp module, bool fuse) {
   MLIRContext *context = module.getContext();
   RewritePatternSet patterns(context);
-  patterns.add<SplatToFill>(context);
+  patterns.add<SplatToFill, CopySliceForLaunch>(context);
   tensor::populateDecomposeTensorConcatPatterns(patterns);
   memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
   memref::populateResolveShapedTypeResultDimsPatterns(patterns);
@@ -88,11 +125,14 @@ LogicalResult bufferize::prepareTensors(ModuleOp module, bool fuse) {
 
 void bufferize::separateInitialTensors(ModuleOp module) {
   SmallVector<DestinationStyleOpInterface> users;
-  module.walk([&](DestinationStyleOpInterface op) { users.push_back(op); });
+  module.walk([&](DestinationStyleOpInterface op) {
+    if (!isa<linalg::FillOp>(op.getOperation()))
+      users.push_back(op);
+  });
   for (DestinationStyleOpInterface user : users)
     for (OpOperand &init : user.getDpsInitsMutable()) {
       Operation *def = init.get().getDefiningOp();
-      if (!def || !isa<tensor::EmptyOp, linalg::FillOp>(def) || def->hasOneUse())
+      if (!def || !isa<tensor::EmptyOp, linalg::FillOp>(def))
         continue;
       if (auto fill = dyn_cast<linalg::FillOp>(def); fill && !fill.getDpsInits()[0].getDefiningOp<tensor::EmptyOp>())
         continue;
@@ -103,5 +143,10 @@ void bufferize::separateInitialTensors(ModuleOp module) {
         own->setOperand(1, builder.clone(*own->getOperand(1).getDefiningOp())->getResult(0));
       }
       init.set(own->getResult(0));
+      Operation *empty = isa<linalg::FillOp>(def) ? def->getOperand(1).getDefiningOp() : nullptr;
+      if (isOpTriviallyDead(def))
+        def->erase();
+      if (empty && isOpTriviallyDead(empty))
+        empty->erase();
     }
 }

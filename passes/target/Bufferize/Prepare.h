@@ -11,8 +11,8 @@ namespace terse::bufferize {
 /// terms of the function's arguments.
 mlir::LogicalResult prepareTensors(mlir::ModuleOp module, bool fuse);
 
-/// Gives every operation an initial tensor (empty or filled) of its own. A shared one
-/// would live from its first use to its last and be copied for each.
+/// Gives every operation an initial tensor (empty or filled) of its own, made just
+/// before. A shared one would live from its first use to its last and be copied for each.
 void separateInitialTensors(mlir::ModuleOp module);
 
 } // namespace terse::bufferize

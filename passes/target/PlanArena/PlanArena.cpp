@@ -28,6 +28,8 @@ struct Tenant {
   Value bytes;
   int64_t first = std::numeric_limits<int64_t>::max(), last = -1;
   unsigned slot = 0;
+  /// Its place among all, in the order of the program.
+  unsigned number = 0;
 };
 
 struct Slot {
@@ -102,6 +104,7 @@ struct PlanArena : terse::impl::PlanArenaBase<PlanArena> {
     for (memref::AllocOp alloc : allocs) {
       Tenant tenant;
       tenant.alloc = alloc;
+      tenant.number = tenants.size();
       if (failed(measure(tenant, sizes)))
         return failure();
       FailureOr<SmallVector<Operation *>> users = accesses(alloc);
@@ -117,7 +120,9 @@ struct PlanArena : terse::impl::PlanArenaBase<PlanArena> {
         tenant.first = tenant.last = interval.lookup(body.findAncestorOpInBlock(*alloc));
       tenants.push_back(tenant);
     }
-    llvm::stable_sort(tenants, [](const Tenant &a, const Tenant &b) { return a.first < b.first; });
+    llvm::sort(tenants, [](const Tenant &a, const Tenant &b) {
+      return std::make_pair(a.first, a.number) < std::make_pair(b.first, b.number);
+    });
     return success();
   }
 

@@ -1,4 +1,5 @@
 //===- Spmd.cpp - all threads run the entry function ----------------------===//
+#include "Accesses.h"
 #include "Rows.h"
 #include "terse/Passes.h"
 
@@ -8,7 +9,6 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
-#include "llvm/ADT/DenseSet.h"
 
 namespace terse {
 #define GEN_PASS_DEF_SPMD
@@ -21,21 +21,20 @@ using namespace terse::spmd;
 
 namespace {
 
-/// Buffers touched since the last barrier.
+/// What was touched since the last barrier.
 struct Pending {
-  llvm::DenseSet<Value> reads, writes;
-  /// Something was read or written that may be any buffer.
-  bool unknownRead = false, unknownWrite = false;
+  SmallVector<Access> accesses;
+  /// Anything may have been.
+  bool unknown = false;
 
+  bool conflictsWith(ArrayRef<Access> next) const {
+    if (unknown)
+      return !next.empty();
+    return llvm::any_of(next, [&](const Access &b) {
+      return llvm::any_of(accesses, [&](const Access &a) { return conflict(a, b); });
+    });
+  }
   void clear() { *this = Pending(); }
-  void setUnknown() { unknownRead = unknownWrite = true; }
-  bool isClear() const { return reads.empty() && writes.empty() && !unknownRead && !unknownWrite; }
-  bool conflictsWithRead(Value root) const {
-    return unknownWrite || (root ? writes.contains(root) : !writes.empty());
-  }
-  bool conflictsWithWrite(Value root) const {
-    return conflictsWithRead(root) || unknownRead || (root ? reads.contains(root) : !reads.empty());
-  }
 };
 
 struct Spmd : terse::impl::SpmdBase<Spmd> {
@@ -60,6 +59,9 @@ struct Spmd : terse::impl::SpmdBase<Spmd> {
     Outliner outliner(module);
     entry.walk([&](Block *block) { outlineBlock(*block, outliner); });
 
+    WalkResult scheduled = entry.walk([&](Block *block) { return WalkResult(scheduleBlock(*block)); });
+    if (scheduled.wasInterrupted())
+      return signalPassFailure();
     Pending pending;
     if (failed(insertBarriers(entry.getBody().front(), pending)))
       return signalPassFailure();
@@ -149,36 +151,15 @@ struct Spmd : terse::impl::SpmdBase<Spmd> {
           return failure();
         continue;
       }
-      // Views and allocations touch no data.
-      if (isMemoryEffectFree(&op) || isa<memref::AllocOp, ViewLikeOpInterface>(op) || op.hasTrait<OpTrait::IsTerminator>())
-        continue;
-      auto effects = getEffectsRecursively(&op);
-      if (!effects || !isa<kernel::LaunchOp, memref::LoadOp>(op))
-        return op.emitOpError("expected work that threads can share");
-
-      bool needed = false;
-      for (const MemoryEffects::EffectInstance &effect : *effects) {
-        Value root = getRoot(effect.getValue());
-        if (isa<MemoryEffects::Read>(effect.getEffect()))
-          needed |= pending.conflictsWithRead(root);
-        else
-          needed |= pending.conflictsWithWrite(root);
-      }
-      if (needed) {
+      FailureOr<SmallVector<Access>> accesses = getAccesses(&op);
+      if (failed(accesses))
+        return failure();
+      if (pending.conflictsWith(*accesses)) {
         OpBuilder builder(&op);
         kernel::BarrierOp::create(builder, op.getLoc());
         pending.clear();
       }
-      for (const MemoryEffects::EffectInstance &effect : *effects) {
-        Value root = getRoot(effect.getValue());
-        bool isRead = isa<MemoryEffects::Read>(effect.getEffect());
-        if (isRead && isConstantRoot(root))
-          continue;
-        if (root)
-          (isRead ? pending.reads : pending.writes).insert(root);
-        else
-          (isRead ? pending.unknownRead : pending.unknownWrite) = true;
-      }
+      llvm::append_range(pending.accesses, *accesses);
     }
     return success();
   }
@@ -196,11 +177,11 @@ struct Spmd : terse::impl::SpmdBase<Spmd> {
     for (Region &region : op.getRegions())
       for (Block &block : region) {
         Pending inside;
-        inside.setUnknown();
+        inside.unknown = true;
         if (failed(insertBarriers(block, inside)))
           return failure();
       }
-    pending.setUnknown();
+    pending.unknown = true;
     return success();
   }
 };

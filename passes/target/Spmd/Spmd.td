@@ -10,6 +10,11 @@ def Spmd : Pass<"terse-spmd", "::mlir::ModuleOp"> {
     do not depend on the number of threads. What has no parallel loop is done
     by one thread. Scalar code is run by all threads alike.
 
+    Consecutive operations that compute row after row (a norm's sum and its use, chains of
+    elementwise operations on tokens) are one launch that gives every thread
+    rows, with no barrier in between. Launches are then reordered so that work
+    that waits for equally much goes together.
+
     A `kernel.barrier` precedes work that touches what other threads
     may not have finished with: a buffer written since the last barrier, or
     written now and read since.

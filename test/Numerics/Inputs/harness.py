@@ -73,13 +73,13 @@ def tool(name):
 class Compiled:
     """A module's @forward, callable."""
 
-    def __init__(self, mlir, level="baseline", fuse=True, march="x86-64"):
+    def __init__(self, mlir, level="baseline", fuse=True, march="x86-64", before=()):
         self.folder = tempfile.TemporaryDirectory()
         path = lambda name: os.path.join(self.folder.name, name)
         with open(path("a.mlir"), "w") as file:
             file.write(mlir)
         opt = [tool("terse-opt")]
-        planned = subprocess.run(opt + [path("a.mlir"), "--terse-lower-to-linalg", f"--terse-bufferize=fuse={str(fuse).lower()}",
+        planned = subprocess.run(opt + [path("a.mlir"), *before, "--terse-lower-to-linalg", f"--terse-bufferize=fuse={str(fuse).lower()}",
                                         "--terse-spmd", "--terse-plan-arena"], check=True, capture_output=True, text=True).stdout
         for name in ("forward", "forward_arena"):
             planned = re.sub(rf"func.func private @{name}\((.*?)\)( -> index)? \{{\n",

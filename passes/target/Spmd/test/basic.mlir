@@ -106,3 +106,29 @@ func.func @forward(%a: memref<4xf32>, %b: memref<8xf32>, %n: memref<1xi64>, %v: 
   }
   return
 }
+
+// -----
+
+// Two chains run side by side: a barrier per step, not per launch. Parts of one buffer that lie side by
+// side are no conflict.
+// CHECK-LABEL: func.func private @forward
+// CHECK: kernel.launch @k ins(%[[X:.*]] : memref<?xf32>) outs(%[[A:.*]] :
+// CHECK-NEXT: kernel.launch @k ins(%[[X]] : memref<?xf32>) outs(%[[B:.*]] :
+// CHECK: kernel.barrier
+// CHECK-NEXT: kernel.launch @part ins(%[[A]] : memref<?xf32>)
+// CHECK-NEXT: kernel.launch @part ins(%[[B]] : memref<?xf32>)
+// CHECK-NEXT: return
+func.func private @k(%a: memref<?xf32>, %b: memref<?xf32>, %t: index, %n: index) { return }
+func.func private @part(%a: memref<?xf32>, %b: memref<?xf32, strided<[1], offset: ?>>, %t: index, %n: index) { return }
+func.func @forward(%x: memref<?xf32>, %y: memref<?xf32>, %n: index) {
+  %c0 = arith.constant 0 : index
+  %a = memref.alloc(%n) : memref<?xf32>
+  %b = memref.alloc(%n) : memref<?xf32>
+  %first = memref.subview %y[%c0] [%n] [1] : memref<?xf32> to memref<?xf32, strided<[1], offset: ?>>
+  %second = memref.subview %y[%n] [%n] [1] : memref<?xf32> to memref<?xf32, strided<[1], offset: ?>>
+  kernel.launch @k ins(%x : memref<?xf32>) outs(%a : memref<?xf32>)
+  kernel.launch @part ins(%a : memref<?xf32>) outs(%first : memref<?xf32, strided<[1], offset: ?>>)
+  kernel.launch @k ins(%x : memref<?xf32>) outs(%b : memref<?xf32>)
+  kernel.launch @part ins(%b : memref<?xf32>) outs(%second : memref<?xf32, strided<[1], offset: ?>>)
+  return
+}
