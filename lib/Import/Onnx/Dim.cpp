@@ -221,6 +221,12 @@ bool Symbols::isFree(SymbolId id) const {
   return (symbols[id].kind == Kind::Named || symbols[id].kind == Kind::Fresh) && !symbols[id].value;
 }
 
+bool Symbols::dependsOnData(const Dim &dim) const {
+  return dim.uses([&](SymbolId id) {
+    return symbols[id].kind == Kind::Opaque || dependsOnData(symbols[id].lhs) || dependsOnData(symbols[id].rhs);
+  });
+}
+
 bool Symbols::unify(const Dim &a, const Dim &b) {
   Dim lhs = resolve(a), rhs = resolve(b), difference = lhs - rhs;
   if (std::optional<int64_t> constant = difference.constant())

@@ -95,6 +95,8 @@ public:
 
   /// Whether the graph may decide what a symbol is: a size of an input.
   bool isFree(SymbolId id) const;
+  /// Whether values that are known only when the model runs are in `dim`.
+  bool dependsOnData(const Dim &dim) const;
   /// Makes the two equal from now on; false if they can never be.
   bool unify(const Dim &lhs, const Dim &rhs);
   /// Whether `unify` has changed anything since the last call of this.

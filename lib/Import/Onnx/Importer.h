@@ -132,7 +132,7 @@ public:
   /// Reports an error of the current node. Always null.
   Tensor *error(const llvm::Twine &message);
 
-  //===--- Types and sizes (Importer.cpp) ---===//
+  //===--- Types and sizes (Sizes.cpp) ---===//
   mlir::Type elementType(DType dtype);
   mlir::RankedTensorType type(DType dtype, llvm::ArrayRef<Dim> dims);
   mlir::RankedTensorType type(const Tensor *t) { return type(t->dtype, t->dims); }
@@ -150,7 +150,7 @@ public:
   std::optional<Dims> broadcastDims(llvm::ArrayRef<Dim> lhs, llvm::ArrayRef<Dim> rhs);
   Dim product(llvm::ArrayRef<Dim> dims);
 
-  //===--- Tensors (Importer.cpp) ---===//
+  //===--- Tensors (Values.cpp) ---===//
   Tensor *make(DType dtype, llvm::ArrayRef<Dim> dims);
   Tensor *make(DType dtype, llvm::ArrayRef<Dim> dims, mlir::Value value);
   Tensor *fromInts(DType dtype, llvm::ArrayRef<Dim> dims, llvm::ArrayRef<Dim> ints);

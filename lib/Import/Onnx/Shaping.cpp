@@ -94,7 +94,10 @@ Tensor *Importer::reshape(Tensor *t, ArrayRef<Dim> given) {
     return nullptr;
   if (from.size() != between.size())
     v = tensor::CollapseShapeOp::create(b, loc, type(t->dtype, between), v, withUnits(from, fromGroups));
-  if (to.size() != between.size())
+  if (between.empty() && !to.empty()) {
+    Value element = tensor::ExtractOp::create(b, loc, v, ValueRange{});
+    v = tensor::FromElementsOp::create(b, loc, type(t->dtype, to), ValueRange{element});
+  } else if (to.size() != between.size())
     v = tensor::ExpandShapeOp::create(b, loc, type(t->dtype, to), v, withUnits(to, toGroups), fold(to));
   if (failed)
     return nullptr;

@@ -74,10 +74,13 @@ TERSE_ONNX_OP("", ThresholdedRelu, 10, 1, 1) {
   return n.yield({above(im, t, n.real("alpha", 1), im.scalar(t->dtype, 0))});
 }
 
-/// alpha (exp(x) - 1).
+/// alpha (exp(x) - 1), in f32 if not in f64.
 static Tensor *expm1(Importer &im, Tensor *t, double alpha) {
-  Tensor *power = im.unary<math::ExpM1Op>(t);
-  return power ? multiply(im, power, im.scalar(t->dtype, alpha)) : nullptr;
+  if (!t)
+    return nullptr;
+  bool wide = t->dtype == onnx::TensorProto::DOUBLE;
+  Tensor *power = im.unary<math::ExpM1Op>(wide ? t : im.cast(t, onnx::TensorProto::FLOAT));
+  return power ? im.cast(multiply(im, power, im.scalar(power->dtype, alpha)), t->dtype) : nullptr;
 }
 TERSE_ONNX_OP("", Elu, 6, 1, 1) {
   Tensor *t = n.input(0);

@@ -208,26 +208,40 @@ static Tensor *scatter(Importer &im, Tensor *t, Tensor *updates, StringRef reduc
                        llvm::function_ref<SmallVector<Value>(OpBuilder &, ValueRange)> target) {
   if (reduction != "none" && reduction != "add" && reduction != "mul" && reduction != "max" && reduction != "min")
     return im.error("expected reduction none, add, mul, max or min; got " + reduction);
-  Value data = im.value(t);
+  // A copy, which the loops write in place.
+  Tensor *copy = im.value(t) ? im.generate(t->dtype, t->dims, [&](OpBuilder &b, ValueRange at) {
+    return im.element(b, t, at);
+  }) : nullptr;
+  Value data = im.value(copy);
   if (!data || !im.value(updates))
     return nullptr;
+  // One loop over all positions, so that it carries one tensor.
   SmallVector<Value> limits;
   for (const Dim &dim : updates->dims) {
     limits.push_back(im.index(dim));
     if (!limits.back())
       return nullptr;
   }
+  Value count = im.index(im.product(updates->dims));
+  if (!count)
+    return nullptr;
   Value zero = arith::ConstantIndexOp::create(im.b, im.loc, 0), one = arith::ConstantIndexOp::create(im.b, im.loc, 1);
-  SmallVector<Value> lower(limits.size(), zero), steps(limits.size(), one);
-  auto loops = scf::buildLoopNest(im.b, im.loc, lower, limits, steps, ValueRange{data},
-                                  [&](OpBuilder &b, Location at, ValueRange position, ValueRange state) {
-                                    SmallVector<Value> where = target(b, position);
-                                    Value update = im.element(b, updates, position);
-                                    Value old = tensor::ExtractOp::create(b, at, state[0], where);
-                                    Value next = combineUpdate(im, b, reduction, t->dtype, old, update);
-                                    return scf::ValueVector{tensor::InsertOp::create(b, at, next, state[0], where)};
-                                  });
-  return im.make(t->dtype, t->dims, loops.results.empty() ? data : loops.results[0]);
+  auto loop = scf::ForOp::create(
+      im.b, im.loc, zero, count, one, ValueRange{data}, [&](OpBuilder &b, Location at, Value i, ValueRange state) {
+        SmallVector<Value> position(limits.size());
+        for (size_t d = limits.size(); d-- > 0;) {
+          position[d] = arith::RemUIOp::create(b, at, i, limits[d]);
+          i = arith::DivUIOp::create(b, at, i, limits[d]);
+        }
+        SmallVector<Value> where = target(b, position);
+        Value next = im.element(b, updates, position);
+        if (reduction != "none") {
+          Value old = tensor::ExtractOp::create(b, at, state[0], where);
+          next = combineUpdate(im, b, reduction, t->dtype, old, next);
+        }
+        scf::YieldOp::create(b, at, ValueRange{tensor::InsertOp::create(b, at, next, state[0], where)});
+      });
+  return im.make(t->dtype, t->dims, loop.getResult(0));
 }
 
 TERSE_ONNX_OP("", ScatterND, 13, 3, 3) {

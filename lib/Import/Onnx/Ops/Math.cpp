@@ -78,12 +78,8 @@ TERSE_ONNX_OP("", Pow, 13, 2, 2) {
         [](ArrayRef<double> v) { return std::pow(v[0], v[1]); },
         [&](OpBuilder &b, ValueRange v) -> Value { return math::PowFOp::create(b, im.loc, v[0], v[1]); })});
   }
-  if (isInteger(base->dtype) && isInteger(exponent->dtype))
-    return n.yield({im.elementwise(base->dtype, {base, im.cast(exponent, base->dtype)},
-                                   [&](OpBuilder &b, ValueRange v) -> Value {
-                                     return math::IPowIOp::create(b, im.loc, v[0], v[1]);
-                                   })});
-  if (!isInteger(base->dtype) || !isFloat(exponent->dtype))
+  // Integers go through double, as ONNX Runtime's do.
+  if (!isInteger(base->dtype) || isBool(exponent->dtype))
     return im.error("expected numbers"), failure();
   DType wide = onnx::TensorProto::DOUBLE;
   Tensor *power = im.binary<math::PowFOp>(im.cast(base, wide), im.cast(exponent, wide));
