@@ -182,6 +182,12 @@ def quantize():
             run(f"dequantize {scheme}", f"""func.func @forward({signature}) -> tensor<5x{columns}xf32> {{
               %y = terse.dequantize {scheme} %c, %s {zero_text} : {types} -> tensor<5x{columns}xf32>
               return %y : tensor<5x{columns}xf32> }}""", (packed.view(np.int8), scales, zeros.view(np.int8)), [(5, columns)], [want], 2e-7, threads=(1, 2))
+            ids = np.array([[0, 4, -1], [-5, 9, 2]])
+            run(f"embedding {scheme}", f"""func.func @forward(%i: tensor<?x?xi64>, {signature}) -> tensor<?x?x{columns}xf32> {{
+              %t = terse.dequantize {scheme} %c, %s {zero_text} : {types} -> tensor<5x{columns}xf32>
+              %y = terse.embedding %i, %t : tensor<?x?xi64>, tensor<5x{columns}xf32> -> tensor<?x?x{columns}xf32>
+              return %y : tensor<?x?x{columns}xf32> }}""", (ids, packed.view(np.int8), scales, zeros.view(np.int8)), [(2, 3, columns)],
+                [reference.embedding(ids, want)], 2e-7, threads=(1, 2))
             x, bias = f32(2, 3, columns), f32(5)
             run(f"qlinear {scheme}", f"""func.func @forward(%x: tensor<?x?x{columns}xf32>, {signature}, %b: tensor<5xf32>) -> tensor<?x?x5xf32> {{
               %y = terse.qlinear {scheme} %x, %c, %s {zero_text} bias %b : tensor<5xf32> : tensor<?x?x{columns}xf32>, {types} -> tensor<?x?x5xf32>

@@ -8,36 +8,57 @@ using namespace terse::lowering;
 namespace {
 
 /// y[..., c] = table[row(ids[...]), c], where row counts negative ids from the
-/// end and keeps within the table.
+/// end and keeps within the table. `read` reads the table.
+Value embed(Emitter &b, EmbeddingOp op, llvm::function_ref<Value(Emitter &, Value row, Value column)> read) {
+  Value ids = op.getIds(), table = op.getTable();
+  int64_t lead = b.rank(ids);
+  Type element = op.getType().getElementType();
+  Emitter::Sizes sizes = b.sizes(ids);
+  sizes.push_back(b.size(table, 1));
+  Value rows = arith::IndexCastOp::create(b, b.getI64Type(), b.asIndex(b.size(table, 0)));
+  Value zero = b.constant(b.getI64Type(), 0), one = b.constant(b.getI64Type(), 1);
+  Value lastRow = arith::SubIOp::create(b, rows, one);
+  SmallVector<int64_t> leading = llvm::to_vector(llvm::seq<int64_t>(lead));
+  Value y = b.generic(std::string(lead + 1, 'p'), ids, b.empty(sizes, element),
+                      {b.dims(lead + 1, leading), b.identity(lead + 1)}, [&](Emitter &b, ValueRange args) {
+                        Value id = args[0];
+                        if (id.getType() != b.getI64Type())
+                          id = arith::ExtSIOp::create(b, b.getI64Type(), id);
+                        Value isNegative = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, id, zero);
+                        Value fromEnd = arith::AddIOp::create(b, id, rows);
+                        id = arith::SelectOp::create(b, isNegative, fromEnd, id);
+                        id = arith::MaxSIOp::create(b, arith::MinSIOp::create(b, id, lastRow), zero);
+                        Value row = arith::IndexCastOp::create(b, b.getIndexType(), id);
+                        return b.convert(read(b, row, linalg::IndexOp::create(b, lead)), element);
+                      });
+  if (y.getType() != op.getType())
+    y = tensor::CastOp::create(b, op.getType(), y);
+  return y;
+}
+
 struct LowerEmbedding : OpRewritePattern<EmbeddingOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(EmbeddingOp op, PatternRewriter &rewriter) const override {
     Emitter b(rewriter, op);
-    Value ids = op.getIds(), table = op.getTable();
-    int64_t lead = b.rank(ids);
-    Type element = op.getType().getElementType();
-    Emitter::Sizes sizes = b.sizes(ids);
-    sizes.push_back(b.size(table, 1));
-    Value rows = arith::IndexCastOp::create(b, b.getI64Type(), b.asIndex(b.size(table, 0)));
-    Value zero = b.constant(b.getI64Type(), 0), one = b.constant(b.getI64Type(), 1);
-    Value lastRow = arith::SubIOp::create(b, rows, one);
-    SmallVector<int64_t> leading = llvm::to_vector(llvm::seq<int64_t>(lead));
-    Value y = b.generic(std::string(lead + 1, 'p'), ids, b.empty(sizes, element),
-                        {b.dims(lead + 1, leading), b.identity(lead + 1)}, [&](Emitter &b, ValueRange args) {
-                          Value id = args[0];
-                          if (id.getType() != b.getI64Type())
-                            id = arith::ExtSIOp::create(b, b.getI64Type(), id);
-                          Value isNegative = arith::CmpIOp::create(b, arith::CmpIPredicate::slt, id, zero);
-                          Value fromEnd = arith::AddIOp::create(b, id, rows);
-                          id = arith::SelectOp::create(b, isNegative, fromEnd, id);
-                          id = arith::MaxSIOp::create(b, arith::MinSIOp::create(b, id, lastRow), zero);
-                          Value row = arith::IndexCastOp::create(b, b.getIndexType(), id);
-                          Value column = linalg::IndexOp::create(b, lead);
-                          return b.convert(tensor::ExtractOp::create(b, table, ValueRange{row, column}), element);
-                        });
-    if (y.getType() != op.getType())
-      y = tensor::CastOp::create(b, op.getType(), y);
-    rewriter.replaceOp(op, y);
+    rewriter.replaceOp(op, embed(b, op, [&](Emitter &b, Value row, Value column) -> Value {
+                         return tensor::ExtractOp::create(b, op.getTable(), ValueRange{row, column});
+                       }));
+    return success();
+  }
+};
+
+/// embedding of dequantize   reads codes of its rows only, instead of the values of
+/// the whole table.
+struct LowerEmbeddingOfCodes : OpRewritePattern<EmbeddingOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(EmbeddingOp op, PatternRewriter &rewriter) const override {
+    auto codes = op.getTable().getDefiningOp<DequantizeOp>();
+    if (!codes)
+      return failure();
+    Emitter b(rewriter, op);
+    rewriter.replaceOp(op, embed(b, op, [&](Emitter &b, Value row, Value column) {
+                         return dequantizeElement(b, codes, row, column);
+                       }));
     return success();
   }
 };
@@ -104,4 +125,8 @@ struct LowerRope : OpRewritePattern<RopeOp> {
 
 void lowering::populateEmbedding(RewritePatternSet &patterns) {
   patterns.add<LowerEmbedding, LowerRope>(patterns.getContext());
+}
+
+void lowering::populateCombined(RewritePatternSet &patterns) {
+  patterns.add<LowerEmbeddingOfCodes>(patterns.getContext());
 }

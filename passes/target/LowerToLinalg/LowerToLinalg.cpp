@@ -152,6 +152,10 @@ struct LowerToLinalg : terse::impl::LowerToLinalgBase<LowerToLinalg> {
   using LowerToLinalgBase::LowerToLinalgBase;
 
   void runOnOperation() override {
+    RewritePatternSet combined(&getContext());
+    populateCombined(combined);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(combined))))
+      return signalPassFailure();
     RewritePatternSet patterns(&getContext());
     patterns.add<WeightToConstant, DropTap>(&getContext());
     populateLinear(patterns);

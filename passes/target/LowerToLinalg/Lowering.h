@@ -19,6 +19,10 @@ void populateEmbedding(mlir::RewritePatternSet &patterns);
 void populateAttention(mlir::RewritePatternSet &patterns);
 void populateQuantize(mlir::RewritePatternSet &patterns);
 
+/// Patterns that must see operations of the terse dialect together, before the
+/// others lower them.
+void populateCombined(mlir::RewritePatternSet &patterns);
+
 /// The type in which values of float type `type` are summed.
 mlir::FloatType accumulatorType(mlir::Type type);
 
@@ -76,6 +80,10 @@ struct Emitter : mlir::ImplicitLocOpBuilder {
   /// Sums may be taken in any order: they are only as exact as their rounding.
   mlir::Value addReassociable(mlir::Value a, mlir::Value b);
 };
+
+/// Element [row, column] of `op`'s result, in a generic's body, as a scalar of the
+/// result's type.
+mlir::Value dequantizeElement(Emitter &b, DequantizeOp op, mlir::Value row, mlir::Value column);
 
 } // namespace terse::lowering
 

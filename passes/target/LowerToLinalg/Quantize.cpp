@@ -5,56 +5,50 @@ using namespace mlir;
 using namespace terse;
 using namespace terse::lowering;
 
+/// value[n, k] = (code[n, k] - zero[n, k / group]) * scale[n, k / group], where
+/// the code is bits k*b .. k*b + b of row n's bytes.
+Value lowering::dequantizeElement(Emitter &b, DequantizeOp op, Value row, Value column) {
+  SchemeAttr scheme = op.getScheme();
+  int64_t columns = op.getType().getDimSize(1), bits = scheme.getBits(), rowBytes = scheme.getRowBytes(columns);
+  Type element = op.getType().getElementType(), acc = accumulatorType(element), i32 = b.getI32Type();
+  auto byteAt = [&](Value at) -> Value {
+    return arith::ExtUIOp::create(b, i32, tensor::ExtractOp::create(b, op.getCodes(), ValueRange{row, at}));
+  };
+  Value code;
+  if (bits == 8) {
+    code = byteAt(column);
+  } else {
+    Value bit = arith::MulIOp::create(b, column, b.constantIndex(bits));
+    Value first = arith::DivUIOp::create(b, bit, b.constantIndex(8));
+    Value shift = arith::IndexCastOp::create(b, i32, arith::RemUIOp::create(b, bit, b.constantIndex(8)));
+    code = byteAt(first);
+    if (8 % bits) { // A code may continue in the next byte, except in the last one.
+      Value next = arith::AddIOp::create(b, first, b.constantIndex(1));
+      next = arith::MinUIOp::create(b, next, b.constantIndex(rowBytes - 1));
+      code = arith::OrIOp::create(b, code, arith::ShLIOp::create(b, byteAt(next), b.constant(i32, 8)));
+    }
+    code = arith::ShRUIOp::create(b, code, shift);
+    code = arith::AndIOp::create(b, code, b.constant(i32, (1 << bits) - 1));
+  }
+  Value group = arith::DivUIOp::create(b, column, b.constantIndex(scheme.getGroupSize(columns)));
+  Value zero = b.constant(i32, 1 << (bits - 1));
+  if (Value zeros = op.getZeroPoints())
+    zero = arith::ExtUIOp::create(b, i32, tensor::ExtractOp::create(b, zeros, ValueRange{row, group}));
+  Value centred = arith::SIToFPOp::create(b, acc, arith::SubIOp::create(b, code, zero));
+  Value scale = b.convert(tensor::ExtractOp::create(b, op.getScales(), ValueRange{row, group}), acc);
+  return b.convert(arith::MulFOp::create(b, centred, scale), element);
+}
+
 namespace {
 
-/// value[n, k] = (code[n, k] - zero[n, k / group]) * scale[n, k / group], where
-/// the code is bits k*b .. k*b + b of row n's bytes; n is any number of dimensions.
 struct LowerDequantize : OpRewritePattern<DequantizeOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(DequantizeOp op, PatternRewriter &rewriter) const override {
     Emitter b(rewriter, op);
-    SchemeAttr scheme = op.getScheme();
-    int64_t rank = op.getType().getRank(), columns = op.getType().getShape().back(), bits = scheme.getBits(), rowBytes = scheme.getRowBytes(columns);
-    Type element = op.getType().getElementType(), acc = accumulatorType(element), i32 = b.getI32Type();
-    Value codes = op.getCodes(), scales = op.getScales(), zeros = op.getZeroPoints();
-    Emitter::Sizes sizes = b.sizes(codes);
-    sizes.back() = b.index(columns);
-    Value y = b.generic(std::string(rank, 'p'), {}, b.empty(sizes, element), b.identity(rank), [&](Emitter &b, ValueRange) {
-      SmallVector<Value> row;
-      for (int64_t dim = 0; dim < rank - 1; ++dim)
-        row.push_back(linalg::IndexOp::create(b, dim));
-      Value column = linalg::IndexOp::create(b, rank - 1);
-      auto load = [&](Value from, Value at) -> Value {
-        SmallVector<Value> indices(row);
-        indices.push_back(at);
-        return tensor::ExtractOp::create(b, from, indices);
-      };
-      auto byteAt = [&](Value at) -> Value { return arith::ExtUIOp::create(b, i32, load(codes, at)); };
-      Value code;
-      if (bits == 8) {
-        code = byteAt(column);
-      } else {
-        Value bit = arith::MulIOp::create(b, column, b.constantIndex(bits));
-        Value first = arith::DivUIOp::create(b, bit, b.constantIndex(8));
-        Value shift = arith::IndexCastOp::create(b, i32, arith::RemUIOp::create(b, bit, b.constantIndex(8)));
-        code = byteAt(first);
-        if (8 % bits) { // A code may continue in the next byte, except in the last one.
-          Value next = arith::AddIOp::create(b, first, b.constantIndex(1));
-          next = arith::MinUIOp::create(b, next, b.constantIndex(rowBytes - 1));
-          code = arith::OrIOp::create(b, code, arith::ShLIOp::create(b, byteAt(next), b.constant(i32, 8)));
-        }
-        code = arith::ShRUIOp::create(b, code, shift);
-        code = arith::AndIOp::create(b, code, b.constant(i32, (1 << bits) - 1));
-      }
-      Value group = arith::DivUIOp::create(b, column, b.constantIndex(scheme.getGroupSize(columns)));
-      Value zero = b.constant(i32, 1 << (bits - 1));
-      if (zeros)
-        zero = arith::ExtUIOp::create(b, i32, load(zeros, group));
-      Value centred = arith::SIToFPOp::create(b, acc, arith::SubIOp::create(b, code, zero));
-      Value scale = b.convert(load(scales, group), acc);
-      return b.convert(arith::MulFOp::create(b, centred, scale), element);
-    });
-    rewriter.replaceOp(op, y);
+    Type element = op.getType().getElementType();
+    rewriter.replaceOp(op, b.generic("pp", {}, b.empty(b.sizes(op.getResult()), element), b.identity(2), [&](Emitter &b, ValueRange) {
+      return dequantizeElement(b, op, linalg::IndexOp::create(b, 0), linalg::IndexOp::create(b, 1));
+    }));
     return success();
   }
 };

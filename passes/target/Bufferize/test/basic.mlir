@@ -69,13 +69,14 @@ func.func @forward(%x: tensor<4x4xf32>, %y: tensor<4x4xf32>) -> tensor<4x4xf32> 
 // CHECK-NOT: memref.copy
 // CHECK: kernel.launch @k ins(%[[COPY]], %[[ROWS:.*]] : memref<?x2xf32>, memref<?x4xf32>)
 // CHECK-NOT: memref.copy
-// CHECK: kernel.launch @k ins(%[[COPY]], %[[ROWS]] : memref<?x2xf32>, memref<?x4xf32>)
+// CHECK: kernel.launch @l ins(%[[COPY]], %[[ROWS]] : memref<?x2xf32>, memref<?x4xf32>)
 func.func private @k(memref<?x2xf32>, memref<?x4xf32>, memref<8xf32>, index, index)
+func.func private @l(memref<?x2xf32>, memref<?x4xf32>, memref<8xf32>, index, index)
 func.func @forward(%x: tensor<?x4xf32>, %n: index) -> (tensor<8xf32>, tensor<8xf32>) {
   %s = tensor.extract_slice %x[0, 1] [%n, 2] [1, 1] : tensor<?x4xf32> to tensor<?x2xf32>
   %r = tensor.extract_slice %x[0, 0] [%n, 4] [1, 1] : tensor<?x4xf32> to tensor<?x4xf32>
   %e = tensor.empty() : tensor<8xf32>
   %a = kernel.launch @k ins(%s, %r : tensor<?x2xf32>, tensor<?x4xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
-  %b = kernel.launch @k ins(%s, %r : tensor<?x2xf32>, tensor<?x4xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
+  %b = kernel.launch @l ins(%s, %r : tensor<?x2xf32>, tensor<?x4xf32>) outs(%e : tensor<8xf32>) -> tensor<8xf32>
   return %a, %b : tensor<8xf32>, tensor<8xf32>
 }

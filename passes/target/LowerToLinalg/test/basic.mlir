@@ -49,3 +49,16 @@ func.func @cache_update(%c: tensor<?x2x?x4xf32>, %n: tensor<?x?x8xf32>, %p: inde
   %y = terse.cache_update %c, %n at %p : tensor<?x2x?x4xf32>, tensor<?x?x8xf32>
   return %y : tensor<?x2x?x4xf32>
 }
+
+// -----
+
+// A table of codes is not made a table of values.
+// CHECK-LABEL: func.func @embedding_of_codes
+// CHECK-NOT: tensor<100x8xf32>
+// CHECK: linalg.generic {{.*}} ins(%{{.*}} : tensor<?xi64>)
+// CHECK-NOT: linalg.generic
+func.func @embedding_of_codes(%ids: tensor<?xi64>, %codes: tensor<100x4xi8>, %scales: tensor<100x1xf16>) -> tensor<?x8xf32> {
+  %t = terse.dequantize <i4, scale = f16, zero = none> %codes, %scales : tensor<100x4xi8>, tensor<100x1xf16> -> tensor<100x8xf32>
+  %y = terse.embedding %ids, %t : tensor<?xi64>, tensor<100x8xf32> -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
+}

@@ -4,10 +4,10 @@
 // it; its sums start in registers.
 // CHECK-LABEL: func.func private @forward
 // CHECK-SAME: memref<?xi8> {terse.runtime = "weights"}, %{{.*}}: memref<?xi8> {terse.runtime = "arena"}, %{{.*}}: !llvm.ptr {terse.runtime = "barrier"}, %{{.*}}: index {terse.runtime = "thread"}, %{{.*}}: index {terse.runtime = "threads"})
-// CHECK: memref.view %{{.*}}[%c64][] : memref<?xi8> to memref<8x8xf32>
 // CHECK: kernel.launch @[[ROWS:.*]] ins(%{{.*}} : memref<?x8xf32>) outs(%[[SUM:.*]], %[[SCALED:.*]] :
-// CHECK-NEXT: kernel.barrier
-// CHECK-NEXT: kernel.launch @[[MATMUL:.*]] ins(%[[SCALED]],
+// CHECK: %[[W:.*]] = memref.view %{{.*}}[%c64][] : memref<?xi8> to memref<8x8xf32>
+// CHECK: kernel.barrier
+// CHECK: kernel.launch @[[MATMUL:.*]] ins(%[[SCALED]], %[[W]]
 // CHECK-NOT: kernel.launch
 // CHECK: return
 // CHECK: func.func private @[[ROWS]](%{{.*}}: memref<?x8xf32> {llvm.noalias}
@@ -75,8 +75,8 @@ func.func @forward(%a: memref<4x4xf32>, %b: memref<4x4xf32>, %c: memref<4x4xf32>
 // Rows of another number of rows are other rows: nothing says that the sizes are equal.
 // CHECK-LABEL: func.func private @forward
 // CHECK: kernel.launch
-// CHECK-NEXT: kernel.barrier
-// CHECK-NEXT: kernel.launch
+// CHECK: kernel.barrier
+// CHECK: kernel.launch
 func.func @forward(%a: memref<?x4xf32>, %b: memref<?x4xf32>, %n: index) {
   %part = memref.subview %b[0, 0] [%n, 4] [1, 1] : memref<?x4xf32> to memref<?x4xf32, strided<[4, 1]>>
   linalg.copy ins(%a : memref<?x4xf32>) outs(%b : memref<?x4xf32>)
@@ -90,7 +90,7 @@ func.func @forward(%a: memref<?x4xf32>, %b: memref<?x4xf32>, %n: index) {
 // loop start with a barrier, for what ran before may be their own end.
 // CHECK-LABEL: func.func private @forward
 // CHECK: kernel.launch serial @
-// CHECK-NEXT: kernel.barrier
+// CHECK: kernel.barrier
 // CHECK-NEXT: memref.load
 // CHECK: scf.for
 // CHECK-NEXT: kernel.barrier
@@ -113,10 +113,12 @@ func.func @forward(%a: memref<4xf32>, %b: memref<8xf32>, %n: memref<1xi64>, %v: 
 // side are no conflict.
 // CHECK-LABEL: func.func private @forward
 // CHECK: kernel.launch @k ins(%[[X:.*]] : memref<?xf32>) outs(%[[A:.*]] :
-// CHECK-NEXT: kernel.launch @k ins(%[[X]] : memref<?xf32>) outs(%[[B:.*]] :
+// CHECK-NOT: kernel.barrier
+// CHECK: kernel.launch @k ins(%[[X]] : memref<?xf32>) outs(%[[B:.*]] :
 // CHECK: kernel.barrier
-// CHECK-NEXT: kernel.launch @part ins(%[[A]] : memref<?xf32>)
-// CHECK-NEXT: kernel.launch @part ins(%[[B]] : memref<?xf32>)
+// CHECK: kernel.launch @part ins(%[[A]] : memref<?xf32>)
+// CHECK-NOT: kernel.barrier
+// CHECK: kernel.launch @part ins(%[[B]] : memref<?xf32>)
 // CHECK-NEXT: return
 func.func private @k(%a: memref<?xf32>, %b: memref<?xf32>, %t: index, %n: index) { return }
 func.func private @part(%a: memref<?xf32>, %b: memref<?xf32, strided<[1], offset: ?>>, %t: index, %n: index) { return }
