@@ -7,11 +7,13 @@
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllExtensions.h"
 #include "mlir/InitAllPasses.h"
+#include "mlir/Target/LLVMIR/Dialect/All.h"
 
 void terse::registerEverything(mlir::DialectRegistry &registry) {
   mlir::registerAllDialects(registry);
   mlir::registerAllExtensions(registry);
   registry.insert<TerseDialect, kernel::KernelDialect>();
+  mlir::registerAllToLLVMIRTranslations(registry);
   mlir::registerAllPasses();
 #include "terse/PassRegistration.inc"
 }

@@ -1,0 +1,117 @@
+//===- OutputFile.cpp - a file whose every write is checked ---------------===//
+#include "OutputFile.h"
+
+#include "terse/Target/Artifact.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Errno.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SHA256.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+using namespace terse;
+
+llvm::Error OutputFile::fail(const llvm::Twine &what, int code) const {
+  return llvm::createStringError("cannot " + what + " '" + path + "': " + llvm::sys::StrError(code));
+}
+
+llvm::Expected<OutputFile> OutputFile::open(llvm::StringRef path) {
+  int fd = ::open(path.str().c_str(), O_RDWR | O_CLOEXEC);
+  OutputFile file(path.str(), fd);
+  if (fd < 0)
+    return file.fail("open", errno);
+  return file;
+}
+
+OutputFile::OutputFile(OutputFile &&other) noexcept : path(std::move(other.path)), fd(other.fd) { other.fd = -1; }
+
+OutputFile::~OutputFile() {
+  if (fd >= 0)
+    ::close(fd);
+}
+
+llvm::Expected<std::string> OutputFile::readAll() {
+  std::string bytes;
+  char buffer[1 << 16];
+  for (uint64_t at = 0;;) {
+    ssize_t got = ::pread(fd, buffer, sizeof(buffer), at);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0)
+      return fail("read", errno);
+    if (got == 0)
+      return bytes;
+    bytes.append(buffer, got);
+    at += got;
+  }
+}
+
+llvm::Error OutputFile::reserve(uint64_t kept, uint64_t size) {
+  if (::ftruncate(fd, kept) != 0)
+    return fail("write", errno);
+  int code;
+  do
+    code = ::posix_fallocate(fd, kept, size - kept);
+  while (code == EINTR);
+  return code ? fail("write", code) : llvm::Error::success();
+}
+
+llvm::Error OutputFile::seek(uint64_t position) {
+  return ::lseek(fd, position, SEEK_SET) < 0 ? fail("write", errno) : llvm::Error::success();
+}
+
+llvm::Error OutputFile::write(llvm::StringRef bytes) {
+  while (!bytes.empty()) {
+    ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written <= 0)
+      return fail("write", written < 0 ? errno : ENOSPC);
+    bytes = bytes.drop_front(written);
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error OutputFile::finish() {
+  if (::fsync(fd) != 0)
+    return fail("write", errno);
+  int closed = ::close(fd);
+  fd = -1;
+  return closed != 0 ? fail("write", errno) : llvm::Error::success();
+}
+
+llvm::Error terse::commitFile(llvm::StringRef from, llvm::StringRef to) {
+  if (::rename(from.str().c_str(), to.str().c_str()) != 0)
+    return llvm::createStringError("cannot write '" + to + "': " + llvm::sys::StrError());
+  // The name is on disk only when its folder is; a system that cannot sync a
+  // folder has done what it can.
+  llvm::StringRef parent = llvm::sys::path::parent_path(to);
+  int folder = ::open(parent.empty() ? "." : parent.str().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder >= 0) {
+    ::fsync(folder);
+    ::close(folder);
+  }
+  return llvm::Error::success();
+}
+
+llvm::Expected<std::string> terse::hashFile(llvm::StringRef path) {
+  int fd = ::open(path.str().c_str(), O_RDONLY | O_CLOEXEC);
+  llvm::SHA256 hash;
+  std::vector<uint8_t> buffer(1 << 20);
+  ssize_t got = -1;
+  while (fd >= 0 && (got = ::read(fd, buffer.data(), buffer.size())) != 0) {
+    if (got < 0 && errno != EINTR)
+      break;
+    if (got > 0)
+      hash.update(llvm::ArrayRef<uint8_t>(buffer).take_front(got));
+  }
+  int code = errno;
+  if (fd >= 0)
+    ::close(fd);
+  if (got != 0)
+    return llvm::createStringError("cannot read '" + path + "': " + llvm::sys::StrError(code));
+  return llvm::toHex(hash.final(), /*LowerCase=*/true);
+}

@@ -1,0 +1,38 @@
+//===- OutputFile.h - a file whose every write is checked -------*- C++ -*-===//
+#ifndef TERSE_LIB_TARGET_CPU_OUTPUTFILE_H
+#define TERSE_LIB_TARGET_CPU_OUTPUTFILE_H
+
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+
+#include <string>
+
+namespace terse {
+
+/// A file that is read and written in place. Errors name the file and the
+/// system's reason.
+class OutputFile {
+public:
+  static llvm::Expected<OutputFile> open(llvm::StringRef path);
+  OutputFile(OutputFile &&other) noexcept;
+  ~OutputFile();
+
+  llvm::Expected<std::string> readAll();
+  /// Cuts the file to `kept` bytes, then makes it `size` bytes of zeros more,
+  /// on disk.
+  llvm::Error reserve(uint64_t kept, uint64_t size);
+  llvm::Error seek(uint64_t position);
+  llvm::Error write(llvm::StringRef bytes);
+  /// Makes sure that the disk has everything.
+  llvm::Error finish();
+
+private:
+  OutputFile(std::string path, int fd) : path(std::move(path)), fd(fd) {}
+  llvm::Error fail(const llvm::Twine &what, int code) const;
+  std::string path;
+  int fd;
+};
+
+} // namespace terse
+
+#endif // TERSE_LIB_TARGET_CPU_OUTPUTFILE_H

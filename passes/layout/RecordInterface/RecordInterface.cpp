@@ -1,0 +1,205 @@
+//===- RecordInterface.cpp - the entry function's interface ---------------===//
+#include "Terse/TerseDialect.h"
+#include "terse/Passes.h"
+#include "terse/Support/DimExpr.h"
+
+#include "mlir/Interfaces/FunctionInterfaces.h"
+
+namespace terse {
+#define GEN_PASS_DEF_RECORDINTERFACE
+#include "layout/RecordInterface/RecordInterface.h.inc"
+} // namespace terse
+
+using namespace mlir;
+using namespace terse;
+
+namespace {
+/// The manifest's name of an element type; empty if it has none.
+std::string getDTypeName(Type type, bool isUnsigned) {
+  if (type.isInteger(1))
+    return "bool";
+  if (auto integer = dyn_cast<IntegerType>(type)) {
+    if (llvm::is_contained({8u, 16u, 32u, 64u}, integer.getWidth()))
+      return (isUnsigned ? "u" : "i") + std::to_string(integer.getWidth());
+    return "";
+  }
+  if (type.isBF16())
+    return "bf16";
+  if (isa<Float16Type, Float32Type, Float64Type>(type))
+    return "f" + std::to_string(type.getIntOrFloatBitWidth());
+  return "";
+}
+
+/// The name under which a past input and the present output that continues it
+/// agree: "past_key_values.0.key" and "present.0.key" are ".0.key".
+std::string getCacheKey(StringRef name) {
+  if (!name.consume_front("past_key_values") && !name.consume_front("present_key_values") &&
+      !name.consume_front("past") && !name.consume_front("present"))
+    return "";
+  return name.str();
+}
+
+struct RecordInterface : terse::impl::RecordInterfaceBase<RecordInterface> {
+  using RecordInterfaceBase::RecordInterfaceBase;
+
+  void runOnOperation() override {
+    auto entry = getOperation().lookupSymbol<func::FuncOp>(TerseDialect::kEntryName);
+    if (!entry || entry.isExternal()) {
+      getOperation().emitError("expected a function @forward");
+      return signalPassFailure();
+    }
+    Builder b(&getContext());
+    SmallVector<Attribute> inputs, outputs, states;
+    for (BlockArgument arg : entry.getArguments()) {
+      DictionaryAttr attrs = entry.getArgAttrDict(arg.getArgNumber());
+      if (auto symbol = getString(attrs, TerseDialect::kSymbolAttr)) {
+        if (symbol.getValue() == "past")
+          past = symbol;
+        addSymbol(symbol.getValue());
+        continue;
+      }
+      bool isState = attrs && attrs.contains(TerseDialect::kStateAttr);
+      Attribute value = describe(entry, arg.getType(), attrs, isState, "argument " + Twine(arg.getArgNumber()));
+      if (!value)
+        return signalPassFailure();
+      (isState ? states : inputs).push_back(value);
+    }
+    for (auto [i, type] : llvm::enumerate(entry.getResultTypes())) {
+      DictionaryAttr attrs = entry.getResultAttrDict(i);
+      // An updated state is not an output: it is in its place already.
+      if (attrs && attrs.contains(TerseDialect::kStateAttr))
+        continue;
+      Attribute value = describe(entry, type, attrs, /*isState=*/false, "result " + Twine(i));
+      if (!value)
+        return signalPassFailure();
+      outputs.push_back(value);
+    }
+    // Symbols of states come after those of inputs whatever the order of arguments.
+    symbols.clear();
+    for (ArrayRef<Attribute> list : {ArrayRef<Attribute>(inputs), ArrayRef<Attribute>(states)})
+      for (Attribute value : list)
+        addSymbols(value);
+    if (past)
+      addSymbol(past.getValue());
+    size_t known = symbols.size();
+    for (Attribute value : outputs)
+      addSymbols(value);
+    if (symbols.size() != known) {
+      entry.emitError("expected the dimensions of results to be given by the arguments; got the new symbol '")
+          << symbols[known].getValue() << "'";
+      return signalPassFailure();
+    }
+    setRoles(inputs, outputs);
+
+    NamedAttrList interface;
+    interface.set("inputs", b.getArrayAttr(inputs));
+    interface.set("outputs", b.getArrayAttr(outputs));
+    interface.set("states", b.getArrayAttr(states));
+    interface.set("symbols", b.getArrayAttr(SmallVector<Attribute>(symbols.begin(), symbols.end())));
+    if (!states.empty()) {
+      if (past)
+        interface.set("past", past);
+      if (StringAttr capacity = getCapacity(states, inputs))
+        interface.set("capacity", capacity);
+    }
+    getOperation()->setAttr("terse.interface", interface.getDictionary(&getContext()));
+  }
+
+private:
+  static StringAttr getString(DictionaryAttr attrs, StringRef name) {
+    return attrs ? attrs.getAs<StringAttr>(name) : StringAttr();
+  }
+
+  void addSymbol(StringRef name) {
+    StringAttr attr = StringAttr::get(&getContext(), name);
+    if (!llvm::is_contained(symbols, attr))
+      symbols.push_back(attr);
+  }
+
+  void addSymbols(Attribute value) {
+    for (Attribute dim : cast<ArrayAttr>(cast<DictionaryAttr>(value).get("shape")))
+      DimExpr::parse(cast<StringAttr>(dim).getValue())->forEachSymbol([&](StringRef name) { addSymbol(name); });
+  }
+
+  /// {name, dtype, shape} of an argument or result; null with a diagnostic.
+  Attribute describe(func::FuncOp entry, Type type, DictionaryAttr attrs, bool isState, const Twine &what) {
+    StringAttr name = getString(attrs, isState ? TerseDialect::kStateAttr : TerseDialect::kNameAttr);
+    auto dims = attrs ? attrs.getAs<ArrayAttr>(TerseDialect::kDimsAttr) : ArrayAttr();
+    auto shaped = dyn_cast<ShapedType>(type);
+    if (!name || !dims || !shaped || !shaped.hasRank() || dims.size() != size_t(shaped.getRank())) {
+      entry.emitError("expected '") << TerseDialect::kNameAttr << "' and one '" << TerseDialect::kDimsAttr
+                                    << "' for each dimension of " << what;
+      return {};
+    }
+    std::string dtype = getDTypeName(shaped.getElementType(), attrs.contains("terse.unsigned"));
+    if (dtype.empty()) {
+      entry.emitError("expected an element type that the manifest has for ") << what << "; got " << type;
+      return {};
+    }
+    for (auto [dim, size] : llvm::zip(dims, shaped.getShape())) {
+      auto text = dyn_cast<StringAttr>(dim);
+      std::optional<DimExpr> expr = text ? DimExpr::parse(text.getValue()) : std::nullopt;
+      bool isStatic = expr && expr->getKind() == DimExpr::Kind::Constant;
+      if (!expr || (isStatic && expr->getConstant() != size && !ShapedType::isDynamic(size))) {
+        entry.emitError("expected dimensions that fit the type of ") << what << "; got " << dim << " for " << type;
+        return {};
+      }
+    }
+    Builder b(&getContext());
+    return b.getDictionaryAttr({b.getNamedAttr("name", name), b.getNamedAttr("dtype", b.getStringAttr(dtype)),
+                                b.getNamedAttr("shape", dims)});
+  }
+
+  /// The symbol that is a dimension of a state and of no input.
+  StringAttr getCapacity(ArrayRef<Attribute> states, ArrayRef<Attribute> inputs) {
+    auto isDim = [](ArrayRef<Attribute> values, StringAttr symbol) {
+      return llvm::any_of(values, [&](Attribute value) {
+        return llvm::is_contained(cast<ArrayAttr>(cast<DictionaryAttr>(value).get("shape")).getValue(), symbol);
+      });
+    };
+    for (StringAttr symbol : symbols)
+      if (isDim(states, symbol) && !isDim(inputs, symbol))
+        return symbol;
+    return {};
+  }
+
+  void setRole(Attribute &value, StringRef role) {
+    NamedAttrList attrs(cast<DictionaryAttr>(value));
+    attrs.set("role", StringAttr::get(&getContext(), role));
+    value = attrs.getDictionary(&getContext());
+  }
+
+  /// Roles by which the runtime generates text; by the names that all exporters use.
+  void setRoles(MutableArrayRef<Attribute> inputs, MutableArrayRef<Attribute> outputs) {
+    auto nameOf = [](Attribute value) { return cast<StringAttr>(cast<DictionaryAttr>(value).get("name")).getValue(); };
+    SmallVector<std::string> pasts, presents;
+    SmallVector<Attribute *> cache;
+    for (Attribute &input : inputs) {
+      StringRef name = nameOf(input);
+      if (name == "input_ids" || name == "attention_mask" || name == "position_ids") {
+        setRole(input, name);
+      } else if (std::string key = getCacheKey(name); !key.empty()) {
+        pasts.push_back(key);
+        cache.push_back(&input);
+      }
+    }
+    size_t numPasts = cache.size();
+    for (Attribute &output : outputs) {
+      StringRef name = nameOf(output);
+      if (name == "logits") {
+        setRole(output, name);
+      } else if (std::string key = getCacheKey(name); !key.empty()) {
+        presents.push_back(key);
+        cache.push_back(&output);
+      }
+    }
+    if (pasts != presents)
+      return;
+    for (auto [i, value] : llvm::enumerate(cache))
+      setRole(*value, i < numPasts ? "past" : "present");
+  }
+
+  StringAttr past;
+  SmallVector<StringAttr> symbols;
+};
+} // namespace
