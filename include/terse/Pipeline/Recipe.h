@@ -1,0 +1,36 @@
+//===- Recipe.h - named ways to compress ------------------------*- C++ -*-===//
+#ifndef TERSE_PIPELINE_RECIPE_H
+#define TERSE_PIPELINE_RECIPE_H
+
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/StringRef.h"
+#include "llvm/Support/Error.h"
+
+#include <string>
+
+namespace terse {
+
+/// A recipe: a name for a pipeline of the compress stage.
+struct Recipe {
+  /// As the manifest has it: the name with the keys that were given.
+  std::string name;
+  /// Textual pipeline on a module.
+  std::string pipeline;
+};
+
+/// A line of the list of recipes.
+struct RecipeInfo {
+  llvm::StringLiteral name;
+  llvm::StringLiteral summary;
+};
+llvm::ArrayRef<RecipeInfo> getRecipes();
+
+/// Reads `NAME[:KEY=VALUE[,KEY=VALUE...]]`. Errors suggest the nearest name or key.
+llvm::Expected<Recipe> parseRecipe(llvm::StringRef text);
+
+/// The candidate most like `text`, as "; did you mean 'x'?"; empty if none is near.
+std::string suggestNearest(llvm::StringRef text, llvm::ArrayRef<llvm::StringRef> candidates);
+
+} // namespace terse
+
+#endif // TERSE_PIPELINE_RECIPE_H
