@@ -53,6 +53,7 @@ public:
 
   /// Relative paths of `#terse.file` are relative to this directory.
   void setBaseDirectory(llvm::StringRef directory) { baseDirectory = directory.str(); }
+  llvm::StringRef getBaseDirectory() const { return baseDirectory; }
 
   /// New weights are appended to this file, which is created (truncated) now.
   /// Without a spill file new weights are kept in attributes of the IR.

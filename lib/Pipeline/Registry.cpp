@@ -1,6 +1,7 @@
 //===- Registry.cpp - dialects and passes of every tool -------------------===//
 #include "terse/Support/Registry.h"
 #include "terse/Passes.h"
+#include "terse/Pipeline/Stages.h"
 
 #include "Kernel/KernelDialect.h"
 #include "Terse/TerseDialect.h"
@@ -16,4 +17,5 @@ void terse::registerEverything(mlir::DialectRegistry &registry) {
   mlir::registerAllToLLVMIRTranslations(registry);
   mlir::registerAllPasses();
 #include "terse/PassRegistration.inc"
+  registerStagePipelines();
 }

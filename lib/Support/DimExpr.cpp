@@ -1,14 +1,16 @@
 //===- DimExpr.cpp - sizes of dimensions as expressions -------------------===//
 #include "terse/Support/DimExpr.h"
 
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 
 using namespace terse;
 
 namespace terse {
 /// sum := product (('+' | '-') product)*
 /// product := atom (('*' | 'floordiv' | 'ceildiv' | 'mod') atom)*
-/// atom := integer | symbol | '-' atom | '(' sum ')'
+/// atom := integer | symbol | '-' atom | '(' sum ')' | function '(' sum ',' sum ')'
 class DimExprParser {
 public:
   explicit DimExprParser(llvm::StringRef text) : rest(text) {}
@@ -69,16 +71,27 @@ private:
       return consume(")") ? inner : std::nullopt;
     }
     rest = rest.ltrim();
-    DimExpr leaf;
-    if (!rest.empty() && llvm::isDigit(rest.front())) {
-      if (rest.consumeInteger(10, leaf.constant))
-        return std::nullopt;
-      return leaf;
-    }
     llvm::StringRef name = word();
     if (name.empty())
       return std::nullopt;
     rest = rest.drop_front(name.size());
+    DimExpr leaf;
+    if (llvm::all_of(name, llvm::isDigit))
+      return name.getAsInteger(10, leaf.constant) ? std::nullopt : std::optional<DimExpr>(leaf);
+    std::optional<Kind> function = llvm::StringSwitch<std::optional<Kind>>(name)
+                                       .Case("floordiv", Kind::FloorDiv)
+                                       .Case("ceildiv", Kind::CeilDiv)
+                                       .Case("mod", Kind::Mod)
+                                       .Case("max", Kind::Max)
+                                       .Case("min", Kind::Min)
+                                       .Default(std::nullopt);
+    if (function && consume("(")) {
+      std::optional<DimExpr> left = parseSum();
+      if (!left || !consume(","))
+        return std::nullopt;
+      std::optional<DimExpr> result = combine(*function, std::move(left), parseSum());
+      return consume(")") ? result : std::nullopt;
+    }
     leaf.kind = Kind::Symbol;
     leaf.symbol = name.str();
     return leaf;
@@ -94,9 +107,11 @@ private:
     return result;
   }
 
-  /// The identifier at the start of the rest. Exporters name dimensions freely.
+  /// The name or integer at the start of the rest.
   llvm::StringRef word() const {
-    return rest.take_while([](char c) { return llvm::isAlnum(c) || c == '_' || c == '.' || c == '$'; });
+    return rest.take_until([](char c) {
+      return static_cast<unsigned char>(c) <= ' ' || llvm::StringRef("+-*(),").contains(c);
+    });
   }
 
   bool consume(llvm::StringRef token) {

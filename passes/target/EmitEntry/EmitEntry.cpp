@@ -69,6 +69,10 @@ public:
       return arith::FloorDivSIOp::create(b, loc, left, right);
     case Kind::CeilDiv:
       return arith::CeilDivSIOp::create(b, loc, left, right);
+    case Kind::Max:
+      return arith::MaxSIOp::create(b, loc, left, right);
+    case Kind::Min:
+      return arith::MinSIOp::create(b, loc, left, right);
     default: {
       // The sign of a remainder is the divisor's, as the runtime has it.
       Value quotient = arith::FloorDivSIOp::create(b, loc, left, right);

@@ -1,0 +1,220 @@
+//===- Compile.cpp - from a model to an artifact --------------------------===//
+#include "Compiler.h"
+#include "IRDump.h"
+
+#include "terse/Pipeline/Recipe.h"
+
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/ThreadPool.h"
+
+using namespace mlir;
+using namespace terse;
+
+void Compiler::say(const llvm::Twine &what) {
+  if (!options.progress)
+    return;
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  llvm::errs() << llvm::formatv("[{0,6:F1} s] ", seconds) << what << '\n';
+}
+
+/// A textual pipeline on a module, whether or not it names its anchor.
+static llvm::StringRef stripAnchor(llvm::StringRef pipeline) {
+  pipeline = pipeline.trim();
+  if (pipeline.consume_front("builtin.module(") && pipeline.ends_with(")"))
+    return pipeline.drop_back();
+  return pipeline;
+}
+
+llvm::Error Compiler::runStage(Stage stage, ModuleOp target, const CPULevel *level) {
+  StageOptions stageOptions;
+  stageOptions.optimize = options.optimize;
+  stageOptions.keepCacheIO = options.keepCacheIO;
+  stageOptions.compress = recipePipeline;
+  if (level)
+    stageOptions.level = level->name.str();
+  say(level ? getStageName(stage) + " (" + level->name + ")" : llvm::Twine(getStageName(stage)));
+
+  std::vector<std::string> pipelines = {getStagePipeline(stage, stageOptions)};
+  for (auto &[at, passes] : options.extraPasses)
+    if (at == stage)
+      pipelines.push_back(passes);
+  for (llvm::StringRef pipeline : pipelines) {
+    pipeline = stripAnchor(pipeline);
+    if (pipeline.empty())
+      continue;
+    PassManager manager(&context, ModuleOp::getOperationName());
+    std::string message;
+    llvm::raw_string_ostream stream(message);
+    if (failed(parsePassPipeline(pipeline, manager, stream)))
+      return llvm::createStringError("malformed passes of the stage '" + getStageName(stage) + "': " +
+                                     llvm::StringRef(message).trim());
+    if (!options.dumpIRFolder.empty())
+      manager.addInstrumentation(makeIRDump(
+          options.dumpIRFolder, level ? (getStageName(stage) + "-" + level->name).str() : getStageName(stage).str(),
+          numDumps));
+    if (failed(manager.run(target)))
+      return llvm::createStringError("the stage '" + getStageName(stage) + "' failed");
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error Compiler::runSharedStages() {
+  for (Stage stage : {Stage::Normalize, Stage::Compress, Stage::Integerize, Stage::Layout}) {
+    if (stage <= done || stage > getLastStage())
+      continue;
+    if (stage == Stage::Normalize)
+      if (llvm::Error error = checkSpace())
+        return error;
+    if (llvm::Error error = runStage(stage, *module, nullptr))
+      return error;
+    // The recipe stays with the IR that it was used on.
+    if (stage == Stage::Compress)
+      (*module)->setAttr("terse.recipe", StringAttr::get(&context, recipeName));
+    done = stage;
+  }
+  return llvm::Error::success();
+}
+
+llvm::Expected<std::vector<const CPULevel *>> Compiler::selectLevels() const {
+  std::vector<const CPULevel *> levels;
+  // IR of one level's stages is for that level.
+  if (auto own = (*module)->getAttrOfType<StringAttr>("terse.level")) {
+    const CPULevel *level = findCPULevel(own.getValue());
+    if (!level)
+      return llvm::createStringError("unknown CPU level '" + own.getValue() + "' in the IR");
+    return std::vector<const CPULevel *>{level};
+  }
+  for (const CPULevel &level : getCPULevels())
+    if (options.levels.empty() || llvm::is_contained(options.levels, level.name))
+      levels.push_back(&level);
+  bool single = options.emit == EmitKind::LLVM || options.emit == EmitKind::MLIR ||
+                (options.stopAfter && isPerLevel(*options.stopAfter));
+  // Text shows one level, the best unless told otherwise.
+  if (single && levels.size() > 1)
+    levels.erase(levels.begin(), levels.end() - 1);
+  return levels;
+}
+
+llvm::Error Compiler::compileLevels(llvm::ArrayRef<const CPULevel *> levels) {
+  struct Job {
+    const CPULevel *level;
+    llvm::LLVMContext llvmContext;
+    std::unique_ptr<llvm::Module> llvmModule;
+    ObjectCode object;
+    std::string error;
+  };
+  std::vector<std::unique_ptr<Job>> jobs;
+  std::vector<ObjectCode> objects;
+  std::mutex mutex;
+  {
+    // LLVM's share of a level runs beside MLIR's of the next.
+    llvm::DefaultThreadPool pool(llvm::hardware_concurrency(options.threads));
+    auto runJob = [&](Job &job) {
+      auto finish = [&](llvm::Error error) {
+        std::lock_guard<std::mutex> lock(mutex);
+        job.error = llvm::toString(std::move(error));
+      };
+      if (llvm::Error error = optimizeLLVM(*job.llvmModule, *job.level))
+        return finish(std::move(error));
+      llvm::Expected<ObjectCode> object = emitObject(*job.llvmModule, *job.level);
+      if (!object)
+        return finish(object.takeError());
+      job.object = std::move(*object);
+      job.llvmModule.reset();
+    };
+    for (const CPULevel *level : levels) {
+      OwningOpRef<ModuleOp> copy = module->clone();
+      for (Stage stage : {Stage::Kernel, Stage::Target})
+        if (stage > done && stage <= getLastStage())
+          if (llvm::Error error = runStage(stage, *copy, level))
+            return error;
+      (*copy)->setAttr("terse.level", StringAttr::get(&context, level->name));
+      if (options.stopAfter && *options.stopAfter < Stage::Emit)
+        return writeIR(*copy, *options.stopAfter);
+      if (options.emit == EmitKind::MLIR)
+        return writeIR(*copy, Stage::Target);
+      if (llvm::Error error = runStage(Stage::Emit, *copy, level))
+        return error;
+      auto job = std::make_unique<Job>();
+      job->level = level;
+      std::string entry = getEntryName(level->name);
+      llvm::Expected<std::unique_ptr<llvm::Module>> translated =
+          translateToLLVM(*copy, *level, {entry, entry + "_arena"}, job->llvmContext);
+      if (!translated)
+        return translated.takeError();
+      job->llvmModule = std::move(*translated);
+      if (options.emit == EmitKind::LLVM) {
+        if (llvm::Error error = optimizeLLVM(*job->llvmModule, *level))
+          return error;
+        std::string text;
+        llvm::raw_string_ostream(text) << *job->llvmModule;
+        return writeText(text);
+      }
+      jobs.push_back(std::move(job));
+      pool.async([&runJob, job = jobs.back().get()] { runJob(*job); });
+    }
+    say("code generation");
+  }
+  for (std::unique_ptr<Job> &job : jobs) {
+    if (!job->error.empty())
+      return llvm::createStringError(job->error);
+    objects.push_back(std::move(job->object));
+  }
+  say("link");
+  return writeArtifact(levels, std::move(objects));
+}
+
+llvm::Error Compiler::run() {
+  for (const std::string &name : options.levels)
+    if (!findCPULevel(name)) {
+      llvm::SmallVector<llvm::StringRef> names;
+      for (const CPULevel &level : getCPULevels())
+        names.push_back(level.name);
+      return llvm::createStringError("unknown CPU level '" + name + "'" + suggestNearest(name, names) +
+                                     " (known: " + llvm::join(names, ", ") + ")");
+    }
+  if (options.passPipeline) {
+    recipeName = "passes:" + *options.passPipeline;
+    recipePipeline = *options.passPipeline;
+  } else {
+    llvm::Expected<Recipe> recipe = parseRecipe(options.recipe);
+    if (!recipe)
+      return recipe.takeError();
+    recipeName = recipe->name;
+    recipePipeline = recipe->pipeline;
+  }
+  if (llvm::Error error = checkPaths())
+    return error;
+  if (llvm::Error error = loadTokenizer())
+    return error;
+  if (llvm::Error error = loadInput())
+    return error;
+  if (options.stopAfter && *options.stopAfter < done)
+    return llvm::createStringError("expected --stop-after behind the stage '" + getStageName(done) +
+                                   "', which the input has passed; got " + getStageName(*options.stopAfter));
+  // Passes spliced in at the end of the import have their own run: there is no
+  // stage around them.
+  if (done == Stage::Import && llvm::any_of(options.extraPasses, [](auto &at) { return at.first == Stage::Import; }))
+    if (llvm::Error error = runStage(Stage::Import, *module, nullptr))
+      return error;
+  if (llvm::Error error = runSharedStages())
+    return error;
+  if (!isPerLevel(getLastStage()))
+    return writeIR(*module, getLastStage());
+  llvm::Expected<std::vector<const CPULevel *>> levels = selectLevels();
+  if (!levels)
+    return levels.takeError();
+  return compileLevels(*levels);
+}
+
+llvm::Error terse::compile(MLIRContext &context, const CompileOptions &options) {
+  Compiler compiler(context, options);
+  llvm::Error error = compiler.run();
+  if (options.report && !error)
+    context.getOrLoadDialect<TerseDialect>()->getReport().print(llvm::errs());
+  return error;
+}

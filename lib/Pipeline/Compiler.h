@@ -1,0 +1,62 @@
+//===- Compiler.h - one compile ---------------------------------*- C++ -*-===//
+#ifndef TERSE_LIB_PIPELINE_COMPILER_H
+#define TERSE_LIB_PIPELINE_COMPILER_H
+
+#include "terse/Pipeline/Compile.h"
+
+#include "Terse/TerseDialect.h"
+#include "terse/Target/Artifact.h"
+#include "terse/Target/CPULevel.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <chrono>
+
+namespace terse {
+
+/// One run of `compile`: what its steps share.
+class Compiler {
+public:
+  Compiler(mlir::MLIRContext &context, const CompileOptions &options) : context(context), options(options) {}
+  llvm::Error run();
+
+private:
+  // Input.cpp
+  llvm::Error checkPaths();
+  llvm::Error loadInput();
+  llvm::Error checkSpace();
+  llvm::Error loadTokenizer();
+
+  // Compile.cpp
+  llvm::Error runStage(Stage stage, mlir::ModuleOp target, const CPULevel *level);
+  llvm::Error runSharedStages();
+  llvm::Error compileLevels(llvm::ArrayRef<const CPULevel *> levels);
+
+  // Output.cpp
+  llvm::Error writeIR(mlir::ModuleOp target, Stage stage);
+  llvm::Error writeText(llvm::StringRef text);
+  llvm::Error writeLLVM(const CPULevel &level);
+  llvm::Error writeArtifact(llvm::ArrayRef<const CPULevel *> levels, std::vector<ObjectCode> objects);
+
+  llvm::Expected<std::vector<const CPULevel *>> selectLevels() const;
+  /// The last stage to run.
+  Stage getLastStage() const { return options.stopAfter.value_or(Stage::Emit); }
+  void say(const llvm::Twine &what);
+
+  mlir::MLIRContext &context;
+  const CompileOptions &options;
+  std::string recipeName, recipePipeline;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  /// The stage that the module has behind it.
+  Stage done = Stage::Import;
+  std::optional<TemporaryFolder> temporary;
+  std::string spillPath;
+  ArtifactContents contents;
+  unsigned numDumps = 0;
+  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+};
+
+} // namespace terse
+
+#endif // TERSE_LIB_PIPELINE_COMPILER_H

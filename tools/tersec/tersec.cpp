@@ -1,0 +1,229 @@
+//===- tersec.cpp - the compiler's driver ---------------------------------===//
+#include "terse/Pipeline/Compile.h"
+#include "terse/Pipeline/Recipe.h"
+#include "terse/Support/Plugins.h"
+#include "terse/Support/Registry.h"
+#include "terse/Target/TemporaryFolder.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/ThreadPool.h"
+
+#include <csignal>
+#include <pthread.h>
+#include <thread>
+#include <unistd.h>
+
+using namespace llvm;
+using namespace terse;
+
+static cl::OptionCategory category("tersec's options");
+
+static cl::opt<std::string> input(cl::Positional, cl::desc("MODEL"), cl::Required, cl::cat(category));
+static cl::opt<std::string> output("o", cl::desc("the file to write"), cl::value_desc("file"), cl::Required,
+                                   cl::cat(category));
+static cl::opt<std::string> recipe("recipe", cl::value_desc("NAME[:KEY=VALUE,...]"), cl::init("keep"),
+                                   cl::cat(category), cl::desc("how to compress: keep (as the file has it, the default), "
+                                                               "f32, f16, w8, w4, w3, w2"));
+static cl::opt<int> groupSize("group-size", cl::value_desc("n"), cl::init(-1), cl::cat(category),
+                              cl::desc("weights that share a scale, for the recipes w8 to w2; 0: a whole row"));
+static cl::opt<std::string> passPipeline("pass-pipeline", cl::value_desc("passes"), cl::cat(category),
+                                         cl::desc("passes that compress, instead of a recipe"));
+static cl::opt<EmitKind> emitKind("emit", cl::desc("what to write"), cl::init(EmitKind::SharedObject),
+                                  cl::cat(category),
+                                  cl::values(clEnumValN(EmitKind::SharedObject, "so", "an artifact (default)"),
+                                             clEnumValN(EmitKind::Executable, "exe", "a program: terse-run and artifact in one"),
+                                             clEnumValN(EmitKind::Object, "obj", "an object to link to a program"),
+                                             clEnumValN(EmitKind::LLVM, "llvm", "LLVM IR of one CPU level"),
+                                             clEnumValN(EmitKind::MLIR, "mlir", "the llvm dialect of one CPU level")));
+static cl::opt<bool> plain("O0", cl::desc("plain float code of every operation, the oracle of the rest"),
+                           cl::cat(category));
+static cl::list<std::string> levels("levels", cl::CommaSeparated, cl::value_desc("level,..."), cl::cat(category),
+                                    cl::desc("CPU levels to make code for: baseline, avx2, avx512vnni (default: all)"));
+static cl::alias levelAlias("cpu-level", cl::aliasopt(levels), cl::desc("the same"), cl::cat(category));
+static cl::opt<bool> keepCacheIO("keep-cache-io", cl::cat(category),
+                                 cl::desc("leave past and present keys and values as inputs and outputs"));
+static cl::opt<std::string> tokenizer("tokenizer", cl::value_desc("file"), cl::cat(category),
+                                      cl::desc("tokenizer to embed (SentencePiece or llama2.c), or 'bytes'"));
+static cl::opt<int64_t> contextLength("context", cl::value_desc("n"), cl::init(0), cl::cat(category),
+                                      cl::desc("positions that the runtime makes room for unless told otherwise"));
+static cl::opt<std::string> stopAfter("stop-after", cl::value_desc("stage"), cl::cat(category),
+                                      cl::desc("write the IR after this stage: import, normalize, compress, integerize, "
+                                               "layout, kernel, target"));
+static cl::opt<std::string> startFrom("start-from", cl::value_desc("stage"), cl::cat(category),
+                                      cl::desc("MODEL is the IR after this stage (as --stop-after wrote it): go on from it"));
+static cl::list<std::string> at("at", cl::value_desc("stage:passes"), cl::cat(category),
+                                cl::desc("run these passes too, at the stage's end (may be repeated)"));
+static cl::opt<std::string> dumpIR("dump-ir-dir", cl::value_desc("folder"), cl::cat(category),
+                                   cl::desc("write the IR after each pass to a numbered file"));
+static cl::opt<unsigned> threads("threads", cl::value_desc("n"), cl::init(0), cl::cat(category),
+                                 cl::desc("threads to compile with (default: one a processor)"));
+static cl::opt<bool> quiet("quiet", cl::desc("no progress and no warnings"), cl::cat(category));
+static cl::opt<bool> report("report", cl::desc("print what each pass did, on standard error"), cl::cat(category));
+// Taken out of argv before options are read; here for --help.
+static cl::list<std::string> passPlugins("load-pass-plugin", cl::value_desc("file"), cl::cat(category),
+                                         cl::desc("load passes from a shared object"));
+static cl::list<std::string> dialectPlugins("load-dialect-plugin", cl::value_desc("file"), cl::cat(category),
+                                            cl::desc("load a dialect from a shared object"));
+
+/// Ends the process on SIGINT, SIGTERM and SIGHUP with no file left. A thread waits
+/// for them: nothing much may be done in a handler.
+static void cleanUpOnSignals() {
+  static sigset_t signals;
+  sigemptyset(&signals);
+  for (int number : {SIGINT, SIGTERM, SIGHUP})
+    sigaddset(&signals, number);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::thread([] {
+    int number = 0;
+    while (sigwait(&signals, &number) != 0) {
+    }
+    TemporaryFolder::removeAll();
+    signal(number, SIG_DFL);
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, number);
+    pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
+    raise(number);
+  }).detach();
+}
+
+namespace {
+/// Prints diagnostics as a compiler does, and remembers whether one was an error.
+class DiagnosticPrinter {
+public:
+  explicit DiagnosticPrinter(mlir::MLIRContext &context)
+      : handler(&context, [this](mlir::Diagnostic &diagnostic) {
+          bool isError = diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error;
+          hadError |= isError;
+          if (!isError && quiet)
+            return;
+          print(diagnostic, isError ? "error: " : diagnostic.getSeverity() == mlir::DiagnosticSeverity::Warning
+                                                      ? "warning: "
+                                                      : "note: ");
+          for (mlir::Diagnostic &note : diagnostic.getNotes())
+            print(note, "note: ");
+        }) {}
+
+  bool hadError = false;
+
+private:
+  static void print(mlir::Diagnostic &diagnostic, StringRef severity) {
+    std::string text;
+    raw_string_ostream stream(text);
+    if (!isa<mlir::UnknownLoc>(diagnostic.getLocation()))
+      stream << diagnostic.getLocation() << ": ";
+    std::string location = text.substr(0, text.find("\n"));
+    // `loc("file":1:2): ` reads file:1:2.
+    StringRef shown = location;
+    if (shown.consume_front("loc(") && shown.consume_back("): "))
+      location = shown.str() + ": ";
+    std::string message = diagnostic.str();
+    // An operation that is printed whole may fill screens.
+    if (message.size() > 4000)
+      message = message.substr(0, 4000) + " ...";
+    errs() << location << severity << message << '\n';
+  }
+  mlir::ScopedDiagnosticHandler handler;
+};
+} // namespace
+
+static Error readStage(StringRef option, StringRef text, std::optional<Stage> &stage) {
+  stage = parseStage(text);
+  if (stage)
+    return Error::success();
+  return createStringError("unknown stage '" + text + "' in --" + option + suggestNearest(text, getStageNames()) +
+                           " (known: " + join(getStageNames(), ", ") + ")");
+}
+
+static Expected<CompileOptions> readOptions() {
+  CompileOptions options;
+  options.input = input;
+  options.output = output;
+  options.emit = emitKind;
+  options.recipe = recipe;
+  if (groupSize.getNumOccurrences())
+    options.recipe += (StringRef(recipe).contains(':') ? "," : ":") + ("group-size=" + std::to_string(groupSize));
+  if (passPipeline.getNumOccurrences()) {
+    if (recipe.getNumOccurrences() || groupSize.getNumOccurrences())
+      return createStringError("expected --recipe or --pass-pipeline; got both");
+    options.passPipeline = passPipeline;
+  }
+  options.optimize = !plain;
+  options.keepCacheIO = keepCacheIO;
+  options.levels = levels;
+  if (stopAfter.getNumOccurrences()) {
+    if (Error error = readStage("stop-after", stopAfter, options.stopAfter))
+      return error;
+    if (*options.stopAfter == Stage::Emit)
+      options.stopAfter.reset(); // all stages
+  }
+  if (startFrom.getNumOccurrences()) {
+    if (Error error = readStage("start-from", startFrom, options.startFrom))
+      return error;
+    if (*options.startFrom == Stage::Emit)
+      return createStringError("expected a stage before 'emit' in --start-from");
+  }
+  for (StringRef text : at) {
+    auto [name, passes] = text.split(':');
+    std::optional<Stage> stage;
+    if (passes.empty())
+      return createStringError("expected --at=STAGE:PASSES; got '" + text + "'");
+    if (Error error = readStage("at", name, stage))
+      return error;
+    options.extraPasses.emplace_back(*stage, passes.str());
+  }
+  options.dumpIRFolder = dumpIR;
+  options.tokenizer = tokenizer;
+  if (contextLength < 0)
+    return createStringError("expected a positive --context; got " + Twine(contextLength));
+  options.context = contextLength;
+  options.threads = threads;
+  options.progress = !quiet && isatty(STDERR_FILENO);
+  options.report = report;
+  return options;
+}
+
+static int fail(Error error, bool alreadySaid) {
+  std::string message = toString(std::move(error));
+  // Diagnostics have said it better.
+  if (!alreadySaid && !message.empty())
+    errs() << "tersec: error: " << message << '\n';
+  else if (!alreadySaid)
+    errs() << "tersec: error: the model could not be read\n";
+  return 1;
+}
+
+int main(int argc, char **argv) {
+  cleanUpOnSignals();
+  // A write beyond a limit fails like one to a full disk.
+  signal(SIGXFSZ, SIG_IGN);
+  mlir::DialectRegistry registry;
+  registerEverything(registry);
+  if (Error error = loadPlugins(argc, argv, registry))
+    return fail(std::move(error), /*alreadySaid=*/false);
+  cl::HideUnrelatedOptions(category);
+  cl::ParseCommandLineOptions(argc, argv,
+                              "compiles a model to a binary\n\n"
+                              "  MODEL is an ONNX file, a folder that holds model.onnx, or IR that --stop-after wrote.\n\n"
+                              "  tersec model.onnx -o model.so\n"
+                              "  tersec model.onnx --recipe=w4 --tokenizer=tokenizer.model -o model.so\n"
+                              "  tersec model.onnx --recipe=w4:group-size=64,exclude=down_proj --emit=exe -o model\n");
+  Expected<CompileOptions> options = readOptions();
+  if (!options)
+    return fail(options.takeError(), /*alreadySaid=*/false);
+
+  // Files are numbered in the order of passes only if these run one by one.
+  bool serial = threads == 1 || !options->dumpIRFolder.empty();
+  mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
+  std::optional<DefaultThreadPool> pool;
+  if (!serial) {
+    pool.emplace(hardware_concurrency(threads));
+    context.setThreadPool(*pool);
+  }
+  DiagnosticPrinter printer(context);
+  if (Error error = compile(context, *options))
+    return fail(std::move(error), printer.hadError);
+  return 0;
+}
