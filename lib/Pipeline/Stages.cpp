@@ -42,28 +42,42 @@ struct Pipeline {
 
 static std::string buildNormalize(const StageOptions &options) {
   Pipeline p;
-  p.add("terse-drop-dead-weights");
+  p.add("terse-drop-dead-weights,canonicalize,cse");
   if (!options.optimize)
     return p.text;
-  p.add("terse-algebra,canonicalize,cse");
   p.add("terse-recognize-norm,terse-recognize-activation,terse-fuse-linear-bias");
+  p.add("terse-recognize-rope,terse-recognize-attention");
   p.add("canonicalize,cse,terse-drop-dead-weights");
   return p.text;
 }
 
+static std::string buildIntegerize(const StageOptions &options) {
+  // -O0 keeps the float meaning of what a recipe did.
+  return options.optimize ? "terse-integerize,terse-merge-linears,canonicalize,cse" : "";
+}
+
 static std::string buildLayout(const StageOptions &options) {
   Pipeline p;
-  p.add("terse-record-interface");
-  p.add("terse-place-weights");
+  p.add("terse-record-interface,terse-place-weights");
+  return p.text;
+}
+
+static std::string buildKernel(const StageOptions &options) {
+  if (!options.optimize)
+    return "";
+  Pipeline p;
+  p.add("terse-lower-attention,terse-lower-norm");
+  p.add("canonicalize,cse");
   return p.text;
 }
 
 static std::string buildTarget(const StageOptions &options) {
   Pipeline p;
   p.add("terse-lower-to-linalg,canonicalize,cse");
-  p.add("terse-bufferize,terse-spmd,terse-plan-arena");
+  p.add(llvm::Twine("terse-bufferize{fuse=") + (options.optimize ? "true" : "false") + "}");
+  p.add("terse-spmd,terse-plan-arena");
   p.add("terse-emit-entry{level=" + options.level + "}");
-  p.add("terse-lower-to-llvm,canonicalize,cse");
+  p.add("terse-lower-to-llvm{level=" + options.level + "},canonicalize,cse");
   return p.text;
 }
 
@@ -73,13 +87,15 @@ std::string terse::getStagePipeline(Stage stage, const StageOptions &options) {
     return buildNormalize(options);
   case Stage::Compress:
     return options.compress;
+  case Stage::Integerize:
+    return buildIntegerize(options);
   case Stage::Layout:
     return buildLayout(options);
+  case Stage::Kernel:
+    return buildKernel(options);
   case Stage::Target:
     return buildTarget(options);
   case Stage::Import:
-  case Stage::Integerize:
-  case Stage::Kernel:
   case Stage::Emit:
     return "";
   }

@@ -145,7 +145,8 @@ public:
                     ? "warning: "
                     : "note: ");
           for (mlir::Diagnostic &note : diagnostic.getNotes())
-            print(note, "note: ");
+            if (!StringRef(note.str()).starts_with("see current operation"))
+              print(note, "note: ");
         }) {}
 
   bool hadError = false;
@@ -163,8 +164,8 @@ private:
       location = shown.str() + ": ";
     std::string message = diagnostic.str();
     // An operation that is printed whole may fill screens.
-    if (message.size() > 4000)
-      message = message.substr(0, 4000) + " ...";
+    if (message.size() > 1000)
+      message = message.substr(0, 1000) + " ...";
     errs() << location << severity << message << '\n';
   }
   mlir::ScopedDiagnosticHandler handler;
@@ -248,6 +249,8 @@ int main(int argc, char **argv) {
   cleanUpOnSignals();
   // A write beyond a limit fails like one to a full disk.
   signal(SIGXFSZ, SIG_IGN);
+  // A reader that goes away (| head) must not keep files from being removed.
+  signal(SIGPIPE, SIG_IGN);
   mlir::DialectRegistry registry;
   registerEverything(registry);
   if (Error error = loadPlugins(argc, argv, registry))
@@ -284,7 +287,10 @@ int main(int argc, char **argv) {
     context.setThreadPool(*pool);
   }
   DiagnosticPrinter printer(context, flags.quiet);
+  int status = 0;
   if (Error error = compile(context, *options))
-    return fail(std::move(error), printer.hadError);
-  return 0;
+    status = fail(std::move(error), printer.hadError);
+  errs().clear_error();
+  outs().clear_error();
+  return status;
 }

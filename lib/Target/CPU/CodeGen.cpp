@@ -1,6 +1,7 @@
 //===- CodeGen.cpp - llvm dialect to machine code -------------------------===//
 #include "terse/Target/CodeGen.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/GlobalVariable.h"
@@ -62,6 +63,16 @@ static void setFunctionAttributes(llvm::Module &module, const CPULevel &level) {
 llvm::Expected<std::unique_ptr<llvm::Module>> terse::translateToLLVM(mlir::ModuleOp module, const CPULevel &level,
                                                                      llvm::ArrayRef<std::string> exported,
                                                                      llvm::LLVMContext &context) {
+  // They have said what they had to; LLVM IR has no such attributes.
+  module.walk([](mlir::LLVM::LLVMFuncOp function) {
+    for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i) {
+      mlir::NamedAttrList attrs(function.getArgAttrDict(i));
+      for (mlir::NamedAttribute attr : mlir::function_interface_impl::getArgAttrs(function, i))
+        if (attr.getName().getValue().starts_with("terse."))
+          attrs.erase(attr.getName());
+      function.setArgAttrs(i, attrs.getDictionary(function.getContext()));
+    }
+  });
   // The name must not depend on paths: it could reach the artifact.
   std::unique_ptr<llvm::Module> result = mlir::translateModuleToLLVMIR(module, context, level.name);
   if (!result)
