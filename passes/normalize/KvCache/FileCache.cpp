@@ -1,0 +1,170 @@
+//===- FileCache.cpp - past inputs and present outputs become state -------===//
+#include "KvCache.h"
+
+#include "terse/Analysis/Access.h"
+#include "terse/Analysis/DimExpression.h"
+
+using namespace mlir;
+using namespace terse;
+
+namespace {
+/// present = concat(past, rows) along the tokens, returned.
+struct Pair {
+  unsigned argument;
+  unsigned result;
+  tensor::ConcatOp present;
+};
+} // namespace
+
+static std::optional<Pair> findPair(func::FuncOp function, BlockArgument argument) {
+  auto type = dyn_cast<RankedTensorType>(argument.getType());
+  if (!type || type.getRank() != 4 || !isa<FloatType>(type.getElementType()) || !type.isDynamicDim(2) ||
+      type.isDynamicDim(1) || type.isDynamicDim(3))
+    return std::nullopt;
+  tensor::ConcatOp present;
+  for (Operation *user : argument.getUsers()) {
+    if (isa<tensor::DimOp>(user))
+      continue;
+    auto concat = dyn_cast<tensor::ConcatOp>(user);
+    if (!concat || present || concat.getDim() != 2 || concat.getInputs().size() != 2 ||
+        concat.getInputs()[0] != argument || concat.getInputs()[1] == argument)
+      return std::nullopt;
+    present = concat;
+  }
+  if (!present)
+    return std::nullopt;
+  Operation *terminator = function.getBody().front().getTerminator();
+  for (OpOperand &operand : terminator->getOpOperands())
+    if (operand.get() == present.getResult())
+      return Pair{argument.getArgNumber(), operand.getOperandNumber(), present};
+  return std::nullopt;
+}
+
+/// Replaces a symbol in the dimensions of all arguments and results.
+static void renameSymbol(func::FuncOp function, StringRef from, StringRef to) {
+  Builder builder(function.getContext());
+  auto renamed = [&](ArrayAttr dims) -> ArrayAttr {
+    SmallVector<Attribute> result;
+    for (Attribute dim : dims) {
+      auto text = dyn_cast<StringAttr>(dim);
+      result.push_back(text ? builder.getStringAttr(renameDimSymbols(
+                                  text.getValue(), [&](StringRef word) { return (word == from ? to : word).str(); }))
+                            : dim);
+    }
+    return builder.getArrayAttr(result);
+  };
+  for (unsigned i = 0; i < function.getNumArguments(); ++i)
+    if (auto dims = function.getArgAttrOfType<ArrayAttr>(i, TerseDialect::kDimsAttr))
+      function.setArgAttr(i, TerseDialect::kDimsAttr, renamed(dims));
+  for (unsigned i = 0; i < function.getNumResults(); ++i)
+    if (auto dims = function.getResultAttrOfType<ArrayAttr>(i, TerseDialect::kDimsAttr))
+      function.setResultAttr(i, TerseDialect::kDimsAttr, renamed(dims));
+}
+
+/// The value of `dim` of the state argument is that of another input of the same
+/// expression, else stays.
+static Value findSameDim(OpBuilder &builder, func::FuncOp function, StringRef expression) {
+  for (BlockArgument argument : function.getArguments()) {
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!type || function.getArgAttr(argument.getArgNumber(), TerseDialect::kStateAttr))
+      continue;
+    for (int64_t i = 0; i < type.getRank(); ++i)
+      if (type.isDynamicDim(i) && getArgDim(function, argument.getArgNumber(), i) == expression)
+        return tensor::DimOp::create(builder, function.getLoc(), argument, i);
+  }
+  return {};
+}
+
+/// Replaces `tensor.dim` of a cache by what it was of the concatenated tensors.
+static void replaceDims(Value tensor, llvm::function_ref<Value(int64_t)> replacement) {
+  for (Operation *user : llvm::make_early_inc_range(tensor.getUsers()))
+    if (auto dim = dyn_cast<tensor::DimOp>(user))
+      if (std::optional<int64_t> axis = dim.getConstantIndex())
+        if (Value value = replacement(*axis)) {
+          dim.getResult().replaceAllUsesWith(value);
+          dim.erase();
+        }
+}
+
+static void convertPair(func::FuncOp function, Pair pair, Value past, Value batch) {
+  BlockArgument cache = function.getArgument(pair.argument);
+  tensor::ConcatOp present = pair.present;
+  OpBuilder builder(present);
+  Location loc = present.getLoc();
+  Value rows = present.getInputs()[1];
+  Value update = buildRows(builder, function, rows);
+  Value newTokens = asValue(builder, loc, buildDim(builder, loc, rows, 2));
+  Value length = arith::AddIOp::create(builder, loc, past, newTokens);
+  auto updated = CacheUpdateOp::create(builder, loc, cache.getType(), cache, update, past);
+  replaceDims(cache, [&](int64_t axis) { return axis == 2 ? past : axis == 0 ? batch : Value(); });
+  replaceDims(present.getResult(), [&](int64_t axis) { return axis == 2 ? length : Value(); });
+  // Attention reads up to its length; whatever else reads the tensor gets
+  // its rows cut out.
+  Value whole;
+  for (OpOperand &use : llvm::make_early_inc_range(present.getResult().getUses())) {
+    if (isa<func::ReturnOp>(use.getOwner()) || isa<AttentionOp>(use.getOwner())) {
+      use.set(updated);
+      continue;
+    }
+    if (!whole) {
+      SmallVector<OpFoldResult> sizes = buildShape(builder, loc, rows);
+      sizes[2] = length;
+      SmallVector<OpFoldResult> offsets(4, builder.getIndexAttr(0)), strides(4, builder.getIndexAttr(1));
+      whole = tensor::ExtractSliceOp::create(builder, loc, cast<RankedTensorType>(present.getType()), updated, offsets,
+                                             sizes, strides);
+    }
+    use.set(whole);
+  }
+  present.erase();
+}
+
+FailureOr<int64_t> terse::convertFileCache(func::FuncOp function, std::string &reason) {
+  SmallVector<Pair> pairs;
+  std::string symbol;
+  for (BlockArgument argument : function.getArguments()) {
+    std::optional<Pair> pair = findPair(function, argument);
+    if (!pair)
+      continue;
+    std::string dim = getArgDim(function, pair->argument, 2);
+    if (!symbol.empty() && dim != symbol) {
+      reason = "past keys and values have different numbers of rows: " + symbol + " and " + dim;
+      return failure();
+    }
+    symbol = dim;
+    pairs.push_back(*pair);
+  }
+  if (pairs.empty())
+    return 0;
+  std::set<std::string> symbols = getDimSymbols(function);
+  if (!symbols.count(symbol) || (symbol != kPast && symbols.count(kPast.str())) || symbols.count(kCapacity.str())) {
+    reason = "the number of past rows is " + symbol + ", no symbol of its own";
+    return failure();
+  }
+  renameSymbol(function, symbol, kPast);
+
+  Value past = addPastArgument(function);
+  for (Pair &pair : pairs) {
+    ++pair.argument;
+    auto name = function.getArgAttrOfType<StringAttr>(pair.argument, TerseDialect::kNameAttr);
+    std::string batch = getArgDim(function, pair.argument, 0);
+    std::string fallback = "state." + std::to_string(pair.argument);
+    markState(function, pair.argument, pair.result, name ? name.getValue() : StringRef(fallback), batch);
+  }
+  OpBuilder builder = OpBuilder::atBlockBegin(&function.getBody().front());
+  Value batch = findSameDim(builder, function, getArgDim(function, pairs.front().argument, 0));
+  // Other inputs may be as long as the past too.
+  for (BlockArgument argument : function.getArguments())
+    if (auto type = dyn_cast<RankedTensorType>(argument.getType()))
+      if (!function.getArgAttr(argument.getArgNumber(), TerseDialect::kStateAttr))
+        replaceDims(argument, [&](int64_t axis) {
+          return type.isDynamicDim(axis) && getArgDim(function, argument.getArgNumber(), axis) == kPast ? past : Value();
+        });
+  for (const Pair &pair : pairs)
+    convertPair(function, pair, past, batch);
+
+  // The result types are those of the states now.
+  Operation *terminator = function.getBody().front().getTerminator();
+  function.setFunctionType(FunctionType::get(function.getContext(), function.getArgumentTypes(),
+                                             terminator->getOperandTypes()));
+  return int64_t(pairs.size());
+}
