@@ -121,9 +121,12 @@ std::string terse::getArgDim(func::FuncOp function, unsigned arg, int64_t dim) {
 
 std::set<std::string> terse::getDimSymbols(func::FuncOp function) {
   std::set<std::string> symbols;
-  for (BlockArgument arg : function.getArguments())
+  for (BlockArgument arg : function.getArguments()) {
+    if (auto name = function.getArgAttrOfType<StringAttr>(arg.getArgNumber(), TerseDialect::kSymbolAttr))
+      symbols.insert(name.str());
     if (auto type = dyn_cast<RankedTensorType>(arg.getType()))
       for (int64_t i = 0; i < type.getRank(); ++i)
         collectDimSymbols(getArgDim(function, arg.getArgNumber(), i), symbols);
+  }
   return symbols;
 }

@@ -27,7 +27,8 @@ std::string renameDimSymbols(llvm::StringRef expression, llvm::function_ref<std:
 /// where static, a name of its own ("arg2.dim1") where the argument has no such attribute.
 std::string getArgDim(mlir::func::FuncOp function, unsigned arg, int64_t dim);
 
-/// All symbols in the dimensions of the arguments of a function.
+/// All symbols in the dimensions of the arguments of a function, and those that its
+/// index arguments hold.
 std::set<std::string> getDimSymbols(mlir::func::FuncOp function);
 
 } // namespace terse
