@@ -1,0 +1,276 @@
+//===- SinkSlices.cpp - slices before what they cut -----------------------===//
+#include "SinkSlices.h"
+
+#include "Terse/TerseDialect.h"
+#include "terse/Analysis/Access.h"
+
+#include "mlir/Dialect/Tensor/Utils/Utils.h"
+
+using namespace mlir;
+using namespace terse;
+
+using tensor::ExtractSliceOp;
+
+/// A slice without dropped dimensions, whose source is used by slices alone: then all
+/// of the source's users compute less when they are moved.
+static Operation *getSlicedOp(ExtractSliceOp slice) {
+  Operation *op = slice.getSource().getDefiningOp();
+  if (!op || op->getNumResults() != 1 || slice.getDroppedDims().any())
+    return nullptr;
+  bool onlySlices = llvm::all_of(op->getUsers(), [](Operation *user) { return isa<ExtractSliceOp, tensor::DimOp>(user); });
+  return onlySlices ? op : nullptr;
+}
+
+/// The slice of `value` where dimension i of it is dimension `dims[i]` of the sliced
+/// tensor, -1 for all of it.
+static Value cut(OpBuilder &builder, ExtractSliceOp slice, Value value, ArrayRef<int64_t> dims) {
+  auto type = cast<RankedTensorType>(value.getType());
+  SmallVector<OpFoldResult> offsets, sizes, strides;
+  for (auto [i, dim] : llvm::enumerate(dims)) {
+    offsets.push_back(dim < 0 ? OpFoldResult(builder.getIndexAttr(0)) : slice.getMixedOffsets()[dim]);
+    sizes.push_back(dim < 0 ? buildDim(builder, slice.getLoc(), value, i) : slice.getMixedSizes()[dim]);
+    strides.push_back(dim < 0 ? OpFoldResult(builder.getIndexAttr(1)) : slice.getMixedStrides()[dim]);
+  }
+  return ExtractSliceOp::create(builder, slice.getLoc(), ExtractSliceOp::inferResultType(type, sizes), value, offsets,
+                                sizes, strides);
+}
+
+static SmallVector<int64_t> identity(int64_t rank) { return llvm::to_vector(llvm::seq<int64_t>(0, rank)); }
+
+/// A dimension is read from its start to its end.
+static bool isWhole(ExtractSliceOp slice, int64_t dim) {
+  if (!isConstantIntValue(slice.getMixedOffsets()[dim], 0) || !isConstantIntValue(slice.getMixedStrides()[dim], 1))
+    return false;
+  OpFoldResult size = slice.getMixedSizes()[dim];
+  auto source = slice.getSourceType();
+  if (!source.isDynamicDim(dim))
+    return isConstantIntValue(size, source.getDimSize(dim));
+  OpBuilder builder(slice);
+  Operation *op = slice.getSource().getDefiningOp();
+  if (auto destination = dyn_cast_or_null<DestinationStyleOpInterface>(op))
+    if (auto empty = destination.getDpsInits()[0].getDefiningOp<tensor::EmptyOp>())
+      return empty.getMixedSizes()[dim] == size;
+  return false;
+}
+
+static LogicalResult replaceSlice(PatternRewriter &rewriter, ExtractSliceOp slice, Value value) {
+  if (value.getType() != slice.getType())
+    value = tensor::CastOp::create(rewriter, slice.getLoc(), slice.getType(), value);
+  rewriter.replaceOp(slice, value);
+  return success();
+}
+
+namespace {
+
+/// slice(op(a, b)) -> op(slice(a), slice(b)).
+struct SinkThroughElementwise : OpRewritePattern<ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ExtractSliceOp slice, PatternRewriter &rewriter) const override {
+    Operation *op = getSlicedOp(slice);
+    if (!op || !isScalarOp(op))
+      return failure();
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands())
+      operands.push_back(isa<RankedTensorType>(operand.getType())
+                             ? cut(rewriter, slice, operand, identity(slice.getSourceType().getRank()))
+                             : operand);
+    Operation *copy = rewriter.clone(*op);
+    copy->setOperands(operands);
+    auto type = cast<RankedTensorType>(copy->getResult(0).getType());
+    auto shape = llvm::find_if(operands, [](Value v) { return isa<RankedTensorType>(v.getType()); });
+    copy->getResult(0).setType(cast<RankedTensorType>((*shape).getType()).clone(type.getElementType()));
+    return replaceSlice(rewriter, slice, copy->getResult(0));
+  }
+};
+
+/// slice(splat x) -> splat x.
+struct SinkThroughSplat : OpRewritePattern<ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ExtractSliceOp slice, PatternRewriter &rewriter) const override {
+    auto splat = slice.getSource().getDefiningOp<tensor::SplatOp>();
+    if (!splat)
+      return failure();
+    SmallVector<Value> sizes;
+    for (auto [i, size] : llvm::enumerate(slice.getMixedSizes()))
+      if (auto value = dyn_cast<Value>(size); value && !slice.getDroppedDims().test(i))
+        sizes.push_back(value);
+    if (int64_t(sizes.size()) != slice.getType().getNumDynamicDims())
+      return failure();
+    rewriter.replaceOpWithNewOp<tensor::SplatOp>(slice, slice.getType(), splat.getInput(), sizes);
+    return success();
+  }
+};
+
+/// A slice of one piece of a concatenation, or of all pieces alike.
+struct SinkThroughConcat : OpRewritePattern<ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ExtractSliceOp slice, PatternRewriter &rewriter) const override {
+    auto concat = slice.getSource().getDefiningOp<tensor::ConcatOp>();
+    if (!concat)
+      return failure();
+    int64_t axis = int64_t(concat.getDim()), rank = slice.getSourceType().getRank();
+    std::optional<int64_t> offset = getConstantIntValue(slice.getMixedOffsets()[axis]),
+                           size = getConstantIntValue(slice.getMixedSizes()[axis]),
+                           stride = getConstantIntValue(slice.getMixedStrides()[axis]);
+    int64_t start = 0;
+    if (offset && size && stride)
+      for (Value input : concat.getInputs()) {
+        int64_t length = cast<RankedTensorType>(input.getType()).getDimSize(axis);
+        if (ShapedType::isDynamic(length))
+          break;
+        if (*offset >= start && *offset + (*size - 1) * *stride < start + length) {
+          SmallVector<OpFoldResult> offsets = slice.getMixedOffsets();
+          offsets[axis] = rewriter.getIndexAttr(*offset - start);
+          rewriter.replaceOpWithNewOp<ExtractSliceOp>(slice, slice.getType(), input, offsets, slice.getMixedSizes(),
+                                                      slice.getMixedStrides());
+          return success();
+        }
+        start += length;
+      }
+    if (getSlicedOp(slice) != concat.getOperation() || !isWhole(slice, axis))
+      return failure();
+    SmallVector<Value> pieces;
+    SmallVector<int64_t> dims = identity(rank);
+    dims[axis] = -1;
+    for (Value input : concat.getInputs())
+      pieces.push_back(cut(rewriter, slice, input, dims));
+    return replaceSlice(rewriter, slice, tensor::ConcatOp::create(rewriter, slice.getLoc(), axis, pieces));
+  }
+};
+
+/// slice(generic(a, b)) -> generic(slice(a), slice(b)), where `linalg.index` counts from the
+/// slice's offset; broadcasts, transposes and fills likewise.
+struct SinkThroughLinalg : OpRewritePattern<ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ExtractSliceOp slice, PatternRewriter &rewriter) const override {
+    auto op = dyn_cast_or_null<linalg::LinalgOp>(getSlicedOp(slice));
+    if (!op || op.getNumDpsInits() != 1 || !op.getDpsInits()[0].getDefiningOp<tensor::EmptyOp>())
+      return failure();
+    AffineMap outMap = op.getMatchingIndexingMap(op.getDpsInitOperand(0));
+    bool parallel = llvm::all_of(op.getIteratorTypesArray(),
+                                 [](utils::IteratorType type) { return type == utils::IteratorType::parallel; });
+    if (!parallel || !outMap.isPermutation())
+      return failure();
+    auto maps = op.getIndexingMapsArray();
+    if (!llvm::all_of(maps, [](AffineMap map) { return map.isProjectedPermutation(); }))
+      return failure();
+    // Sizes of a dynamic source that are the slice's own mean that nothing is cut.
+    SmallVector<int64_t> dimOfLoop(op.getNumLoops());
+    for (auto [i, expr] : llvm::enumerate(outMap.getResults()))
+      dimOfLoop[cast<AffineDimExpr>(expr).getPosition()] = i;
+    SmallVector<Value> operands;
+    for (OpOperand *input : op.getDpsInputOperands()) {
+      if (!isa<RankedTensorType>(input->get().getType())) {
+        operands.push_back(input->get());
+        continue;
+      }
+      SmallVector<int64_t> dims;
+      for (AffineExpr expr : op.getMatchingIndexingMap(input).getResults())
+        dims.push_back(dimOfLoop[cast<AffineDimExpr>(expr).getPosition()]);
+      operands.push_back(cut(rewriter, slice, input->get(), dims));
+    }
+    Type elementType = slice.getType().getElementType();
+    Value empty = tensor::EmptyOp::create(rewriter, slice.getLoc(), slice.getMixedSizes(), elementType);
+    operands.push_back(empty);
+    Operation *copy = rewriter.clone(*op);
+    copy->setOperands(operands);
+    copy->getResult(0).setType(empty.getType());
+    SmallVector<linalg::IndexOp> indices;
+    copy->walk([&](linalg::IndexOp index) { indices.push_back(index); });
+    for (linalg::IndexOp index : indices) {
+      int64_t dim = dimOfLoop[index.getDim()];
+      rewriter.setInsertionPointAfter(index);
+      OpFoldResult offset = slice.getMixedOffsets()[dim], stride = slice.getMixedStrides()[dim];
+      Value position = index;
+      SmallPtrSet<Operation *, 2> own;
+      auto apply = [&](Operation *arithmetic) {
+        own.insert(arithmetic);
+        position = arithmetic->getResult(0);
+      };
+      if (!isConstantIntValue(stride, 1))
+        apply(arith::MulIOp::create(rewriter, index.getLoc(), position, asValue(rewriter, index.getLoc(), stride)));
+      if (!isConstantIntValue(offset, 0))
+        apply(arith::AddIOp::create(rewriter, index.getLoc(), position, asValue(rewriter, index.getLoc(), offset)));
+      if (position != index)
+        index.getResult().replaceAllUsesExcept(position, own);
+    }
+    return replaceSlice(rewriter, slice, copy->getResult(0));
+  }
+};
+
+/// A slice of gathered rows gathers fewer; of an outer product, multiplies fewer.
+struct SinkThroughTerse : OpRewritePattern<ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ExtractSliceOp slice, PatternRewriter &rewriter) const override {
+    Operation *op = getSlicedOp(slice);
+    int64_t rank = slice.getSourceType().getRank();
+    if (auto embedding = dyn_cast_or_null<EmbeddingOp>(op)) {
+      if (!isWhole(slice, rank - 1))
+        return failure();
+      Value ids = cut(rewriter, slice, embedding.getIds(), identity(rank - 1));
+      return replaceSlice(rewriter, slice,
+                          EmbeddingOp::create(rewriter, op->getLoc(), slice.getType(), ids, embedding.getTable(),
+                                              embedding.getNameAttr()));
+    }
+    if (auto matmul = dyn_cast_or_null<MatmulOp>(op)) {
+      SmallVector<int64_t> left = identity(rank), right = identity(rank);
+      left[rank - 1] = -1;
+      right[rank - 2] = -1;
+      Value lhs = cut(rewriter, slice, matmul.getLhs(), left), rhs = cut(rewriter, slice, matmul.getRhs(), right);
+      return replaceSlice(rewriter, slice, MatmulOp::create(rewriter, op->getLoc(), slice.getType(), lhs, rhs));
+    }
+    return failure();
+  }
+};
+
+/// slice(reshape(x)) -> reshape(slice(x)), where the dimensions that are merged or split are read whole, or have
+/// only one beside sizes of 1.
+struct SinkThroughReshape : OpRewritePattern<ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ExtractSliceOp slice, PatternRewriter &rewriter) const override {
+    Operation *op = getSlicedOp(slice);
+    auto expand = dyn_cast_or_null<tensor::ExpandShapeOp>(op);
+    auto collapse = dyn_cast_or_null<tensor::CollapseShapeOp>(op);
+    if (!expand && !collapse)
+      return failure();
+    Value source = op->getOperand(0);
+    auto wideType = expand ? expand.getResultType() : collapse.getSrcType();
+    SmallVector<ReassociationIndices> groups =
+        expand ? expand.getReassociationIndices() : collapse.getReassociationIndices();
+    SmallVector<int64_t> dims(expand ? groups.size() : wideType.getRank(), -1);
+    for (auto [i, group] : llvm::enumerate(groups)) {
+      bool cuts = expand ? llvm::any_of(group, [&](int64_t dim) {
+        return wideType.getDimSize(dim) != 1 && !isWhole(slice, dim);
+      })
+                         : !isWhole(slice, i);
+      if (!cuts)
+        continue;
+      std::optional<int64_t> kept;
+      for (int64_t dim : group) {
+        if (wideType.getDimSize(dim) == 1)
+          continue;
+        if (kept)
+          return failure();
+        kept = dim;
+      }
+      if (!kept)
+        return failure();
+      dims[expand ? i : *kept] = expand ? *kept : int64_t(i);
+    }
+    if (llvm::all_of(dims, [](int64_t dim) { return dim < 0; }))
+      return failure();
+    Value smaller = cut(rewriter, slice, source, dims);
+    if (expand)
+      return replaceSlice(rewriter, slice,
+                          tensor::ExpandShapeOp::create(rewriter, op->getLoc(), slice.getType(), smaller, groups,
+                                                        slice.getMixedSizes()));
+    return replaceSlice(rewriter, slice, tensor::CollapseShapeOp::create(rewriter, op->getLoc(), smaller, groups));
+  }
+};
+
+} // namespace
+
+void terse::populateSinkSlicePatterns(RewritePatternSet &patterns) {
+  patterns.add<SinkThroughElementwise, SinkThroughSplat, SinkThroughConcat, SinkThroughLinalg, SinkThroughTerse,
+               SinkThroughReshape>(patterns.getContext());
+}
