@@ -222,6 +222,22 @@ def half():
     assert same.all(), ("truncf f16", values[~same][:5], got[~same][:5], want[~same][:5])
     global checks
     checks += 2
+    # With instructions for conversions: rounded once each.
+    x, y = f32(4, 9).astype(np.float16), f32(4, 9).astype(np.float16)
+    for level, march in (("baseline", "x86-64"), ("avx2", "x86-64-v3"), ("avx512vnni", "x86-64-v4")):
+        compiled = Compiled("""func.func @forward(%x: tensor<?x9xf16>, %y: tensor<?x9xf16>) -> tensor<?x9xf16> {
+          %s = arith.addf %x, %y : tensor<?x9xf16>
+          %e = math.sqrt %s : tensor<?x9xf16>
+          %r = arith.mulf %e, %s : tensor<?x9xf16>
+          return %r : tensor<?x9xf16> }""", level=level, march=march)
+        if level == "baseline" or level[:6] in open("/proc/cpuinfo").read():
+            with np.errstate(invalid="ignore"):
+                total = (x.astype(np.float32) + y).astype(np.float16)
+                want = np.sqrt(total.astype(np.float32)).astype(np.float16) * total.astype(np.float32)
+            got = compiled(x, y, outputs=[x.shape])
+            same = np.isclose(got, want, 1e-3, 1e-6) | (np.isnan(got) & np.isnan(want))
+            assert same.all(), (level, got, want)
+            checks += 1
 
 
 groups = [linear, matmul, rowwise, embedding, rope, attention, cache_update, quantize, half]

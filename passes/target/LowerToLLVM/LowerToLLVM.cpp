@@ -59,6 +59,13 @@ struct LowerToLLVM : terse::impl::LowerToLLVMBase<LowerToLLVM> {
         })))
       return signalPassFailure();
 
+    // Emulation marks its conversions; the llvm dialect's have no such flags, and
+    // upstream passes the attribute on as it is.
+    module.walk([](Operation *op) {
+      if (isa<arith::ExtFOp, arith::TruncFOp>(op))
+        op->removeAttr("fastmath");
+    });
+
     RewritePatternSet patterns(&getContext());
     populateMathPolynomialApproximationPatterns(patterns, isApproximated);
     math::populateExpansionPatterns(patterns, {"round", "sinh", "cosh", "asinh", "acosh", "atanh"});

@@ -43,7 +43,7 @@ func.func @functions(%x: f32) -> (f32, f32) {
 // CHECK: llvm.fadd %{{.*}}, %{{.*}} : f32
 // CHECK-NOT: llvm.fptrunc
 // AVX2-LABEL: llvm.func @half
-// AVX2-COUNT-2: llvm.fpext
+// AVX2-COUNT-2: llvm.fpext %{{.*}} : f16 to f32
 // AVX2: llvm.fadd %{{.*}}, %{{.*}} : f32
 // AVX2: llvm.fptrunc
 func.func @half(%x: f16, %y: f16) -> f16 {
