@@ -13,8 +13,8 @@ struct AttentionParts {
   int64_t heads = 0;
   std::optional<double> scale; // 1 / sqrt(D) if absent
   bool causal = false;
-  int64_t window = 0;  // 0: none
-  double softcap = 0;  // 0: none
+  int64_t window = 0; // keys read, the query's own included; 0 or less: all
+  double softcap = 0; // 0: none
 };
 Tensor *attention(Importer &im, const AttentionParts &parts);
 

@@ -151,9 +151,9 @@ TERSE_ONNX_OP("com.microsoft", GroupQueryAttention, 1, 1, 14) {
   parts.softcap = n.real("softcap", 0);
   if (double scale = n.real("scale", 0); scale != 0)
     parts.scale = scale;
-  // ONNX Runtime counts the tokens before a query's own.
-  if (int64_t window = n.integer("local_window_size", -1); window >= 0)
-    parts.window = window + 1;
+  parts.window = n.integer("local_window_size", -1);
+  if (parts.window == 0 || parts.window < -1)
+    return im.error("expected a local_window_size of 1 or more, or -1; got " + Twine(parts.window)), failure();
   parts.padding = im.shared({lengths}, {sequence, past}, [&] {
     return im.generate(onnx::TensorProto::BOOL, {query->dims[0], keys}, [&](OpBuilder &b, ValueRange at) -> Value {
       Value zero = arith::ConstantIndexOp::create(b, im.loc, 0);
