@@ -46,8 +46,10 @@ static std::string buildNormalize(const StageOptions &options) {
   if (!options.optimize)
     return p.text;
   p.add("terse-recognize-norm,terse-recognize-activation,terse-fuse-linear-bias");
-  p.add("terse-recognize-rope,terse-recognize-attention");
-  p.add("canonicalize,cse,terse-drop-dead-weights");
+  p.add("terse-recognize-rope,terse-recognize-attention,canonicalize,cse");
+  if (!options.keepCacheIO)
+    p.add("terse-kv-cache,canonicalize,cse");
+  p.add("terse-simplify-movement,canonicalize,cse,terse-drop-dead-weights");
   return p.text;
 }
 

@@ -6,6 +6,7 @@
 #include "terse/Target/TemporaryFolder.h"
 
 #include "mlir/IR/Diagnostics.h"
+#include "llvm/Config/llvm-config.h"
 #include "llvm/Support/CommandLine.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/ThreadPool.h"
@@ -264,6 +265,7 @@ int main(int argc, char **argv) {
     option->removeArgument();
   Flags flags;
   cl::HideUnrelatedOptions(flags.category);
+  cl::SetVersionPrinter([](raw_ostream &os) { os << "tersec " TERSE_VERSION " (LLVM " LLVM_VERSION_STRING ")\n"; });
   cl::ParseCommandLineOptions(
       argc, argv,
       "compiles a model to a binary\n\n"
