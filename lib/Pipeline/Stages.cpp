@@ -46,7 +46,9 @@ static std::string buildNormalize(const StageOptions &options) {
   if (!options.optimize)
     return p.text;
   p.add("terse-recognize-norm,terse-recognize-activation,terse-fuse-linear-bias");
-  p.add("terse-recognize-rope,terse-recognize-attention,canonicalize,cse");
+  // Recognised one after the other, each in the clean form that the one before leaves.
+  p.add("terse-recognize-rope,canonicalize,cse");
+  p.add("terse-recognize-attention,canonicalize,cse");
   if (!options.keepCacheIO)
     p.add("terse-kv-cache,canonicalize,cse");
   p.add("terse-simplify-movement,canonicalize,cse,terse-drop-dead-weights");

@@ -21,10 +21,40 @@ static Operation *getSlicedOp(ExtractSliceOp slice) {
   return onlySlices ? op : nullptr;
 }
 
+/// A size is that of a dimension of a tensor, whatever the sizes of the inputs.
+static bool isSizeOf(OpFoldResult size, Value tensor, int64_t dim) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  std::optional<int64_t> constant = getConstantIntValue(size);
+  if (constant || !type.isDynamicDim(dim))
+    return constant == type.getDimSize(dim);
+  auto function = tensor.getParentRegion()->getParentOfType<func::FuncOp>();
+  if (!function)
+    return false;
+  Probes probes(function, Environment());
+  return llvm::all_of(probes.evaluators(), [&](auto &evaluator) {
+    std::optional<int64_t> whole = evaluator->getSize(tensor, dim);
+    return whole && evaluator->evaluateScalar(cast<Value>(size)).getInteger() == whole;
+  });
+}
+
+/// Dimension `dim` of a sliced tensor would leave dimension `i` of `value` as it is.
+static bool isWhole(ExtractSliceOp slice, int64_t dim, Value value, int64_t i) {
+  return isConstantIntValue(slice.getMixedOffsets()[dim], 0) && isConstantIntValue(slice.getMixedStrides()[dim], 1) &&
+         isSizeOf(slice.getMixedSizes()[dim], value, i);
+}
+
+/// A dimension is read from its start to its end.
+static bool isWhole(ExtractSliceOp slice, int64_t dim) { return isWhole(slice, dim, slice.getSource(), dim); }
+
 /// The slice of `value` where dimension i of it is dimension `dims[i]` of the sliced
 /// tensor, -1 for all of it.
 static Value cut(OpBuilder &builder, ExtractSliceOp slice, Value value, ArrayRef<int64_t> dims) {
   auto type = cast<RankedTensorType>(value.getType());
+  bool whole = true;
+  for (auto [i, dim] : llvm::enumerate(dims))
+    whole &= dim < 0 || isWhole(slice, dim, value, i);
+  if (whole)
+    return value;
   SmallVector<OpFoldResult> offsets, sizes, strides;
   for (auto [i, dim] : llvm::enumerate(dims)) {
     offsets.push_back(dim < 0 ? OpFoldResult(builder.getIndexAttr(0)) : slice.getMixedOffsets()[dim]);
@@ -37,22 +67,6 @@ static Value cut(OpBuilder &builder, ExtractSliceOp slice, Value value, ArrayRef
 
 static SmallVector<int64_t> identity(int64_t rank) { return llvm::to_vector(llvm::seq<int64_t>(0, rank)); }
 
-/// A dimension is read from its start to its end.
-static bool isWhole(ExtractSliceOp slice, int64_t dim) {
-  if (!isConstantIntValue(slice.getMixedOffsets()[dim], 0) || !isConstantIntValue(slice.getMixedStrides()[dim], 1))
-    return false;
-  OpFoldResult size = slice.getMixedSizes()[dim];
-  auto source = slice.getSourceType();
-  if (!source.isDynamicDim(dim))
-    return isConstantIntValue(size, source.getDimSize(dim));
-  OpBuilder builder(slice);
-  Operation *op = slice.getSource().getDefiningOp();
-  if (auto destination = dyn_cast_or_null<DestinationStyleOpInterface>(op))
-    if (auto empty = destination.getDpsInits()[0].getDefiningOp<tensor::EmptyOp>())
-      return empty.getMixedSizes()[dim] == size;
-  return false;
-}
-
 static LogicalResult replaceSlice(PatternRewriter &rewriter, ExtractSliceOp slice, Value value) {
   if (value.getType() != slice.getType())
     value = tensor::CastOp::create(rewriter, slice.getLoc(), slice.getType(), value);
@@ -61,6 +75,69 @@ static LogicalResult replaceSlice(PatternRewriter &rewriter, ExtractSliceOp slic
 }
 
 namespace {
+
+/// A slice of all there is.
+struct DropWholeSlice : OpRewritePattern<ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ExtractSliceOp slice, PatternRewriter &rewriter) const override {
+    if (slice.getDroppedDims().any())
+      return failure();
+    for (int64_t dim = 0; dim < slice.getSourceType().getRank(); ++dim)
+      if (!isWhole(slice, dim))
+        return failure();
+    return replaceSlice(rewriter, slice, slice.getSource());
+  }
+};
+
+/// slice(slice(x)) -> slice(x), where the inner one drops no dimensions.
+struct MergeSlices : OpRewritePattern<ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ExtractSliceOp slice, PatternRewriter &rewriter) const override {
+    auto inner = slice.getSource().getDefiningOp<ExtractSliceOp>();
+    if (!inner || inner.getDroppedDims().any() || !inner.hasUnitStride())
+      return failure();
+    SmallVector<OpFoldResult> offsets;
+    for (auto [first, second] : llvm::zip_equal(inner.getMixedOffsets(), slice.getMixedOffsets())) {
+      if (isConstantIntValue(first, 0) || isConstantIntValue(second, 0)) {
+        offsets.push_back(isConstantIntValue(first, 0) ? second : first);
+        continue;
+      }
+      Value a = asValue(rewriter, slice.getLoc(), first), b = asValue(rewriter, slice.getLoc(), second);
+      offsets.push_back(arith::AddIOp::create(rewriter, slice.getLoc(), a, b).getResult());
+    }
+    rewriter.replaceOpWithNewOp<ExtractSliceOp>(slice, slice.getType(), inner.getSource(), offsets,
+                                                slice.getMixedSizes(), slice.getMixedStrides());
+    return success();
+  }
+};
+
+/// A slice that drops dimensions -> one that does not, and a reshape.
+struct SplitRankReduction : OpRewritePattern<ExtractSliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ExtractSliceOp slice, PatternRewriter &rewriter) const override {
+    llvm::SmallBitVector dropped = slice.getDroppedDims();
+    Operation *op = slice.getSource().getDefiningOp();
+    if (dropped.none() || slice.getType().getRank() == 0 || !op ||
+        !(isScalarOp(op) || isa<linalg::LinalgOp, tensor::ConcatOp, tensor::ExpandShapeOp, tensor::CollapseShapeOp,
+                                ExtractSliceOp, EmbeddingOp, MatmulOp>(op)))
+      return failure();
+    Value full = ExtractSliceOp::create(rewriter, slice.getLoc(), slice.getSource(), slice.getMixedOffsets(),
+                                        slice.getMixedSizes(), slice.getMixedStrides());
+    SmallVector<ReassociationIndices> groups;
+    ReassociationIndices group;
+    bool hasKept = false;
+    for (unsigned dim = 0; dim < dropped.size(); ++dim) {
+      if (!dropped.test(dim) && hasKept) {
+        groups.push_back(group);
+        group.clear();
+      }
+      hasKept |= !dropped.test(dim);
+      group.push_back(dim);
+    }
+    groups.push_back(group);
+    return replaceSlice(rewriter, slice, tensor::CollapseShapeOp::create(rewriter, slice.getLoc(), full, groups));
+  }
+};
 
 /// slice(op(a, b)) -> op(slice(a), slice(b)).
 struct SinkThroughElementwise : OpRewritePattern<ExtractSliceOp> {
@@ -94,7 +171,7 @@ struct SinkThroughSplat : OpRewritePattern<ExtractSliceOp> {
     for (auto [i, size] : llvm::enumerate(slice.getMixedSizes()))
       if (auto value = dyn_cast<Value>(size); value && !slice.getDroppedDims().test(i))
         sizes.push_back(value);
-    if (int64_t(sizes.size()) != slice.getType().getNumDynamicDims())
+    if (int64_t(sizes.size()) != int64_t(slice.getType().getNumDynamicDims()))
       return failure();
     rewriter.replaceOpWithNewOp<tensor::SplatOp>(slice, slice.getType(), splat.getInput(), sizes);
     return success();
@@ -271,6 +348,6 @@ struct SinkThroughReshape : OpRewritePattern<ExtractSliceOp> {
 } // namespace
 
 void terse::populateSinkSlicePatterns(RewritePatternSet &patterns) {
-  patterns.add<SinkThroughElementwise, SinkThroughSplat, SinkThroughConcat, SinkThroughLinalg, SinkThroughTerse,
+  patterns.add<DropWholeSlice, MergeSlices, SplitRankReduction, SinkThroughElementwise, SinkThroughSplat, SinkThroughConcat, SinkThroughLinalg, SinkThroughTerse,
                SinkThroughReshape>(patterns.getContext());
 }
