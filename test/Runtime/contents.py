@@ -40,6 +40,13 @@ assert "linear, 4 bits, groups of 32, scales f16, symmetric: 1 tensors, 8,192 we
 assert "layers.0.up?" in text, "control characters of a file do not reach the terminal"
 assert "is damaged: expected weights of SHA-256" in inspect(art, "--verify", status=1)
 
+# Scales that are a tensor of their own count with their codes.
+codes = dict(tensor, name="up.codes", bytes=64 * 128 // 2)
+scales = {"name": "up.scales", "kind": "scales", "part_of": "up.codes", "shape": [64, 4], "bits": 16, "offset": 4096, "bytes": 512}
+art2 = toy(tmp / "parts.so", "--patch", "weights=" + json.dumps({"bytes": 32768, "sha256": "0" * 64, "tensors": [codes, scales]}))
+(layer,) = json.loads(inspect(art2, "--json"))["layers"]
+assert layer["name"] == "up" and layer["bytes"] == 4608 and layer["bits_per_weight"] == 4.5, layer
+
 # An artifact of another machine is shown as well.
 data = bytearray(pathlib.Path(art).read_bytes())
 data[18:20] = (183).to_bytes(2, "little")

@@ -98,9 +98,37 @@ std::map<std::string, Total> totals(const std::vector<WeightSpec> &weights) {
   return result;
 }
 
+/// Layers: codes with the bytes of their scales and zero points.
+std::vector<WeightSpec> layersOf(const std::vector<WeightSpec> &weights) {
+  std::vector<WeightSpec> layers;
+  std::map<std::string, size_t> places;
+  for (const WeightSpec &weight : weights)
+    if (weight.partOf.empty()) {
+      places.emplace(weight.name, layers.size());
+      layers.push_back(weight);
+    }
+  for (const WeightSpec &weight : weights) {
+    if (weight.partOf.empty())
+      continue;
+    auto whole = places.find(weight.partOf);
+    if (whole == places.end()) {
+      layers.push_back(weight);
+      continue;
+    }
+    WeightSpec &layer = layers[whole->second];
+    layer.bytes += weight.bytes;
+    // The layer is called what its codes were made of.
+    const std::string suffix = ".codes";
+    for (size_t at; (at = layer.name.find(suffix)) != std::string::npos;)
+      layer.name.erase(at, suffix.size());
+  }
+  return layers;
+}
+
 } // namespace
 
-void printLayers(const std::vector<WeightSpec> &weights) {
+void printLayers(const std::vector<WeightSpec> &given) {
+  std::vector<WeightSpec> weights = layersOf(given);
   if (weights.empty())
     return;
 
@@ -127,7 +155,8 @@ void printLayers(const std::vector<WeightSpec> &weights) {
                 bitsPerWeight(total.weights, total.bytes));
 }
 
-void addLayers(ordered_json &root, const std::vector<WeightSpec> &weights) {
+void addLayers(ordered_json &root, const std::vector<WeightSpec> &given) {
+  std::vector<WeightSpec> weights = layersOf(given);
   ordered_json layers = ordered_json::array();
   for (const WeightSpec &weight : weights)
     layers.push_back(

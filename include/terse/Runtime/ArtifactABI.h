@@ -40,7 +40,9 @@
  *             runtime takes the entry with the most conditions, all true; one
  *             entry must have none
  *   weights   {"bytes", "sha256", "tensors": [{"name", "kind", "shape", "bits",
- *             "group_size", "symmetric", "scale", "offset", "bytes"}]}
+ *             "group_size", "symmetric", "scale", "offset", "bytes",
+ *             "part_of"}]}; shape, bits: of the values that codes mean;
+ *             part_of: scales and zero points name their codes
  *   code      {"sha256"} of the contents of all PROGBITS sections that segments
  *             map, in their order in the file, but .terse.manifest
  *   tokenizer {"kind": "sentencepiece" | "llama2c" | "bytes" | "bytes+N",

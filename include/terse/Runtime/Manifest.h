@@ -34,6 +34,7 @@ struct EntrySpec {
 /// A tensor in the weights section.
 struct WeightSpec {
   std::string name, kind, scale;
+  std::string partOf; ///< scales: the name of the codes
   std::vector<int64_t> shape;
   double bits = 0;
   int64_t groupSize = 0;
