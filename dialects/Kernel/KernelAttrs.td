@@ -3,7 +3,40 @@
 #define TERSE_KERNEL_ATTRS_TD
 
 include "KernelDialect.td"
+include "KernelInterfaces.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
+
+// A matrix instruction: its behaviour is one file of Intrinsics/.
+class KernelInstruction<string name, string mnemonicName, list<string> overrides = []>
+    : AttrDef<KernelDialect, name, [DeclareAttrInterfaceMethods<Kernel_MmaInstruction, overrides>]> {
+  let mnemonic = mnemonicName;
+}
+
+def Kernel_X86VnniAttr : KernelInstruction<"X86Vnni", "x86_vnni"> {
+  let summary = "AVX512-VNNI vpdpbusd: 16 columns, sums of 32 bits";
+}
+
+def Kernel_X86MaddubsAttr : KernelInstruction<"X86Maddubs", "x86_maddubs",
+                            ["getMaxSteps", "createSum", "createSumByDefinition"]> {
+  let summary = "AVX2 vpmaddubsw: 8 columns, two partial sums of 16 bits a column";
+  let description = [{
+    A product saturates at 16 bits, so weights must be of 7 bits or fewer. With codes
+    of 4 bits 8 products, 32 of k, add up without overflow: 15 * 127 * 2 * 8 = 30,480.
+  }];
+}
+
+def Kernel_X86MaddubsSignedAttr : KernelInstruction<"X86MaddubsSigned", "x86_maddubs_signed", ["getWeightOffset"]> {
+  let summary = "AVX2 for 8-bit weights: 8 columns, sums of 32 bits";
+  let description = [{
+    Multiplies by weight - 128 as |w| times a with the sign of w, so that a pair's sum,
+    2 * 128 * 127 at most, does not saturate in `vpmaddubsw`; `vpmaddwd` by ones then
+    widens each product.
+  }];
+}
+
+def Kernel_X86MaddwdAttr : KernelInstruction<"X86Maddwd", "x86_maddwd"> {
+  let summary = "SSE2 pmaddwd on widened bytes: 4 columns, sums of 32 bits";
+}
 
 #endif

@@ -15,6 +15,8 @@
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+#include "Terse/TerseDialect.h"
+
 #include "Kernel/KernelDialect.h.inc"
 
 #include "Kernel/KernelEnums.h.inc"

@@ -14,7 +14,8 @@ def KernelDialect : Dialect {
     (`barrier`), constant views of the artifact's weights (`weight`), and
     matrix instructions.
   }];
-  let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect"];
+  let useDefaultAttributePrinterParser = 1;
+  let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect", "::terse::TerseDialect"];
   let extraClassDeclaration = [{
     void registerAttributes();
   }];

@@ -4,4 +4,64 @@
 
 include "mlir/IR/OpBase.td"
 
+def Kernel_MmaInstruction : AttrInterface<"MmaInstruction"> {
+  let cppNamespace = "::terse::kernel";
+  let description = [{
+    A matrix instruction that multiplies unsigned 8-bit weights by signed 8-bit
+    activations. A register of weights holds [columns][4]: four consecutive k of
+    each output column; the four activations at these k serve all columns.
+
+    A product is added to *partial sums*. Some instructions add in 16 bits: then a
+    number of products that `getMaxSteps` bounds may be added before `createSum`
+    must add them to sums of 32 bits. Others add in 32 bits and partial sums are
+    the sums.
+
+    Each instruction also has a definition in plain vector operations, by which its
+    kernels run, and are checked, on any machine.
+  }];
+  let methods = [
+    InterfaceMethod<"Output columns of a register of weights.", "int64_t", "getColumns", (ins)>,
+    InterfaceMethod<"Type of partial sums.", "::mlir::VectorType", "getPartialType", (ins)>,
+    InterfaceMethod<[{Products of weights of at most `maxWeight` that can be added to partial sums of
+                      0 before these may overflow; 0 if none can.}],
+                    "int64_t", "getMaxSteps", (ins "int64_t":$maxWeight), "",
+                    "return std::numeric_limits<int64_t>::max();">,
+    InterfaceMethod<"The instruction multiplies by (weight - offset).", "int64_t", "getWeightOffset", (ins), "",
+                    "return 0;">,
+    InterfaceMethod<"partial + (weights - offset) * activations by the instruction itself.",
+                    "::mlir::Value", "createMma",
+                    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc, "::mlir::Value":$weights,
+                         "::mlir::Value":$activations, "::mlir::Value":$partial)>,
+    InterfaceMethod<"The same by plain vector operations.",
+                    "::mlir::Value", "createMmaByDefinition",
+                    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc, "::mlir::Value":$weights,
+                         "::mlir::Value":$activations, "::mlir::Value":$partial)>,
+    InterfaceMethod<"sum + partial, by the machine's instructions. Not called where partial sums are the sums.",
+                    "::mlir::Value", "createSum",
+                    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc, "::mlir::Value":$partial,
+                         "::mlir::Value":$sum), "", "return partial;">,
+    InterfaceMethod<"The same by plain vector operations.",
+                    "::mlir::Value", "createSumByDefinition",
+                    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc, "::mlir::Value":$partial,
+                         "::mlir::Value":$sum), "", "return partial;">
+  ];
+  let extraSharedClassDeclaration = [{
+    /// [columns][4] unsigned bytes.
+    ::mlir::VectorType getWeightsType() const {
+      auto bytes = ::mlir::IntegerType::get($_attr.getContext(), 8);
+      return ::mlir::VectorType::get(4 * $_attr.getColumns(), bytes);
+    }
+    /// Four signed bytes.
+    ::mlir::VectorType getActivationsType() const {
+      return ::mlir::VectorType::get(4, ::mlir::IntegerType::get($_attr.getContext(), 8));
+    }
+    /// One 32-bit sum a column.
+    ::mlir::VectorType getSumType() const {
+      return ::mlir::VectorType::get($_attr.getColumns(), ::mlir::IntegerType::get($_attr.getContext(), 32));
+    }
+    /// Whether partial sums must be added to the sums by `mma_sum`.
+    bool hasPartialSums() const { return $_attr.getPartialType() != $_attr.getSumType(); }
+  }];
+}
+
 #endif

@@ -4,5 +4,6 @@
 
 include "LaunchOps.td"
 include "MmaOps.td"
+include "PackedOps.td"
 
 #endif

@@ -4,5 +4,47 @@
 
 include "KernelAttrs.td"
 include "KernelInterfaces.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Kernel_MmaOp : KernelOp<"mma", [Pure, AllTypesMatch<["partial", "result"]>]> {
+  let summary = "a product of 8-bit weights and activations, added";
+  let description = [{
+    For each column c of a register of weights, read as unsigned:
+
+        sum(c) += sum over i < 4 of (weights[4 c + i] - offset) * activations[i]
+
+    where `offset` is the instruction's and sum(c) is one element of `partial`, or two
+    16-bit elements (i = 0, 1 and i = 2, 3) whose pair sums saturate.
+
+    Example:
+    ```mlir
+    %1 = kernel.mma #kernel.x86_vnni %w, %a, %0 : vector<64xi8>, vector<4xi8>, vector<16xi32>
+    ```
+  }];
+  let arguments = (ins Kernel_MmaInstruction:$instruction, VectorOfRankAndType<[1], [I8]>:$weights,
+                       VectorOfRankAndType<[1], [I8]>:$activations, VectorOfRankAndType<[1], [I16, I32]>:$partial);
+  let results = (outs VectorOfRankAndType<[1], [I16, I32]>:$result);
+  let assemblyFormat = "$instruction $weights `,` $activations `,` $partial attr-dict `:` type($weights) `,` type($activations) `,` type($partial)";
+  let hasVerifier = 1;
+}
+
+def Kernel_MmaSumOp : KernelOp<"mma_sum", [Pure, AllTypesMatch<["sum", "result"]>]> {
+  let summary = "adds partial sums of 16 bits to sums of 32";
+  let description = [{
+    sum[c] + partial[2 c] + partial[2 c + 1] for each column c. Only for
+    instructions that have partial sums.
+
+    Example:
+    ```mlir
+    %s1 = kernel.mma_sum #kernel.x86_maddubs %p, %s0 : vector<16xi16>, vector<8xi32>
+    ```
+  }];
+  let arguments = (ins Kernel_MmaInstruction:$instruction, VectorOfRankAndType<[1], [I16]>:$partial,
+                       VectorOfRankAndType<[1], [I32]>:$sum);
+  let results = (outs VectorOfRankAndType<[1], [I32]>:$result);
+  let assemblyFormat = "$instruction $partial `,` $sum attr-dict `:` type($partial) `,` type($sum)";
+  let hasVerifier = 1;
+}
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef TERSE_ATTRS_TD
 #define TERSE_ATTRS_TD
 
-include "TerseDialect.td"
+include "Terse/TerseDialect.td"
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
 

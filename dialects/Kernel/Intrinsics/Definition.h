@@ -1,0 +1,30 @@
+//===- Definition.h - instructions by their definition ----------*- C++ -*-===//
+#ifndef TERSE_KERNEL_INTRINSICS_DEFINITION_H
+#define TERSE_KERNEL_INTRINSICS_DEFINITION_H
+
+#include "Kernel/KernelDialect.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace terse::kernel {
+
+/// A vector constant whose elements are all `value`.
+mlir::Value createSplat(mlir::ImplicitLocOpBuilder &builder, mlir::VectorType type, int64_t value);
+
+/// Four bytes repeated over a vector of `type`, which has a multiple of 4 bytes.
+mlir::Value createRepeat(mlir::ImplicitLocOpBuilder &builder, mlir::VectorType type, mlir::Value four);
+
+/// A call of the LLVM intrinsic `name`.
+mlir::Value createIntrinsic(mlir::ImplicitLocOpBuilder &builder, mlir::VectorType type, llvm::StringRef name,
+                            mlir::ValueRange arguments);
+
+/// For i < 4 the products (weights[4 c + i] - offset) * activations[i] of all columns c in 32 bits.
+llvm::SmallVector<mlir::Value> createProducts(mlir::ImplicitLocOpBuilder &builder, MmaInstruction instruction,
+                                              mlir::Value weights, mlir::Value activations);
+
+/// partial + the sum of these products.
+mlir::Value createSumOfProducts(mlir::ImplicitLocOpBuilder &builder, MmaInstruction instruction, mlir::Value weights,
+                                mlir::Value activations, mlir::Value partial);
+
+} // namespace terse::kernel
+
+#endif // TERSE_KERNEL_INTRINSICS_DEFINITION_H

@@ -1,0 +1,89 @@
+//===- X86Maddubs.cpp - AVX2 vpmaddubsw -----------------------------------===//
+#include "Kernel/Intrinsics/Definition.h"
+
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+using namespace terse::kernel;
+
+static constexpr int64_t kMaxActivation = 127;
+
+//===----------------------------------------------------------------------===//
+// Weights of 7 bits or fewer, sums of 16 bits
+//===----------------------------------------------------------------------===//
+
+int64_t X86MaddubsAttr::getColumns() const { return 8; }
+VectorType X86MaddubsAttr::getPartialType() const { return VectorType::get(16, IntegerType::get(getContext(), 16)); }
+int64_t X86MaddubsAttr::getMaxSteps(int64_t maxWeight) const {
+  return std::numeric_limits<int16_t>::max() / (2 * kMaxActivation * maxWeight);
+}
+
+Value X86MaddubsAttr::createMma(OpBuilder &builder, Location loc, Value weights, Value activations,
+                                Value partial) const {
+  ImplicitLocOpBuilder b(loc, builder);
+  Value pairs = createIntrinsic(b, getPartialType(), "llvm.x86.avx2.pmadd.ub.sw",
+                                {weights, createRepeat(b, getWeightsType(), activations)});
+  return arith::AddIOp::create(b, partial, pairs);
+}
+
+Value X86MaddubsAttr::createMmaByDefinition(OpBuilder &builder, Location loc, Value weights, Value activations,
+                                            Value partial) const {
+  ImplicitLocOpBuilder b(loc, builder);
+  VectorType sumType = getSumType();
+  SmallVector<Value> products = createProducts(b, *this, weights, activations);
+  auto columnsType = VectorType::get(getColumns(), b.getI16Type());
+  auto saturatedPair = [&](Value first, Value second) -> Value {
+    Value pair = arith::AddIOp::create(b, first, second);
+    pair = arith::MinSIOp::create(b, pair, createSplat(b, sumType, std::numeric_limits<int16_t>::max()));
+    pair = arith::MaxSIOp::create(b, pair, createSplat(b, sumType, std::numeric_limits<int16_t>::min()));
+    return arith::TruncIOp::create(b, columnsType, pair);
+  };
+  Value even = saturatedPair(products[0], products[1]), odd = saturatedPair(products[2], products[3]);
+  return arith::AddIOp::create(b, partial, vector::InterleaveOp::create(b, even, odd));
+}
+
+Value X86MaddubsAttr::createSum(OpBuilder &builder, Location loc, Value partial, Value sum) const {
+  ImplicitLocOpBuilder b(loc, builder);
+  Value pairs =
+      createIntrinsic(b, getSumType(), "llvm.x86.avx2.pmadd.wd", {partial, createSplat(b, getPartialType(), 1)});
+  return arith::AddIOp::create(b, sum, pairs);
+}
+
+Value X86MaddubsAttr::createSumByDefinition(OpBuilder &builder, Location loc, Value partial, Value sum) const {
+  ImplicitLocOpBuilder b(loc, builder);
+  auto halves = vector::DeinterleaveOp::create(b, partial);
+  for (Value half : {halves.getRes1(), halves.getRes2()})
+    sum = arith::AddIOp::create(b, sum, arith::ExtSIOp::create(b, getSumType(), half));
+  return sum;
+}
+
+//===----------------------------------------------------------------------===//
+// Weights of 8 bits, sums of 32 bits
+//===----------------------------------------------------------------------===//
+
+int64_t X86MaddubsSignedAttr::getColumns() const { return 8; }
+VectorType X86MaddubsSignedAttr::getPartialType() const { return getSumType(); }
+int64_t X86MaddubsSignedAttr::getWeightOffset() const { return 128; }
+
+Value X86MaddubsSignedAttr::createMma(OpBuilder &builder, Location loc, Value weights, Value activations,
+                                      Value partial) const {
+  ImplicitLocOpBuilder b(loc, builder);
+  VectorType bytesType = getWeightsType();
+  auto pairsType = VectorType::get(16, b.getI16Type());
+  // weight - 128 as a signed byte; |-128| is 128 as an unsigned one.
+  Value weight = arith::XOrIOp::create(b, weights, createSplat(b, bytesType, -128));
+  Value magnitude = math::AbsIOp::create(b, weight);
+  Value activation =
+      createIntrinsic(b, bytesType, "llvm.x86.avx2.psign.b", {createRepeat(b, bytesType, activations), weight});
+  Value pairs = createIntrinsic(b, pairsType, "llvm.x86.avx2.pmadd.ub.sw", {magnitude, activation});
+  Value products = createIntrinsic(b, getSumType(), "llvm.x86.avx2.pmadd.wd", {pairs, createSplat(b, pairsType, 1)});
+  return arith::AddIOp::create(b, partial, products);
+}
+
+Value X86MaddubsSignedAttr::createMmaByDefinition(OpBuilder &builder, Location loc, Value weights, Value activations,
+                                                  Value partial) const {
+  ImplicitLocOpBuilder b(loc, builder);
+  return createSumOfProducts(b, *this, weights, activations, partial);
+}

@@ -1,0 +1,50 @@
+//===- PackedLayout.h - how weights lie for kernels -------------*- C++ -*-===//
+#ifndef TERSE_KERNEL_PACKEDLAYOUT_H
+#define TERSE_KERNEL_PACKEDLAYOUT_H
+
+#include "Terse/TerseDialect.h"
+
+namespace terse::kernel {
+
+/// Output columns of a panel of packed weights.
+constexpr int64_t kPanelColumns = 16;
+
+/// Panels of a layer with `n` output columns.
+inline int64_t getNumPanels(int64_t n) { return (n + kPanelColumns - 1) / kPanelColumns; }
+
+/// The layout of the codes of an [n, k] weight, and of activations quantized to
+/// meet them (PackedOps.td describes it). Along k, groups follow each other, each
+/// padded to whole units; quantized activations are padded alike, with zeros.
+struct PackedLayout {
+  int64_t n, k, group;
+  unsigned bits;
+
+  PackedLayout(int64_t n, int64_t k, SchemeAttr scheme)
+      : n(n), k(k), group(std::min(scheme.getGroupSize(k), k)), bits(scheme.getBits()) {}
+
+  /// Values of k that are packed together.
+  int64_t getUnit() const { return bits == 3 ? 32 : 32 / bits; }
+  /// Bytes of a unit of a panel.
+  int64_t getUnitBytes() const { return getUnit() * kPanelColumns * bits / 8; }
+  int64_t getNumGroups() const { return (k + group - 1) / group; }
+  /// Values of group `index`: the last may be partial.
+  int64_t getGroupSize(int64_t index) const { return std::min(group, k - index * group); }
+  /// Units of a group of `size` values.
+  int64_t getUnits(int64_t size) const { return (size + getUnit() - 1) / getUnit(); }
+  /// Units before group `index`.
+  int64_t getUnitsBefore(int64_t index) const { return index * getUnits(group); }
+  int64_t getNumUnits() const {
+    int64_t last = getNumGroups() - 1;
+    return getUnitsBefore(last) + getUnits(getGroupSize(last));
+  }
+  /// Length of a row of quantized activations.
+  int64_t getPaddedDepth() const { return getNumUnits() * getUnit(); }
+  int64_t getPanelBytes() const { return getNumUnits() * getUnitBytes(); }
+};
+
+/// Packs unpacked codes [16][k] (rows beyond n zero) of one panel.
+void packPanel(const PackedLayout &layout, llvm::ArrayRef<uint8_t> codes, llvm::MutableArrayRef<uint8_t> panel);
+
+} // namespace terse::kernel
+
+#endif // TERSE_KERNEL_PACKEDLAYOUT_H

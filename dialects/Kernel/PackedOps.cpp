@@ -1,0 +1,64 @@
+//===- PackedOps.cpp - verifiers of layers with packed weights ------------===//
+//
+// Labels (P1, ...) name the constraints; test/invalid-packed.mlir has a case for each.
+#include "Kernel/KernelDialect.h"
+#include "Kernel/PackedLayout.h"
+
+using namespace mlir;
+using namespace terse::kernel;
+
+/// Input [..., K] and result [..., N] with the same leading dimensions, and what
+/// is added to the result.
+static LogicalResult verifyShapes(Operation *op, Value inputValue, Value resultValue, Value bias, Value residual) {
+  auto input = cast<RankedTensorType>(inputValue.getType()), result = cast<RankedTensorType>(resultValue.getType());
+  if (input.getRank() < 1 || input.getRank() != result.getRank() ||
+      input.getShape().drop_back() != result.getShape().drop_back()) // P1
+    return op->emitOpError("expected input and result of the same leading dimensions; got ")
+           << input << " and " << result;
+  int64_t k = input.getShape().back(), n = result.getShape().back();
+  if (ShapedType::isDynamic(k) || ShapedType::isDynamic(n) || k < 1 || n < 1) // P2
+    return op->emitOpError("expected static numbers of channels; got ") << input << " and " << result;
+  int64_t biasShape[] = {getNumPanels(n), kPanelColumns};
+  if (bias && cast<RankedTensorType>(bias.getType()).getShape() != ArrayRef<int64_t>(biasShape)) // P3
+    return op->emitOpError("expected a bias of shape [")
+           << biasShape[0] << ", " << biasShape[1] << "]; got " << bias.getType();
+  if (residual && residual.getType() != result) // P4
+    return op->emitOpError("expected a residual of type ") << result << "; got " << residual.getType();
+  return success();
+}
+
+LogicalResult QLinearOp::verify() {
+  if (failed(verifyShapes(*this, getInput(), getResult(), getBias(), getResidual())))
+    return failure();
+  int64_t k = cast<RankedTensorType>(getInput().getType()).getShape().back();
+  int64_t n = cast<RankedTensorType>(getType()).getShape().back();
+  PackedLayout layout(n, k, getScheme());
+  int64_t codeShape[] = {getNumPanels(n), layout.getPanelBytes()};
+  int64_t groupShape[] = {getNumPanels(n), layout.getNumGroups(), kPanelColumns};
+  auto codes = cast<RankedTensorType>(getCodes().getType()), scales = cast<RankedTensorType>(getScales().getType());
+  if (codes.getShape() != ArrayRef<int64_t>(codeShape)) // P5
+    return emitOpError("expected codes of shape [") << codeShape[0] << ", " << codeShape[1] << "]; got " << codes;
+  if (scales.getShape() != ArrayRef<int64_t>(groupShape) || scales.getElementType() != getScheme().getScale()) // P6
+    return emitOpError("expected scales of ")
+           << RankedTensorType::get(groupShape, getScheme().getScale()) << "; got " << scales;
+  if (getScheme().isSymmetric() != !getZeroPoints()) // P7
+    return emitOpError("expected zero points exactly when the scheme has them");
+  if (getZeroPoints() &&
+      cast<RankedTensorType>(getZeroPoints().getType()).getShape() != ArrayRef<int64_t>(groupShape)) // P8
+    return emitOpError("expected zero points of shape [")
+           << groupShape[0] << ", " << groupShape[1] << ", " << groupShape[2] << "]; got " << getZeroPoints().getType();
+  return success();
+}
+
+LogicalResult LinearOp::verify() {
+  if (failed(verifyShapes(*this, getInput(), getResult(), getBias(), getResidual())))
+    return failure();
+  int64_t k = cast<RankedTensorType>(getInput().getType()).getShape().back();
+  int64_t n = cast<RankedTensorType>(getType()).getShape().back();
+  int64_t shape[] = {getNumPanels(n), k, kPanelColumns};
+  auto weight = cast<RankedTensorType>(getWeight().getType());
+  if (weight.getShape() != ArrayRef<int64_t>(shape)) // P9
+    return emitOpError("expected a weight of shape [")
+           << shape[0] << ", " << shape[1] << ", " << shape[2] << "]; got " << weight;
+  return success();
+}

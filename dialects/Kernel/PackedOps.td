@@ -1,0 +1,57 @@
+//===- PackedOps.td - layers whose weights lie as kernels read them ------===//
+#ifndef TERSE_KERNEL_PACKED_OPS_TD
+#define TERSE_KERNEL_PACKED_OPS_TD
+
+include "KernelDialect.td"
+include "Terse/TerseAttrs.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+defvar PackedBytes = RankedTensorOf<[I8]>;
+defvar PackedFloats = RankedTensorOf<[F16, BF16, F32]>;
+
+def Kernel_QLinearOp : KernelOp<"qlinear", [Pure, AttrSizedOperandSegments]> {
+  let summary = "terse.qlinear with packed weights";
+  let description = [{
+    Computes what `terse.qlinear` does, plus `residual` (of the result's type) when
+    given. Weights are packed in panels of 16 output columns, zero beyond N:
+
+    - `codes` [ceil(N/16), bytes]: a panel is the sequence of its groups, each
+      padded to whole units. A unit holds 64 bytes of operand, [16 columns][4 k], for
+      each four of its k: 8 bits 4 k, the bytes themselves; 4 bits 8 k in one plane of
+      64 bytes, low nibbles first; 2 bits 16 k in one plane, lowest bits first; 3 bits
+      32 k in two planes of low bit pairs for 16 k each and one of high bits.
+    - `scales` [ceil(N/16), groups, 16] in the scheme's type, `zero_points` likewise in i8,
+      read as unsigned.
+    - `bias` [ceil(N/16), 16].
+  }];
+  let arguments = (ins RankedTensorOf<[F32]>:$input, PackedBytes:$codes, PackedFloats:$scales,
+                       Optional<PackedBytes>:$zero_points, Optional<RankedTensorOf<[F32]>>:$bias,
+                       Optional<RankedTensorOf<[F32]>>:$residual, Terse_SchemeAttr:$scheme, OptionalAttr<StrAttr>:$name);
+  let results = (outs RankedTensorOf<[F32]>:$result);
+  let assemblyFormat = [{
+    $scheme $input `,` $codes `,` $scales (`zero` $zero_points^ `:` type($zero_points))?
+    (`bias` $bias^ `:` type($bias))? (`residual` $residual^ `:` type($residual))? attr-dict
+    `:` type($input) `,` type($codes) `,` type($scales) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+def Kernel_LinearOp : KernelOp<"linear", [Pure, AttrSizedOperandSegments]> {
+  let summary = "terse.linear with packed weights";
+  let description = [{
+    Computes what `terse.linear` does, plus `residual` (of the result's type) when given.
+    `weight` is [ceil(N/16), K, 16], zero beyond N: panels of 16 output columns. `bias` is
+    [ceil(N/16), 16].
+  }];
+  let arguments = (ins RankedTensorOf<[F32]>:$input, PackedFloats:$weight,
+                       Optional<RankedTensorOf<[F32]>>:$bias, Optional<RankedTensorOf<[F32]>>:$residual,
+                       OptionalAttr<StrAttr>:$name);
+  let results = (outs RankedTensorOf<[F32]>:$result);
+  let assemblyFormat = [{
+    $input `,` $weight (`bias` $bias^ `:` type($bias))? (`residual` $residual^ `:` type($residual))? attr-dict
+    `:` type($input) `,` type($weight) `->` type($result)
+  }];
+  let hasVerifier = 1;
+}
+
+#endif

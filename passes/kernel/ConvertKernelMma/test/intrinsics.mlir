@@ -1,0 +1,37 @@
+// RUN: terse-opt %s --convert-kernel-mma | FileCheck %s
+// RUN: terse-opt %s --convert-kernel-mma=emulate | FileCheck %s --check-prefix=EMULATED
+
+// EMULATED-NOT: kernel.mma
+// EMULATED-NOT: llvm.
+
+// CHECK-LABEL: @vnni
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"({{.*}}) : (vector<16xi32>, vector<64xi8>, vector<64xi8>) -> vector<16xi32>
+func.func @vnni(%w: vector<64xi8>, %a: vector<4xi8>, %s: vector<16xi32>) -> vector<16xi32> {
+  %0 = kernel.mma #kernel.x86_vnni %w, %a, %s : vector<64xi8>, vector<4xi8>, vector<16xi32>
+  return %0 : vector<16xi32>
+}
+
+// CHECK-LABEL: @maddubs
+// CHECK: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
+// CHECK: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+func.func @maddubs(%w: vector<32xi8>, %a: vector<4xi8>, %p: vector<16xi16>, %s: vector<8xi32>) -> vector<8xi32> {
+  %0 = kernel.mma #kernel.x86_maddubs %w, %a, %p : vector<32xi8>, vector<4xi8>, vector<16xi16>
+  %1 = kernel.mma_sum #kernel.x86_maddubs %0, %s : vector<16xi16>, vector<8xi32>
+  return %1 : vector<8xi32>
+}
+
+// CHECK-LABEL: @maddubs_signed
+// CHECK: llvm.call_intrinsic "llvm.x86.avx2.psign.b"
+// CHECK: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"
+// CHECK: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+func.func @maddubs_signed(%w: vector<32xi8>, %a: vector<4xi8>, %s: vector<8xi32>) -> vector<8xi32> {
+  %0 = kernel.mma #kernel.x86_maddubs_signed %w, %a, %s : vector<32xi8>, vector<4xi8>, vector<8xi32>
+  return %0 : vector<8xi32>
+}
+
+// CHECK-LABEL: @maddwd
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.sse2.pmadd.wd"
+func.func @maddwd(%w: vector<16xi8>, %a: vector<4xi8>, %s: vector<4xi32>) -> vector<4xi32> {
+  %0 = kernel.mma #kernel.x86_maddwd %w, %a, %s : vector<16xi8>, vector<4xi8>, vector<4xi32>
+  return %0 : vector<4xi32>
+}
