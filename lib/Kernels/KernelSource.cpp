@@ -37,6 +37,17 @@ KernelSource &KernelSource::add(StringRef part) {
   return *this;
 }
 
+std::string KernelSource::define(StringRef prefix, const Twine &rhs) {
+  std::string name = ("%" + prefix + "_n" + Twine(numDefined++)).str();
+  add((Twine(name) + " = " + rhs).str());
+  return name;
+}
+
+std::string KernelSource::multiplyAdd(StringRef prefix, StringRef a, StringRef b, StringRef c, StringRef type) {
+  return define(prefix, "llvm.intr.fmuladd(" + a + ", " + b + ", " + c + ") : (" + type + ", " + type + ", " + type +
+                            ") -> " + type);
+}
+
 func::FuncOp terse::getOrAddKernel(ModuleOp module, StringRef name, const KernelSource &source) {
   if (auto function = module.lookupSymbol<func::FuncOp>(name))
     return function;

@@ -62,7 +62,10 @@ static std::string buildIntegerize(const StageOptions &options) {
 
 static std::string buildLayout(const StageOptions &options) {
   Pipeline p;
-  p.add("terse-record-interface,terse-place-weights");
+  p.add("terse-record-interface");
+  if (options.optimize)
+    p.add("terse-pack-weights");
+  p.add("terse-place-weights");
   return p.text;
 }
 
@@ -71,6 +74,7 @@ static std::string buildKernel(const StageOptions &options) {
     return "";
   Pipeline p;
   p.add("terse-lower-attention,terse-lower-norm");
+  p.add("terse-lower-linear{level=" + options.level + "},convert-kernel-mma");
   p.add("canonicalize,cse");
   return p.text;
 }

@@ -24,11 +24,20 @@ public:
   /// Appends `text` with its parameters replaced.
   KernelSource &add(llvm::StringRef text);
 
+  /// Appends `%NAME = text` with a name of its own that begins with `prefix`, and
+  /// returns the name.
+  std::string define(llvm::StringRef prefix, const llvm::Twine &text);
+
+  /// a * b + c: one instruction where the level has it, never a call.
+  std::string multiplyAdd(llvm::StringRef prefix, llvm::StringRef a, llvm::StringRef b, llvm::StringRef c,
+                          llvm::StringRef type);
+
   const std::string &str() const { return text; }
 
 private:
   std::map<std::string, std::string> parameters;
   std::string text;
+  unsigned numDefined = 0;
 };
 
 /// Finds the kernel `name` in `module`, or parses `source` (one function of that

@@ -191,7 +191,7 @@ void AttentionWriter::writeScores() {
     else
       source.add(R"(        %q_$r = arith.extf %q_narrow_$r : $T to f32
         %q_tile_$r = vector.broadcast %q_$r : f32 to vector<16xf32>)");
-    source.add("        %next_s_$r = math.fma %q_tile_$r, %key, %s_$r : vector<16xf32>");
+    source.add("        %next_s_$r = llvm.intr.fmuladd(%q_tile_$r, %key, %s_$r) : (vector<16xf32>, vector<16xf32>, vector<16xf32>) -> vector<16xf32>");
   });
   source.set("sums", list("%next_s_{0}"));
   source.add("        scf.yield $sums : $sumTypes\n      }");
@@ -272,7 +272,7 @@ void AttentionWriter::writeValues() {
     forRows([&] {
       source.add(R"(      %weight_${r}_$j = vector.extract %p_$r[$j] : f32 from vector<16xf32>
       %weights_${r}_$j = vector.broadcast %weight_${r}_$j : f32 to vector<${E}xf32>
-      %a_${r}_$next = math.fma %weights_${r}_$j, %value_$j, %a_${r}_$j : vector<${E}xf32>)");
+      %a_${r}_$next = llvm.intr.fmuladd(%weights_${r}_$j, %value_$j, %a_${r}_$j) : (vector<${E}xf32>, vector<${E}xf32>, vector<${E}xf32>) -> vector<${E}xf32>)");
     });
   }
 }

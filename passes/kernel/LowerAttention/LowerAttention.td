@@ -16,7 +16,7 @@ def LowerAttention : Pass<"terse-lower-attention", "::mlir::ModuleOp"> {
 
     Attention with a tensor `bias`, or of other than f32 and f16 elements, is left.
   }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::math::MathDialect",
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
                            "::mlir::vector::VectorDialect", "::terse::TerseDialect", "::terse::kernel::KernelDialect"];
 }

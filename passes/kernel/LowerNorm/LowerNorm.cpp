@@ -2,6 +2,7 @@
 #include "Kernel/KernelDialect.h"
 #include "Terse/TerseDialect.h"
 #include "terse/Kernels/KernelSource.h"
+#include "terse/Kernels/Rows.h"
 #include "terse/Passes.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -182,34 +183,17 @@ void LowerNorm::runOnOperation() {
       return signalPassFailure();
     OpBuilder builder(op);
     Location loc = op.getLoc();
-    Value input = op.getInput();
-    int64_t rank = op.getType().getRank(), channels = op.getType().getShape().back();
-    SmallVector<ReassociationIndices> groups(2);
-    for (int64_t i = 0; i + 1 < rank; ++i)
-      groups[0].push_back(i);
-    groups[1].push_back(rank - 1);
-    if (rank > 2)
-      input = tensor::CollapseShapeOp::create(builder, loc, input, groups);
-    auto rows = RankedTensorType::get({ShapedType::kDynamic, channels}, op.getType().getElementType());
-    if (input.getType() != rows)
-      input = tensor::CastOp::create(builder, loc, rows, input);
+    Value input = toRows(builder, op.getInput());
     Value count = tensor::DimOp::create(builder, loc, input, 0);
-    Value out = tensor::EmptyOp::create(builder, loc, rows, ValueRange{count});
+    Value out = tensor::EmptyOp::create(builder, loc, {ShapedType::kDynamic, op.getType().getShape().back()},
+                                        op.getType().getElementType(), ValueRange{count});
     SmallVector<Value> inputs = {input, op.getScale()};
     if (op.getBias())
       inputs.push_back(op.getBias());
-    Value result = kernel::LaunchOp::create(builder, loc, TypeRange{rows}, kernel.getSymName(), inputs, ValueRange{out},
-                                            /*serial=*/false)
-                       .getResult(0);
-    if (rank > 2) {
-      auto collapsed = cast<RankedTensorType>(tensor::CollapseShapeOp::inferCollapsedType(op.getType(), groups));
-      if (collapsed != rows)
-        result = tensor::CastOp::create(builder, loc, collapsed, result);
-      result = tensor::ExpandShapeOp::create(builder, loc, op.getType(), result, groups,
-                                             tensor::getMixedSizes(builder, loc, op.getInput()));
-    } else if (result.getType() != op.getType()) {
-      result = tensor::CastOp::create(builder, loc, op.getType(), result);
-    }
+    Value rows = kernel::LaunchOp::create(builder, loc, TypeRange{out.getType()}, kernel.getSymName(), inputs, ValueRange{out},
+                                          /*serial=*/false)
+                     .getResult(0);
+    Value result = fromRows(builder, rows, op.getType(), op.getInput());
     op.replaceAllUsesWith(result);
     op.erase();
   }

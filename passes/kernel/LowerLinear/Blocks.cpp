@@ -1,0 +1,128 @@
+//===- Blocks.cpp - blocks of results and who computes them ---------------===//
+#include "Kernels.h"
+
+using namespace mlir;
+using namespace terse;
+using namespace terse::linear;
+
+static const Level levels[] = {
+    {"baseline", "x86_maddwd", "x86_maddwd", 2, 1, 2},
+    {"avx2", "x86_maddubs", "x86_maddubs_signed", 4, 1, 2},
+    {"avx512vnni", "x86_vnni", "x86_vnni", 6, 4, 4},
+};
+
+const Level *linear::findLevel(StringRef name) {
+  const Level *it = llvm::find_if(levels, [&](const Level &level) { return level.name == name; });
+  return it == std::end(levels) ? nullptr : it;
+}
+
+void BlockWriter::writePanels(int64_t panelsPerBlock, llvm::function_ref<void(int64_t)> body) {
+  int64_t panels = kernel::getNumPanels(n), whole = panels / panelsPerBlock, rest = panels % panelsPerBlock;
+  source.set("blocks", whole + (rest ? 1 : 0)).set("whole", whole).set("each", panelsPerBlock);
+  source.add(R"(    %blocks = arith.constant $blocks : index
+    %whole_blocks = arith.constant $whole : index
+    %each = arith.constant $each : index
+    %before = arith.muli %blocks, %thread : index
+    %first_block = arith.divui %before, %threads : index
+    %after = arith.addi %before, %blocks : index
+    %end_block = arith.divui %after, %threads : index
+    %end_whole = arith.minui %end_block, %whole_blocks : index
+    scf.for %block = %first_block to %end_whole step %c1 {
+      %panel = arith.muli %block, %each : index)");
+  body(panelsPerBlock);
+  source.add("    }");
+  if (!rest)
+    return;
+  // The last, smaller block belongs to the thread whose share ends with it.
+  source.add(R"(    %last_is_mine = arith.cmpi ugt, %end_block, %whole_blocks : index
+    %some = arith.cmpi ult, %first_block, %end_block : index
+    %mine = arith.andi %last_is_mine, %some : i1
+    scf.if %mine {
+      %panel = arith.muli %whole_blocks, %each : index)");
+  body(rest);
+  source.add("    }");
+}
+
+void BlockWriter::writeRows(int64_t rows) {
+  for (int64_t r = 0; r < rows; ++r) {
+    source.set("r", r);
+    source.add(R"(        %ahead_$r = arith.constant $r : index
+        %wanted_$r = arith.addi %row0, %ahead_$r : index
+        %row_$r = arith.minui %wanted_$r, %final_row : index)");
+  }
+}
+
+void BlockWriter::write(llvm::function_ref<void(int64_t, int64_t)> tile) {
+  int64_t panels = kernel::getNumPanels(n);
+  source.add(R"(  %final_row = arith.subi %rows, %c1 : index
+  %one_row = arith.cmpi eq, %rows, %c1 : index
+  scf.if %one_row {)");
+  writePanels(std::min(level.stepPanels, panels), [&](int64_t count) {
+    source.add("        %row_0 = arith.constant 0 : index");
+    tile(1, count);
+  });
+  source.set("rowsPerBlock", level.rows);
+  source.add("  } else {");
+  writePanels(std::min(level.panels, panels), [&](int64_t count) {
+    source.set("rowsPerBlock", level.rows);
+    source.add(R"(      %rows_each = arith.constant $rowsPerBlock : index
+      scf.for %row0 = %c0 to %rows step %rows_each {)");
+    writeRows(level.rows);
+    tile(level.rows, count);
+    source.add("      }");
+  });
+  source.add("  }");
+}
+
+void linear::writeResults(KernelSource &source, int64_t n, int64_t rows, int64_t panels, const Epilogue &epilogue) {
+  int64_t tail = n % kernel::kPanelColumns, whole = n / kernel::kPanelColumns;
+  source.set("N", n).set("P", kernel::getNumPanels(n)).set("tail", tail).set("wholePanels", whole);
+  for (int64_t p = 0; p < panels; ++p) {
+    source.set("p", p);
+    source.add(R"(        %ahead_panel_$p = arith.constant $p : index
+        %panel_$p = arith.addi %panel, %ahead_panel_$p : index
+        %column_$p = arith.muli %panel_$p, %sixteen : index)");
+    if (epilogue.bias)
+      source.add("        %bias_$p = vector.load %bias[%panel_$p, %c0] : memref<${P}x16xf32>, vector<16xf32>");
+    if (tail)
+      source.add(R"(        %last_panel_$p = arith.constant $wholePanels : index
+        %is_whole_$p = arith.cmpi ult, %panel_$p, %last_panel_$p : index)");
+  }
+  auto store = [&](StringRef width) {
+    source.set("n", width);
+    StringRef vector = "%biased_${r}_$p";
+    if (width != "16") {
+      source.add("          %part_${r}_$p = vector.extract_strided_slice %biased_${r}_$p {offsets = [0], sizes = [$n], strides = [1]} : vector<16xf32> to vector<${n}xf32>");
+      vector = "%part_${r}_$p";
+    }
+    if (epilogue.residual) {
+      source.add("          %more_${r}_$p = vector.load %residual[%row_$r, %column_$p] : memref<?x${N}xf32>, vector<${n}xf32>");
+      source.add(("          %sum_${r}_$p = arith.addf " + vector + ", %more_${r}_$p : vector<${n}xf32>").str());
+      vector = "%sum_${r}_$p";
+    }
+    source.add(("          vector.store " + vector + ", %out[%row_$r, %column_$p] : memref<?x${N}xf32>, vector<${n}xf32>").str());
+  };
+  for (int64_t r = 0; r < rows; ++r) {
+    source.set("r", r);
+    if (rows > 1)
+      source.add("        %is_wanted_$r = arith.cmpi ule, %wanted_$r, %final_row : index\n        scf.if %is_wanted_$r {");
+    for (int64_t p = 0; p < panels; ++p) {
+      source.set("p", p);
+      if (epilogue.bias)
+        source.add("          %biased_${r}_$p = arith.addf %total_${r}_$p, %bias_$p : vector<16xf32>");
+      else
+        source.add("          %biased_${r}_$p = arith.bitcast %total_${r}_$p : vector<16xf32> to vector<16xf32>");
+      if (!tail) {
+        store("16");
+        continue;
+      }
+      source.add("          scf.if %is_whole_$p {");
+      store("16");
+      source.add("          } else {");
+      store(std::to_string(tail));
+      source.add("          }");
+    }
+    if (rows > 1)
+      source.add("        }");
+  }
+}

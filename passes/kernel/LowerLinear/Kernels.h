@@ -1,0 +1,77 @@
+//===- Kernels.h - sources of the kernels of linear layers ------*- C++ -*-===//
+#ifndef TERSE_LOWERLINEAR_KERNELS_H
+#define TERSE_LOWERLINEAR_KERNELS_H
+
+#include "Kernel/KernelDialect.h"
+#include "Kernel/PackedLayout.h"
+#include "terse/Kernels/KernelSource.h"
+
+namespace terse::linear {
+
+/// What a CPU level has for linear layers.
+struct Level {
+  llvm::StringLiteral name;
+  /// The instruction for weights of up to 4 bits, and for 8 bits.
+  llvm::StringLiteral narrow, wide;
+  /// Rows and panels of a block of results that stays in registers.
+  int64_t rows, panels;
+  /// Panels of a block of one row.
+  int64_t stepPanels;
+};
+const Level *findLevel(llvm::StringRef name);
+
+/// Activations of K channels rounded for weights of this layout: groups follow each other, each
+/// padded with zeros to whole units.
+struct QuantizedRows {
+  int64_t k, group, unit;
+
+  explicit QuantizedRows(const kernel::PackedLayout &layout)
+      : k(layout.k), group(layout.group), unit(layout.getUnit()) {}
+  int64_t groups() const { return (k + group - 1) / group; }
+  int64_t paddedGroup() const { return (group + unit - 1) / unit * unit; }
+  int64_t lastGroup() const { return k - (groups() - 1) * group; }
+  int64_t depth() const { return (groups() - 1) * paddedGroup() + (lastGroup() + unit - 1) / unit * unit; }
+  auto key() const { return std::make_tuple(k, group, unit); }
+};
+
+/// (input [rows, K] f32) -> codes [rows, depth] i8, sums [rows, groups] i32, scales [rows] f32.
+mlir::func::FuncOp getQuantizeRowsKernel(mlir::ModuleOp module, const QuantizedRows &rows);
+
+/// Operands beside input and weights, and the sizes.
+struct Epilogue {
+  bool bias, residual;
+};
+
+/// (codes, sums, scales, weight codes, weight scales[, zero points][, bias][, residual]) -> [rows, N] f32.
+mlir::func::FuncOp getQLinearKernel(mlir::ModuleOp module, const Level &level, const kernel::PackedLayout &layout,
+                                    SchemeAttr scheme, const Epilogue &epilogue);
+
+/// (input [rows, K], weight [panels, K, 16][, bias][, residual]) -> [rows, N] f32.
+mlir::func::FuncOp getLinearKernel(mlir::ModuleOp module, const Level &level, int64_t n, int64_t k, mlir::Type element,
+                                   const Epilogue &epilogue);
+
+/// Opens the loops over this thread's blocks: for each block of `panels` panels
+/// (%panel) and of rows (%row0), calls `tile` with the text parameters set; closes
+/// them. One row has blocks of its own. Rows past the end repeat the last.
+class BlockWriter {
+public:
+  BlockWriter(KernelSource &source, const Level &level, int64_t n) : source(source), level(level), n(n) {}
+  /// tile(rows, panels): %panel, %row_0 ... and %wanted_0 ... are defined.
+  void write(llvm::function_ref<void(int64_t rows, int64_t panels)> tile);
+
+private:
+  void writePanels(int64_t panelsPerBlock, llvm::function_ref<void(int64_t)> body);
+  void writeRows(int64_t rows);
+  KernelSource &source;
+  const Level &level;
+  int64_t n;
+  int64_t blocks = 0;
+};
+
+/// Adds bias and residual to %total_<r>_<p>, vectors of 16 columns, and stores
+/// them; `rows` above 1 are stored only where they are wanted.
+void writeResults(KernelSource &source, int64_t n, int64_t rows, int64_t panels, const Epilogue &epilogue);
+
+} // namespace terse::linear
+
+#endif // TERSE_LOWERLINEAR_KERNELS_H

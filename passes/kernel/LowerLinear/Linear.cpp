@@ -1,0 +1,114 @@
+//===- Linear.cpp - layers with float weights -----------------------------===//
+#include "Kernels.h"
+
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using namespace terse;
+using namespace terse::linear;
+
+static std::string typeText(Type type) {
+  std::string text;
+  llvm::raw_string_ostream(text) << type;
+  return text;
+}
+
+namespace {
+/// Values of k that one iteration takes. One row alternates between as many
+/// sums, so that additions need not wait for each other.
+constexpr int64_t kUnroll = 4;
+
+using Names = std::vector<std::string>;
+
+struct TileWriter {
+  KernelSource &source;
+  int64_t k;
+  Type element;
+  int64_t rows = 0, panels = 0;
+
+  std::string index(int64_t value) { return source.define("c", "arith.constant " + Twine(value) + " : index"); }
+
+  /// sums[chain][row][panel] + the products at depth `at`.
+  void step(StringRef at, Names &sums, int64_t chain);
+  void write(int64_t rows, int64_t panels);
+};
+} // namespace
+
+void TileWriter::step(StringRef at, Names &sums, int64_t chain) {
+  Names weights;
+  for (int64_t p = 0; p < panels; ++p) {
+    std::string panel = source.define("p", "arith.addi %panel, " + Twine(index(p)) + " : index");
+    std::string type = typeText(element);
+    std::string w = source.define("w", "vector.load %w[" + Twine(panel) + ", " + at + ", %c0] : memref<${P}x${K}x16x" + type +
+                                           ">, vector<16x" + type + ">");
+    if (!element.isF32())
+      w = source.define("w", "arith.extf " + Twine(w) + " : vector<16x" + type + "> to vector<16xf32>");
+    weights.push_back(w);
+  }
+  for (int64_t r = 0; r < rows; ++r) {
+    std::string x = source.define("x", "memref.load %input[%row_" + Twine(r) + ", " + at + "] : memref<?x${K}xf32>");
+    std::string all = source.define("x", "vector.broadcast " + Twine(x) + " : f32 to vector<16xf32>");
+    for (int64_t p = 0; p < panels; ++p) {
+      std::string &sum = sums[(chain * rows + r) * panels + p];
+      sum = source.multiplyAdd("s", all, weights[p], sum, "vector<16xf32>");
+    }
+  }
+}
+
+void TileWriter::write(int64_t rowCount, int64_t panelCount) {
+  rows = rowCount;
+  panels = panelCount;
+  int64_t chains = rows == 1 ? kUnroll : 1, count = chains * rows * panels, whole = k / kUnroll * kUnroll;
+  std::string zero = source.define("z", "arith.constant dense<0.0> : vector<16xf32>"), id = index(whole);
+  Names sums;
+  std::string inits, types;
+  for (int64_t i = 0; i < count; ++i) {
+    sums.push_back(id + "_" + std::to_string(i));
+    inits += (i ? ", " : "") + sums.back() + " = " + zero;
+    types += std::string(i ? ", " : "") + "vector<16xf32>";
+  }
+  source.add(id + "_r:" + std::to_string(count) + " = scf.for " + id + "_k = %c0 to " + id + " step " + index(kUnroll) +
+             " iter_args(" + inits + ") -> (" + types + ") {");
+  for (int64_t i = 0; i < kUnroll; ++i)
+    step(source.define("k", "arith.addi " + Twine(id) + "_k, " + index(i) + " : index"), sums, i % chains);
+  std::string yields;
+  for (int64_t i = 0; i < count; ++i)
+    yields += (i ? ", " : "") + sums[i];
+  source.add("scf.yield " + yields + " : " + types + "\n}");
+  for (int64_t i = 0; i < count; ++i)
+    sums[i] = id + "_r#" + std::to_string(i);
+  for (int64_t i = whole; i < k; ++i)
+    step(index(i), sums, i % chains);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t p = 0; p < panels; ++p) {
+      std::string total = sums[r * panels + p];
+      for (int64_t chain = 1; chain < chains; ++chain)
+        total = source.define("t", "arith.addf " + Twine(total) + ", " + sums[(chain * rows + r) * panels + p] + " : vector<16xf32>");
+      source.add(("%total_" + Twine(r) + "_" + Twine(p) + " = arith.addf " + total + ", " + zero + " : vector<16xf32>").str());
+    }
+}
+
+func::FuncOp linear::getLinearKernel(ModuleOp module, const Level &level, int64_t n, int64_t k, Type element,
+                                     const Epilogue &epilogue) {
+  std::string name = llvm::formatv("linear_n{0}k{1}_{2}{3}{4}", n, k, typeText(element), epilogue.bias ? "_bias" : "",
+                                   epilogue.residual ? "_residual" : "");
+  KernelSource source;
+  source.set("name", name).set("N", n).set("K", k).set("P", kernel::getNumPanels(n)).set("T", typeText(element));
+  source.add("func.func @$name(%input: memref<?x${K}xf32>, %w: memref<${P}x${K}x16x${T}>,");
+  if (epilogue.bias)
+    source.add("    %bias: memref<${P}x16xf32>,");
+  if (epilogue.residual)
+    source.add("    %residual: memref<?x${N}xf32>,");
+  source.add(R"(    %out: memref<?x${N}xf32>, %thread: index, %threads: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %sixteen = arith.constant 16 : index
+  %rows = memref.dim %input, %c0 : memref<?x${K}xf32>)");
+  TileWriter tile{source, k, element};
+  BlockWriter(source, level, n).write([&](int64_t rows, int64_t panels) {
+    tile.write(rows, panels);
+    writeResults(source, n, rows, panels, epilogue);
+  });
+  source.add("  return\n}");
+  return getOrAddKernel(module, name, source);
+}

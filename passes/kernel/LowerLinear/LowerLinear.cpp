@@ -1,0 +1,146 @@
+//===- LowerLinear.cpp - layers with packed weights to kernels ------------===//
+#include "Kernels.h"
+#include "terse/Kernels/Rows.h"
+#include "terse/Passes.h"
+
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+namespace terse {
+#define GEN_PASS_DEF_LOWERLINEAR
+#include "kernel/LowerLinear/LowerLinear.h.inc"
+} // namespace terse
+
+using namespace mlir;
+using namespace terse;
+using namespace terse::linear;
+
+static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+/// x + layer(y) -> layer(y, residual x), where nothing else reads the layer.
+template <typename Op> static void fuseResidual(Op op) {
+  if (op.getResidual() || !op->hasOneUse())
+    return;
+  auto add = dyn_cast<arith::AddFOp>(*op->user_begin());
+  if (!add)
+    return;
+  Value other = add.getLhs() == op.getResult() ? add.getRhs() : add.getLhs();
+  // The layer then runs where the sum was: all it needs is there.
+  if (other == op.getResult())
+    return;
+  op->moveBefore(add);
+  op.getResidualMutable().assign(other);
+  add.replaceAllUsesWith(op.getResult());
+  add.erase();
+}
+
+namespace {
+struct LowerLinear : terse::impl::LowerLinearBase<LowerLinear> {
+  using LowerLinearBase::LowerLinearBase;
+
+  void runOnOperation() override;
+
+private:
+  /// Rounded rows: codes, sums, scales.
+  using Rounded = std::array<Value, 3>;
+  FailureOr<Rounded> round(OpBuilder &builder, Value input, const QuantizedRows &rows);
+  LogicalResult lower(kernel::QLinearOp op, const Level &target);
+  LogicalResult lower(kernel::LinearOp op, const Level &target);
+  void replace(Operation *op, func::FuncOp callee, SmallVector<Value> inputs, Value bias, Value residual);
+
+  std::map<std::pair<void *, std::tuple<int64_t, int64_t, int64_t>>, Rounded> rounded;
+};
+} // namespace
+
+FailureOr<LowerLinear::Rounded> LowerLinear::round(OpBuilder &builder, Value input, const QuantizedRows &rows) {
+  Rounded &known = rounded[{input.getAsOpaquePointer(), rows.key()}];
+  if (known[0])
+    return known;
+  func::FuncOp callee = getQuantizeRowsKernel(getOperation(), rows);
+  if (!callee)
+    return failure();
+  // Right behind the input, so that every reader of it can use the result.
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointAfterValue(input);
+  Location loc = input.getLoc();
+  Value flat = toRows(builder, input);
+  Value count = tensor::DimOp::create(builder, loc, flat, 0);
+  auto empty = [&](ArrayRef<int64_t> shape, Type type) -> Value {
+    return tensor::EmptyOp::create(builder, loc, shape, type, ValueRange{count});
+  };
+  SmallVector<Value> outputs = {empty({ShapedType::kDynamic, rows.depth()}, builder.getI8Type()),
+                                empty({ShapedType::kDynamic, rows.groups()}, builder.getI32Type()),
+                                empty({ShapedType::kDynamic}, builder.getF32Type())};
+  auto launch = kernel::LaunchOp::create(builder, loc, TypeRange(ValueRange(outputs)), callee.getSymName(), ValueRange{flat},
+                                         outputs, /*serial=*/false);
+  known = {launch.getResult(0), launch.getResult(1), launch.getResult(2)};
+  return known;
+}
+
+void LowerLinear::replace(Operation *op, func::FuncOp callee, SmallVector<Value> inputs, Value bias, Value residual) {
+  OpBuilder builder(op);
+  Location loc = op->getLoc();
+  auto type = tensorType(op->getResult(0));
+  if (bias)
+    inputs.push_back(bias);
+  if (residual)
+    inputs.push_back(toRows(builder, residual));
+  Value count = tensor::DimOp::create(builder, loc, inputs.front(), 0);
+  Value out = tensor::EmptyOp::create(builder, loc, {ShapedType::kDynamic, type.getShape().back()}, type.getElementType(),
+                                      ValueRange{count});
+  Value result = kernel::LaunchOp::create(builder, loc, TypeRange{out.getType()}, callee.getSymName(), inputs, ValueRange{out},
+                                          /*serial=*/false)
+                     .getResult(0);
+  op->getResult(0).replaceAllUsesWith(fromRows(builder, result, type, op->getOperand(0)));
+  op->erase();
+}
+
+LogicalResult LowerLinear::lower(kernel::QLinearOp op, const Level &target) {
+  OpBuilder builder(op);
+  kernel::PackedLayout layout(op.getType().getShape().back(), tensorType(op.getInput()).getShape().back(), op.getScheme());
+  FailureOr<Rounded> rows = round(builder, op.getInput(), QuantizedRows(layout));
+  func::FuncOp callee = getQLinearKernel(getOperation(), target, layout, op.getScheme(),
+                                         {static_cast<bool>(op.getBias()), static_cast<bool>(op.getResidual())});
+  if (failed(rows) || !callee)
+    return failure();
+  SmallVector<Value> inputs = {(*rows)[0], (*rows)[1], (*rows)[2], op.getCodes(), op.getScales()};
+  if (op.getZeroPoints())
+    inputs.push_back(op.getZeroPoints());
+  replace(op, callee, inputs, op.getBias(), op.getResidual());
+  return success();
+}
+
+LogicalResult LowerLinear::lower(kernel::LinearOp op, const Level &target) {
+  OpBuilder builder(op);
+  func::FuncOp callee = getLinearKernel(getOperation(), target, op.getType().getShape().back(),
+                                        tensorType(op.getInput()).getShape().back(), tensorType(op.getWeight()).getElementType(),
+                                        {static_cast<bool>(op.getBias()), static_cast<bool>(op.getResidual())});
+  if (!callee)
+    return failure();
+  replace(op, callee, {toRows(builder, op.getInput()), op.getWeight()}, op.getBias(), op.getResidual());
+  return success();
+}
+
+void LowerLinear::runOnOperation() {
+  const Level *target = findLevel(level);
+  if (!target) {
+    getOperation().emitError("expected the level baseline, avx2 or avx512vnni; got '") << level << "'";
+    return signalPassFailure();
+  }
+  rounded.clear();
+  SmallVector<Operation *> layers;
+  getOperation()->walk([&](Operation *op) {
+    if (isa<kernel::QLinearOp, kernel::LinearOp>(op))
+      layers.push_back(op);
+  });
+  for (Operation *op : layers) {
+    if (auto qlinear = dyn_cast<kernel::QLinearOp>(op))
+      fuseResidual(qlinear);
+    else
+      fuseResidual(cast<kernel::LinearOp>(op));
+  }
+  for (Operation *op : layers)
+    if (failed(isa<kernel::QLinearOp>(op) ? lower(cast<kernel::QLinearOp>(op), *target)
+                                          : lower(cast<kernel::LinearOp>(op), *target)))
+      return signalPassFailure();
+}

@@ -1,0 +1,22 @@
+include "mlir/Pass/PassBase.td"
+
+def LowerLinear : Pass<"terse-lower-linear", "::mlir::ModuleOp"> {
+  let summary = "layers with packed weights to kernels of a CPU level";
+  let description = [{
+    `kernel.qlinear` becomes two kernels: one rounds each row of the input to 8 bits
+    (scale max|x| / 127, sums of each group for the zero point), one multiplies.
+    Rows that several layers read are rounded once. `kernel.linear` becomes one.
+
+    The threads share out the output columns, in blocks of whole panels, so each reads a contiguous
+    part of the weights and no result depends on how many there are. For one row the weights
+    are streamed once; for more, blocks of rows by panels are kept in registers: per group an
+    exact sum in 32 bits, then one multiply-add in f32. The zero point of a symmetric
+    scheme costs nothing: sums start at -zero * (sum of the activations).
+
+    A residual that is added to a layer's only use becomes part of the layer.
+  }];
+  let options = [Option<"level", "level", "std::string", "\"baseline\"", "CPU level: baseline, avx2 or avx512vnni">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+                           "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::vector::VectorDialect", "::terse::TerseDialect", "::terse::kernel::KernelDialect"];
+}

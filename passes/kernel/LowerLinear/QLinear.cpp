@@ -1,0 +1,284 @@
+//===- QLinear.cpp - layers in integer arithmetic -------------------------===//
+#include "Kernels.h"
+
+#include "mlir/AsmParser/AsmParser.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace mlir;
+using namespace terse;
+using namespace terse::linear;
+using kernel::MmaInstruction;
+using kernel::PackedLayout;
+
+static std::string typeText(Type type) {
+  std::string text;
+  llvm::raw_string_ostream(text) << type;
+  return text;
+}
+
+static std::string join(ArrayRef<std::string> parts) {
+  std::string text;
+  for (const std::string &part : parts)
+    text += (text.empty() ? "" : ", ") + part;
+  return text;
+}
+
+namespace {
+using Names = std::vector<std::string>;
+
+/// Writes a block of `rows` rows and `panels` panels. A register of the
+/// instruction holds `columns` columns, so a panel has 16 / columns of them, and
+/// the block rows * panels * 16 / columns sums, in that order.
+class TileWriter {
+public:
+  TileWriter(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme, StringRef instruction,
+             MmaInstruction info)
+      : source(source), layout(layout), scheme(scheme), instruction(instruction), info(info),
+        columns(info.getColumns()), registers(16 / columns) {
+    lanes = std::to_string(columns);
+    weightType = typeText(info.getWeightsType());
+    partialType = typeText(info.getPartialType());
+    sumType = typeText(info.getSumType());
+    floatType = "vector<" + lanes + "xf32>";
+  }
+
+  /// Defines %total_<r>_<p>, the block's results before bias and residual.
+  void write(int64_t rows, int64_t panels);
+
+private:
+  std::string index(int64_t value) { return source.define("c", "arith.constant " + Twine(value) + " : index"); }
+  std::string binary(StringRef op, StringRef a, StringRef b, StringRef type = "index") {
+    return source.define("v", op + " " + a + ", " + b + " : " + type);
+  }
+  std::string splat(StringRef value, StringRef type) {
+    return source.define("k", "arith.constant dense<" + value + "> : " + type);
+  }
+  size_t numSums() const { return rows * panels * registers; }
+
+  /// Sums of a group, converted and scaled, added to `totals`.
+  Names group(StringRef group, int64_t size, Names totals);
+  Names startSums(StringRef group);
+  /// Adds `count` units from depth and byte on to the partial sums.
+  Names units(StringRef depth, StringRef byte, int64_t count, Names partial);
+  /// The operands of the unit's steps: [step][panel][register].
+  std::vector<Names> operands(StringRef byte, int64_t unit);
+  std::string bits(StringRef plane, int64_t shift, int64_t keep);
+
+  KernelSource &source;
+  const PackedLayout &layout;
+  SchemeAttr scheme;
+  StringRef instruction;
+  MmaInstruction info;
+  int64_t columns, registers;
+  int64_t rows = 0, panels = 0;
+  std::string lanes, weightType, partialType, sumType, floatType;
+  Names panelNames;
+};
+} // namespace
+
+std::string TileWriter::bits(StringRef plane, int64_t shift, int64_t keep) {
+  std::string value = plane.str();
+  if (shift)
+    value = binary("arith.shrui", value, splat(std::to_string(shift), weightType), weightType);
+  return binary("arith.andi", value, splat(std::to_string((1 << keep) - 1), weightType), weightType);
+}
+
+std::vector<Names> TileWriter::operands(StringRef byte, int64_t unit) {
+  int64_t steps = layout.getUnit() / 4, planes = layout.bits == 3 ? 3 : 1;
+  std::vector<Names> result(steps);
+  for (const std::string &panel : panelNames) {
+    for (int64_t v = 0; v < registers; ++v) {
+      Names plane;
+      for (int64_t i = 0; i < planes; ++i) {
+        std::string at = binary("arith.addi", byte, index(unit * layout.getUnitBytes() + 64 * i + 4 * columns * v));
+        plane.push_back(source.define("plane", "vector.load %w[" + Twine(panel) + ", " + at + "] : memref<${P}x${PB}xi8>, " + weightType));
+      }
+      for (int64_t s = 0; s < steps; ++s) {
+        if (layout.bits == 8) {
+          result[s].push_back(plane[0]);
+        } else if (layout.bits == 3) {
+          std::string high = binary("arith.shli", bits(plane[2], s, 1), splat("2", weightType), weightType);
+          result[s].push_back(binary("arith.ori", bits(plane[s / 4], 2 * (s % 4), 2), high, weightType));
+        } else if (s + 1 == steps) { // nothing is above the highest bits
+          result[s].push_back(binary("arith.shrui", plane[0], splat(std::to_string(layout.bits * s), weightType), weightType));
+        } else {
+          result[s].push_back(bits(plane[0], layout.bits * s, layout.bits));
+        }
+      }
+    }
+  }
+  return result;
+}
+
+Names TileWriter::units(StringRef depth, StringRef byte, int64_t count, Names partial) {
+  for (int64_t unit = 0; unit < count; ++unit) {
+    std::vector<Names> weights = operands(byte, unit);
+    for (auto [s, registersOfStep] : llvm::enumerate(weights)) {
+      std::string k = binary("arith.addi", depth, index(unit * layout.getUnit() + 4 * s));
+      for (int64_t r = 0; r < rows; ++r) {
+        std::string a = source.define("a", "vector.load %a[%row_" + Twine(r) + ", " + k + "] : memref<?x${depth}xi8>, vector<4xi8>");
+        for (auto [i, w] : llvm::enumerate(registersOfStep)) {
+          std::string &sum = partial[r * registersOfStep.size() + i];
+          sum = source.define("s", "kernel.mma #kernel." + instruction + " " + w + ", " + a + ", " + sum + " : " + weightType +
+                                       ", vector<4xi8>, " + partialType);
+        }
+      }
+    }
+  }
+  return partial;
+}
+
+/// Sums start at -(zero - offset) * (sum of the group's activations).
+Names TileWriter::startSums(StringRef group) {
+  Names sums;
+  int64_t zero = (int64_t(1) << (layout.bits - 1)) - info.getWeightOffset();
+  std::vector<Names> zeros(panels);
+  if (!scheme.isSymmetric())
+    for (int64_t p = 0; p < panels; ++p)
+      for (int64_t v = 0; v < registers; ++v) {
+        std::string bytes = source.define("z", "vector.load %zero_points[" + Twine(panelNames[p]) + ", " + group + ", " + index(v * columns) +
+                                                   "] : memref<${P}x${G}x16xi8>, vector<" + lanes + "xi8>");
+        std::string wide = source.define("z", "arith.extui " + Twine(bytes) + " : vector<" + lanes + "xi8> to " + sumType);
+        // Negative: the offset minus the zero point.
+        zeros[p].push_back(binary("arith.subi", splat(std::to_string(info.getWeightOffset()), sumType), wide, sumType));
+      }
+  for (int64_t r = 0; r < rows; ++r) {
+    std::string sum = source.define("t", "memref.load %sums[%row_" + Twine(r) + ", " + group + "] : memref<?x${G}xi32>");
+    if (scheme.isSymmetric()) {
+      std::string factor = source.define("z", "arith.constant " + Twine(-zero) + " : i32");
+      sum = binary("arith.muli", sum, factor, "i32");
+    }
+    std::string all = source.define("t", "vector.broadcast " + Twine(sum) + " : i32 to " + sumType);
+    for (int64_t p = 0; p < panels; ++p)
+      for (int64_t v = 0; v < registers; ++v)
+        sums.push_back(scheme.isSymmetric() ? all : binary("arith.muli", all, zeros[p][v], sumType));
+  }
+  return sums;
+}
+
+Names TileWriter::group(StringRef group, int64_t size, Names totals) {
+  int64_t count = layout.getUnits(size), steps = layout.getUnit() / 4;
+  int64_t most = info.getMaxSteps((int64_t(1) << layout.bits) - 1) / steps;
+  bool partial = info.hasPartialSums();
+  int64_t each = partial ? std::clamp<int64_t>(most, 1, count) : 1, whole = count / each, rest = count % each;
+  std::string depth = binary("arith.muli", group, index(layout.getUnits(layout.group) * layout.getUnit()));
+  std::string byte = binary("arith.muli", group, index(layout.getUnits(layout.group) * layout.getUnitBytes()));
+  Names sums = startSums(group);
+
+  auto chunk = [&](StringRef depth, StringRef byte, int64_t units, Names sums) {
+    if (!partial)
+      return this->units(depth, byte, units, std::move(sums));
+    Names added = this->units(depth, byte, units, Names(numSums(), splat("0", partialType)));
+    for (auto [sum, more] : llvm::zip(sums, added))
+      sum = source.define("s", "kernel.mma_sum #kernel." + instruction + " " + more + ", " + sum + " : " + partialType + ", " + sumType);
+    return sums;
+  };
+  if (whole) {
+    std::string id = index(whole);
+    Names arguments, inits, types(numSums(), sumType);
+    for (size_t i = 0; i < sums.size(); ++i) {
+      arguments.push_back(id + "_" + std::to_string(i));
+      inits.push_back(arguments.back() + " = " + sums[i]);
+    }
+    source.add(id + "_r:" + std::to_string(numSums()) + " = scf.for " + id + "_j = %c0 to " + id + " step %c1 iter_args(" +
+               join(inits) + ") -> (" + join(types) + ") {");
+    std::string d = binary("arith.addi", depth, binary("arith.muli", id + "_j", index(each * layout.getUnit())));
+    std::string w = binary("arith.addi", byte, binary("arith.muli", id + "_j", index(each * layout.getUnitBytes())));
+    source.add("scf.yield " + join(chunk(d, w, each, arguments)) + " : " + join(types) + "\n}");
+    for (size_t i = 0; i < sums.size(); ++i)
+      sums[i] = id + "_r#" + std::to_string(i);
+  }
+  if (rest) {
+    std::string d = binary("arith.addi", depth, index(whole * each * layout.getUnit()));
+    std::string w = binary("arith.addi", byte, index(whole * each * layout.getUnitBytes()));
+    sums = chunk(d, w, rest, sums);
+  }
+
+  std::string scaleType = typeText(scheme.getScale());
+  for (int64_t p = 0; p < panels; ++p)
+    for (int64_t v = 0; v < registers; ++v) {
+      std::string narrow = "vector<" + lanes + "x" + scaleType + ">";
+      std::string scale = source.define("q", "vector.load %weight_scales[" + Twine(panelNames[p]) + ", " + group + ", " + index(v * columns) +
+                                                 "] : memref<${P}x${G}x16x" + scaleType + ">, " + narrow);
+      if (!scheme.getScale().isF32())
+        scale = source.define("q", "arith.extf " + Twine(scale) + " : " + narrow + " to " + floatType);
+      for (int64_t r = 0; r < rows; ++r) {
+        int64_t i = (r * panels + p) * registers + v;
+        std::string real = source.define("f", "arith.sitofp " + Twine(sums[i]) + " : " + sumType + " to " + floatType);
+        totals[i] = source.multiplyAdd("f", scale, real, totals[i], floatType);
+      }
+    }
+  return totals;
+}
+
+void TileWriter::write(int64_t rowCount, int64_t panelCount) {
+  rows = rowCount;
+  panels = panelCount;
+  panelNames.clear();
+  for (int64_t p = 0; p < panels; ++p)
+    panelNames.push_back(binary("arith.addi", "%panel", index(p)));
+  Names totals(numSums(), splat("0.0", floatType)), types(numSums(), floatType);
+  int64_t whole = layout.getNumGroups() - 1;
+  if (whole) {
+    std::string id = index(whole);
+    Names arguments, inits;
+    for (size_t i = 0; i < totals.size(); ++i) {
+      arguments.push_back(id + "_" + std::to_string(i));
+      inits.push_back(arguments.back() + " = " + totals[i]);
+    }
+    source.add(id + "_r:" + std::to_string(numSums()) + " = scf.for " + id + "_g = %c0 to " + id + " step %c1 iter_args(" +
+               join(inits) + ") -> (" + join(types) + ") {");
+    source.add("scf.yield " + join(group(id + "_g", layout.group, arguments)) + " : " + join(types) + "\n}");
+    for (size_t i = 0; i < totals.size(); ++i)
+      totals[i] = id + "_r#" + std::to_string(i);
+  }
+  totals = group(index(whole), layout.getGroupSize(whole), totals);
+
+  for (int64_t r = 0; r < rows; ++r) {
+    std::string scale = source.define("x", "memref.load %scales[%row_" + Twine(r) + "] : memref<?xf32>");
+    std::string all = source.define("x", "vector.broadcast " + Twine(scale) + " : f32 to vector<16xf32>");
+    for (int64_t p = 0; p < panels; ++p) {
+      std::string total = totals[(r * panels + p) * registers];
+      if (registers > 1) {
+        total = splat("0.0", "vector<16xf32>");
+        for (int64_t v = 0; v < registers; ++v)
+          total = source.define("x", "vector.insert_strided_slice " + Twine(totals[(r * panels + p) * registers + v]) + ", " + total +
+                                         " {offsets = [" + Twine(v * columns) + "], strides = [1]} : " + floatType + " into vector<16xf32>");
+      }
+      source.add(("%total_" + Twine(r) + "_" + Twine(p) + " = arith.mulf " + total + ", " + all + " : vector<16xf32>").str());
+    }
+  }
+}
+
+func::FuncOp linear::getQLinearKernel(ModuleOp module, const Level &level, const PackedLayout &layout,
+                                      SchemeAttr scheme, const Epilogue &epilogue) {
+  StringRef instruction = layout.bits == 8 ? level.wide : level.narrow;
+  auto info = dyn_cast_or_null<MmaInstruction>(parseAttribute(("#kernel." + instruction).str(), module.getContext()));
+  assert(info && "a level names an instruction");
+  std::string name = llvm::formatv("qlinear_n{0}k{1}_w{2}g{3}_{4}{5}{6}{7}", layout.n, layout.k, layout.bits, layout.group,
+                                   typeText(scheme.getScale()), scheme.isSymmetric() ? "" : "_zero",
+                                   epilogue.bias ? "_bias" : "", epilogue.residual ? "_residual" : "");
+  KernelSource source;
+  source.set("name", name).set("N", layout.n).set("P", kernel::getNumPanels(layout.n)).set("PB", layout.getPanelBytes());
+  source.set("G", layout.getNumGroups()).set("depth", layout.getPaddedDepth()).set("S", typeText(scheme.getScale()));
+  source.add(R"(func.func @$name(%a: memref<?x${depth}xi8>, %sums: memref<?x${G}xi32>, %scales: memref<?xf32>,
+    %w: memref<${P}x${PB}xi8>, %weight_scales: memref<${P}x${G}x16x${S}>,)");
+  if (!scheme.isSymmetric())
+    source.add("    %zero_points: memref<${P}x${G}x16xi8>,");
+  if (epilogue.bias)
+    source.add("    %bias: memref<${P}x16xf32>,");
+  if (epilogue.residual)
+    source.add("    %residual: memref<?x${N}xf32>,");
+  source.add(R"(    %out: memref<?x${N}xf32>, %thread: index, %threads: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %sixteen = arith.constant 16 : index
+  %rows = memref.dim %a, %c0 : memref<?x${depth}xi8>)");
+  TileWriter tile(source, layout, scheme, instruction, info);
+  BlockWriter(source, level, layout.n).write([&](int64_t rows, int64_t panels) {
+    tile.write(rows, panels);
+    writeResults(source, layout.n, rows, panels, epilogue);
+  });
+  source.add("  return\n}");
+  return getOrAddKernel(module, name, source);
+}

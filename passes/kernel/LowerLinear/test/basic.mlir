@@ -1,0 +1,24 @@
+// RUN: terse-opt %s --terse-lower-linear="level=avx512vnni" | FileCheck %s
+// RUN: terse-opt %s --terse-lower-linear="level=avx2" | FileCheck %s --check-prefix=AVX2
+// RUN: terse-opt %s --terse-lower-linear="level=baseline" --convert-kernel-mma=emulate | FileCheck %s --check-prefix=DEFINITION
+
+// Both layers read the same rounded rows, and the sum becomes part of the second.
+// CHECK-LABEL: func.func @forward
+// CHECK: %[[ROWS:.*]]:3 = kernel.launch @quantize_rows_k40g16u8
+// CHECK: kernel.launch @qlinear_n24k40_w4g16_f16 ins(%[[ROWS]]#0, %[[ROWS]]#1, %[[ROWS]]#2,
+// CHECK: kernel.launch @qlinear_n24k40_w4g16_f16_residual ins(%[[ROWS]]#0,
+// CHECK-NOT: arith.addf
+// CHECK: return
+// CHECK: kernel.mma #kernel.x86_vnni
+// AVX2: kernel.mma #kernel.x86_maddubs
+// AVX2: kernel.mma_sum #kernel.x86_maddubs
+// DEFINITION-NOT: kernel.mma
+func.func @forward(%x: tensor<?x?x40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf16>, %r: tensor<?x?x24xf32>)
+    -> (tensor<?x?x24xf32>, tensor<?x?x24xf32>) {
+  %0 = kernel.qlinear <i4, group = 16, scale = f16, zero = none> %x, %c, %s
+    : tensor<?x?x40xf32>, tensor<2x320xi8>, tensor<2x3x16xf16> -> tensor<?x?x24xf32>
+  %1 = kernel.qlinear <i4, group = 16, scale = f16, zero = none> %x, %c, %s
+    : tensor<?x?x40xf32>, tensor<2x320xi8>, tensor<2x3x16xf16> -> tensor<?x?x24xf32>
+  %2 = arith.addf %r, %1 : tensor<?x?x24xf32>
+  return %0, %2 : tensor<?x?x24xf32>, tensor<?x?x24xf32>
+}

@@ -1,0 +1,138 @@
+//===- WeightPacker.cpp - packed copies of weights ------------------------===//
+#include "WeightPacker.h"
+
+using namespace mlir;
+using namespace terse;
+using namespace terse::kernel;
+
+std::optional<ConstantTensor> ConstantTensor::get(Value value) {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  if (!type || !type.hasStaticShape())
+    return std::nullopt;
+  if (auto weight = value.getDefiningOp<WeightOp>())
+    return ConstantTensor{weight.getData(), type, weight.getName()};
+  if (auto constant = value.getDefiningOp<arith::ConstantOp>())
+    return ConstantTensor{constant.getValue(), type, ""};
+  return std::nullopt;
+}
+
+FailureOr<WeightData> WeightPacker::read(const ConstantTensor &source) {
+  llvm::Expected<WeightData> data = store.read(source.data, source.type);
+  if (!data)
+    return emitError(builder.getUnknownLoc(), "cannot read weight '") << source.name << "': " << llvm::toString(data.takeError());
+  return std::move(*data);
+}
+
+FailureOr<Value> WeightPacker::addWeight(const ConstantTensor &source, Key key, RankedTensorType type,
+                                         ArrayRef<char> bytes) {
+  llvm::Expected<Attribute> data = store.add(type, bytes);
+  if (!data)
+    return emitError(builder.getUnknownLoc(), "cannot store packed weight '")
+           << source.name << "': " << llvm::toString(data.takeError());
+  Value value = WeightOp::create(builder, builder.getUnknownLoc(), type, source.name, *data);
+  packed[key] = value;
+  packedBytes += bytes.size();
+  return value;
+}
+
+/// Unpacks a row of a little-endian bit stream.
+static void unpackRow(ArrayRef<uint8_t> row, unsigned bits, MutableArrayRef<uint8_t> codes) {
+  uint32_t window = 0;
+  unsigned filled = 0;
+  const uint8_t *next = row.data();
+  for (uint8_t &code : codes) {
+    if (filled < bits) {
+      window |= *next++ << filled;
+      filled += 8;
+    }
+    code = window & ((1u << bits) - 1);
+    window >>= bits;
+    filled -= bits;
+  }
+}
+
+FailureOr<Value> WeightPacker::packCodes(const ConstantTensor &codes, const PackedLayout &layout) {
+  auto type = RankedTensorType::get({getNumPanels(layout.n), layout.getPanelBytes()}, builder.getI8Type());
+  Key key{codes.data, type, layout.group};
+  if (Value value = packed.lookup(key))
+    return value;
+  FailureOr<WeightData> data = read(codes);
+  if (failed(data))
+    return failure();
+  ArrayRef<uint8_t> source = data->as<uint8_t>();
+  int64_t rowBytes = codes.type.getDimSize(1), panelBytes = layout.getPanelBytes();
+  std::vector<char> bytes(type.getNumElements());
+  std::vector<uint8_t> unpacked(kPanelColumns * layout.k);
+  for (int64_t panel = 0, e = type.getDimSize(0); panel < e; ++panel) {
+    std::fill(unpacked.begin(), unpacked.end(), 0);
+    for (int64_t i = 0; i < kPanelColumns && panel * kPanelColumns + i < layout.n; ++i)
+      unpackRow(source.slice((panel * kPanelColumns + i) * rowBytes, rowBytes), layout.bits,
+                MutableArrayRef(unpacked).slice(i * layout.k, layout.k));
+    packPanel(layout, unpacked, {reinterpret_cast<uint8_t *>(bytes.data()) + panel * panelBytes, size_t(panelBytes)});
+  }
+  return addWeight(codes, key, type, bytes);
+}
+
+/// Copies elements of T: source[column * columnStride + row * rowStride] goes to
+/// panel column / 16, row, column % 16.
+template <typename T>
+static void copyToPanels(ArrayRef<char> source, int64_t columns, int64_t rows, int64_t columnStride, int64_t rowStride,
+                         MutableArrayRef<char> target) {
+  for (int64_t panel = 0; panel < getNumPanels(columns); ++panel)
+    for (int64_t row = 0; row < rows; ++row)
+      for (int64_t i = 0; i < kPanelColumns && panel * kPanelColumns + i < columns; ++i)
+        std::memcpy(target.data() + ((panel * rows + row) * kPanelColumns + i) * sizeof(T),
+                    source.data() + ((panel * kPanelColumns + i) * columnStride + row * rowStride) * sizeof(T),
+                    sizeof(T));
+}
+
+FailureOr<Value> WeightPacker::transpose(const ConstantTensor &source, int64_t columns, int64_t rows,
+                                         int64_t columnStride, int64_t rowStride, RankedTensorType type) {
+  Key key{source.data, type, rowStride};
+  if (Value value = packed.lookup(key))
+    return value;
+  FailureOr<WeightData> data = read(source);
+  if (failed(data))
+    return failure();
+  unsigned width = type.getElementTypeBitWidth();
+  std::vector<char> bytes(type.getNumElements() * width / 8);
+  auto copy = width == 8 ? copyToPanels<uint8_t> : width == 16 ? copyToPanels<uint16_t> : copyToPanels<uint32_t>;
+  copy(data->bytes(), columns, rows, columnStride, rowStride, bytes);
+  return addWeight(source, key, type, bytes);
+}
+
+FailureOr<Value> WeightPacker::packGroups(const ConstantTensor &groups) {
+  int64_t n = groups.type.getDimSize(0), numGroups = groups.type.getDimSize(1);
+  auto type = RankedTensorType::get({getNumPanels(n), numGroups, kPanelColumns}, groups.type.getElementType());
+  return transpose(groups, n, numGroups, numGroups, 1, type);
+}
+
+FailureOr<Value> WeightPacker::packFloat(const ConstantTensor &weight, int64_t reductionAxis) {
+  int64_t k = weight.type.getDimSize(reductionAxis), n = weight.type.getDimSize(1 - reductionAxis);
+  auto type = RankedTensorType::get({getNumPanels(n), k, kPanelColumns}, weight.type.getElementType());
+  return reductionAxis ? transpose(weight, n, k, k, 1, type) : transpose(weight, n, k, 1, n, type);
+}
+
+FailureOr<Value> WeightPacker::packBias(const ConstantTensor &bias) {
+  int64_t n = bias.type.getDimSize(0);
+  auto type = RankedTensorType::get({getNumPanels(n), kPanelColumns}, builder.getF32Type());
+  Key key{bias.data, type, 0};
+  if (Value value = packed.lookup(key))
+    return value;
+  FailureOr<WeightData> data = read(bias);
+  if (failed(data))
+    return failure();
+  auto elementType = cast<FloatType>(bias.type.getElementType());
+  const llvm::fltSemantics &semantics = elementType.getFloatSemantics();
+  unsigned width = elementType.getWidth();
+  std::vector<float> values(type.getNumElements());
+  for (int64_t i = 0; i < n; ++i) {
+    uint64_t bits = 0;
+    std::memcpy(&bits, data->bytes().data() + i * width / 8, width / 8);
+    llvm::APFloat value(semantics, llvm::APInt(width, bits));
+    bool losesInfo;
+    value.convert(llvm::APFloat::IEEEsingle(), llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+    values[i] = value.convertToFloat();
+  }
+  return addWeight(bias, key, type, {reinterpret_cast<const char *>(values.data()), values.size() * sizeof(float)});
+}

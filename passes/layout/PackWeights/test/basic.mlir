@@ -1,0 +1,24 @@
+// RUN: terse-opt %s --terse-pack-weights | FileCheck %s
+
+// Column 0 has codes 1 .. 8: bytes 0x51, 0x62, 0x73, 0x84, low nibbles k = 0 .. 3 and high ones k = 4 .. 7. Column 1
+// has 9 .. 12 and 10 .. 13, in the next four bytes.
+// CHECK-LABEL: func.func @forward
+// CHECK-DAG: terse.weight "w.codes" = dense<{{\[\[}}81, 98, 115, -124, -87, -70, -53, -36, 0, 0,
+// CHECK-DAG: terse.weight "w.scales" = dense<{{.*}}[5.000000e-01, 2.500000e-01, 0.000000e+00
+// CHECK: kernel.qlinear <i4, scale = f16, zero = none>
+func.func @forward(%x: tensor<?x8xf32>) -> tensor<?x2xf32> {
+  %c = terse.weight "w.codes" = dense<[[0x21, 0x43, 0x65, 0x87], [0xA9, 0xCB, 0xBA, 0xDC]]> : tensor<2x4xi8> -> tensor<2x4xi8>
+  %s = terse.weight "w.scales" = dense<[[0.5], [0.25]]> : tensor<2x1xf16> -> tensor<2x1xf16>
+  %y = terse.qlinear <i4, scale = f16, zero = none> %x, %c, %s : tensor<?x8xf32>, tensor<2x4xi8>, tensor<2x1xf16> -> tensor<?x2xf32>
+  return %y : tensor<?x2xf32>
+}
+
+// A float weight [K, N]: panels of 16 columns, row by row.
+// CHECK-LABEL: func.func @float
+// CHECK: terse.weight "f" = dense<{{.*}}[1.000000e+00, 2.000000e+00, 0.000000e+00
+// CHECK: kernel.linear
+func.func @float(%x: tensor<?x2xf32>) -> tensor<?x2xf32> {
+  %w = terse.weight "f" = dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32> -> tensor<2x2xf32>
+  %y = terse.linear %x, %w {reduction_axis = 0 : i64} : tensor<?x2xf32>, tensor<2x2xf32> -> tensor<?x2xf32>
+  return %y : tensor<?x2xf32>
+}
