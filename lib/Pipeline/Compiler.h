@@ -25,6 +25,8 @@ private:
   // Input.cpp
   llvm::Error checkPaths();
   llvm::Error loadInput();
+  /// Notes the model's file and hash in the module, for the manifest.
+  llvm::Error recordSource(llvm::StringRef file);
   llvm::Error checkSpace();
   llvm::Error loadTokenizer();
 

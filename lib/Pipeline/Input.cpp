@@ -93,6 +93,16 @@ llvm::Error Compiler::loadTokenizer() {
   return llvm::Error::success();
 }
 
+llvm::Error Compiler::recordSource(llvm::StringRef file) {
+  llvm::Expected<std::string> hash = hashFile(file);
+  if (!hash)
+    return hash.takeError();
+  Builder builder(&context);
+  (*module)->setAttr("terse.source", builder.getStringAttr(path::filename(file)));
+  (*module)->setAttr("terse.source_sha256", builder.getStringAttr(*hash));
+  return llvm::Error::success();
+}
+
 llvm::Error Compiler::loadInput() {
   std::string input = options.input;
   if (fs::is_directory(input)) {
@@ -115,19 +125,17 @@ llvm::Error Compiler::loadInput() {
     module = importOnnx(input, &context);
     if (!module)
       return llvm::createStringError("");
-    llvm::Expected<std::string> hash = hashFile(input);
-    if (!hash)
-      return hash.takeError();
-    Builder builder(&context);
-    (*module)->setAttr("terse.source", builder.getStringAttr(path::filename(input)));
-    (*module)->setAttr("terse.source_sha256", builder.getStringAttr(*hash));
-    return llvm::Error::success();
+    return recordSource(input);
   }
   if (extension != ".mlir" && extension != ".mlirbc")
     return llvm::createStringError("expected a model as .onnx or .mlir; got '" + input + "'");
   module = parseSourceFile<ModuleOp>(input, &context);
   if (!module)
     return llvm::createStringError("");
+  // IR that came from a model keeps saying from which.
+  if (!(*module)->hasAttr("terse.source"))
+    if (llvm::Error error = recordSource(input))
+      return error;
   // What --stop-after wrote says where it stopped.
   std::optional<Stage> written;
   if (auto stage = (*module)->getAttrOfType<StringAttr>("terse.stage"))

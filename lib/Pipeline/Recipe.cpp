@@ -31,7 +31,9 @@ std::string terse::suggestNearest(llvm::StringRef text, llvm::ArrayRef<llvm::Str
   llvm::StringRef best;
   unsigned bestDistance = std::max<size_t>(2, text.size() / 2) + 1;
   for (llvm::StringRef candidate : candidates) {
-    unsigned distance = text.edit_distance_insensitive(candidate);
+    // What is there but cut off is nearest.
+    unsigned distance = !text.empty() && candidate.starts_with_insensitive(text) ? 0
+                                                                               : text.edit_distance_insensitive(candidate);
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;

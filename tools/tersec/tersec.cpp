@@ -8,7 +8,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/CommandLine.h"
-#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/JSON.h"
 #include "llvm/Support/ThreadPool.h"
 
 #include <csignal>
@@ -128,6 +128,15 @@ static void cleanUpOnSignals() {
   }).detach();
 }
 
+/// Text that may come from a broken file, fit for a terminal.
+static std::string makePrintable(StringRef text) {
+  std::string result = json::fixUTF8(text);
+  for (char &c : result)
+    if (static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t')
+      c = '?';
+  return result;
+}
+
 namespace {
 /// Prints diagnostics as a compiler does, and remembers whether one was an
 /// error.
@@ -167,7 +176,7 @@ private:
     // An operation that is printed whole may fill screens.
     if (message.size() > 1000)
       message = message.substr(0, 1000) + " ...";
-    errs() << location << severity << message << '\n';
+    errs() << makePrintable(location) << severity << makePrintable(message) << '\n';
   }
   mlir::ScopedDiagnosticHandler handler;
 };
@@ -240,7 +249,7 @@ static int fail(Error error, bool alreadySaid) {
   std::string message = toString(std::move(error));
   // Diagnostics have said it better.
   if (!alreadySaid && !message.empty())
-    errs() << "tersec: error: " << message << '\n';
+    errs() << "tersec: error: " << makePrintable(message) << '\n';
   else if (!alreadySaid)
     errs() << "tersec: error: the model could not be read\n";
   return 1;
