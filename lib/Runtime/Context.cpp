@@ -117,7 +117,13 @@ Status Context::prepare() {
   known_.assign(manifest.symbols.size(), -1);
   if (!manifest.states.empty()) {
     known_[manifest.past] = 0;
-    known_[manifest.capacity] = options_.capacity;
+    // Code may keep keys in tiles; the limit stays what was asked for.
+    int64_t capacity;
+    if (__builtin_add_overflow(options_.capacity, TERSE_CAPACITY_MULTIPLE - 1,
+                               &capacity))
+      return fail(Code::OutOfMemory, "no memory for %lld positions",
+                  (long long)options_.capacity);
+    known_[manifest.capacity] = capacity - capacity % TERSE_CAPACITY_MULTIPLE;
     for (const TensorSpec &spec : manifest.states) {
       std::vector<int64_t> shape;
       for (size_t d = 0; d < spec.shape.size(); ++d) {

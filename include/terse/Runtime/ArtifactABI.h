@@ -27,7 +27,8 @@
  *   levels    CPU levels present, worst first: "baseline" "avx2" "avx512vnni"
  *   symbols   names; TerseCall::symbols has their values in this order
  *   past      symbol: positions already in the states (absent without states)
- *   capacity  symbol: positions that the states have room for
+ *   capacity  symbol: positions that the states have room for, a multiple of
+ *             TERSE_CAPACITY_MULTIPLE (code may keep keys in tiles)
  *   inputs, outputs, states
  *             [{"name", "dtype", "shape", "role"}]
  *             dtype: f32 f16 bf16 f64 i8 u8 i16 u16 i32 u32 i64 u64, or bool
@@ -66,6 +67,9 @@ extern "C" {
 /** Alignment of each tensor in the weights section, of the arena, of outputs
  * and of states, in bytes. Inputs are aligned to their element size only. */
 #define TERSE_TENSOR_ALIGNMENT 64
+
+/** The capacity of states is a multiple of this. */
+#define TERSE_CAPACITY_MULTIPLE 64
 
 #define TERSE_SYMBOL_ABI_VERSION "terse_abi_version"
 #define TERSE_SYMBOL_MANIFEST "terse_manifest"

@@ -67,6 +67,8 @@ static void model(const TerseCall *c, int thread, int threads, int32_t level) {
     values[i] = oldValues[i];
   }
 #elif MEMORY == 0
+  if (thread == 0 && c->symbols[3] % TERSE_CAPACITY_MULTIPLE != 0)
+    *(int32_t *)c->outputs[1] = -1;
   float *keys = c->states[0], *values = c->states[1];
 #else
   float *keys = hidden + sequence * D, *values = keys + sequence * D;

@@ -109,6 +109,7 @@ TEST(Context, KeepsStateUpToItsCapacity) {
   auto context = contextOf("state", 1, 10);
   ASSERT_TRUE(context->run({view({1, 8}, tokens.data())}).ok());
   EXPECT_EQ(context->past(), 8);
+  EXPECT_EQ(level(*context), int(bestLevel())) << "room for 64, all told";
   Status full = context->run({view({1, 3}, tokens.data())});
   EXPECT_EQ(full.code(), Code::ContextFull);
   EXPECT_ERROR(full, "exceed its capacity of 10");
