@@ -25,13 +25,11 @@ for recipe, bound in [("w8", 0.003), ("w4", 0.016)]:
 for recipe, bits in [("w8", 8.5), ("w4", 4.5)]:
     artifact = compile_named("tales8m", recipe)
     report = json.loads(must("terse-inspect", artifact, "--json").stdout)
-    tensors = report["weights"]["tensors"]
-    linear = [t for t in tensors if t.get("bits") and len(t["shape"]) == 2
-              and t["kind"] == "linear"]
+    linear = [t for t in report["layers"] if t["kind"] == "linear"]
     count = sum(t["shape"][0] * t["shape"][1] for t in linear)
     check(count == sum(WEIGHTS.values()), f"{recipe}: {count} weights in linear layers")
     used = sum(t["bytes"] for t in linear) * 8 / count
     check(used <= bits + 0.05, f"{recipe}: {used:.3f} bits a weight; at most {bits}")
-    rest = os.path.getsize(artifact) - report["weights"]["bytes"]
+    rest = os.path.getsize(artifact) - report["manifest"]["weights"]["bytes"]
     check(rest <= 2_000_000, f"{recipe}: {rest} bytes beside the weights")
 finish()

@@ -16,14 +16,16 @@ namespace {
 /// aligned.
 constexpr uint64_t kAlignment = 64;
 
-/// A use of integer codes with their scales.
-struct CodedUse {
-  SchemeAttr scheme;
-  Value codes, scales, zeros;
-  /// Values in a row.
-  int64_t k = 0;
+/// A layer that a weight belongs to: its values are [n, k].
+struct Layer {
   StringRef kind = "other";
+  int64_t n = 0, k = 0;
+  /// Absent where the weight is not of codes.
+  SchemeAttr scheme;
+  Value weight, scales, zeros, bias;
 };
+
+int64_t getLastSize(Value value) { return cast<ShapedType>(value.getType()).getShape().back(); }
 
 /// The weight that `value` is, or holds rows of.
 WeightOp getTable(Value value) {
@@ -33,27 +35,33 @@ WeightOp getTable(Value value) {
   return value ? value.getDefiningOp<WeightOp>() : WeightOp();
 }
 
-/// The use of `value` as codes, scales or zero points, if that is what it is.
-std::optional<CodedUse> getCodedUse(Value value) {
+/// The layer that `value` is a part of, before or after its weight was packed.
+std::optional<Layer> getLayer(Value value) {
   for (Operation *user : value.getUsers()) {
     if (auto linear = dyn_cast<QLinearOp>(user))
-      return CodedUse{linear.getScheme(), linear.getCodes(), linear.getScales(), linear.getZeroPoints(),
-                      cast<ShapedType>(linear.getInput().getType()).getShape().back(), "linear"};
+      return Layer{"linear", getLastSize(linear), getLastSize(linear.getInput()), linear.getScheme(),
+                   linear.getCodes(), linear.getScales(), linear.getZeroPoints(), linear.getBias()};
+    if (auto linear = dyn_cast<kernel::QLinearOp>(user))
+      return Layer{"linear", getLastSize(linear), getLastSize(linear.getInput()), linear.getScheme(),
+                   linear.getCodes(), linear.getScales(), linear.getZeroPoints(), linear.getBias()};
+    if (auto linear = dyn_cast<kernel::LinearOp>(user))
+      return Layer{"linear", getLastSize(linear), getLastSize(linear.getInput()), SchemeAttr(),
+                   linear.getWeight(), Value(), Value(), linear.getBias()};
     if (auto values = dyn_cast<DequantizeOp>(user)) {
       bool isLinear = llvm::any_of(values->getUsers(), [](Operation *reader) { return isa<LinearLike>(reader); });
-      return CodedUse{values.getScheme(), values.getCodes(), values.getScales(), values.getZeroPoints(),
-                      cast<ShapedType>(values.getResult().getType()).getShape().back(), isLinear ? "linear" : "other"};
+      return Layer{isLinear ? "linear" : "other", 0, getLastSize(values.getResult()), values.getScheme(),
+                   values.getCodes(), values.getScales(), values.getZeroPoints(), Value()};
     }
     if (auto rows = dyn_cast<EmbeddingOp>(user))
-      if (std::optional<CodedUse> use = getCodedUse(rows.getResult())) {
-        use->kind = "embedding";
-        return use;
+      if (std::optional<Layer> layer = getLayer(rows.getResult()); layer && layer->scheme) {
+        layer->kind = "embedding";
+        return layer;
       }
   }
   return std::nullopt;
 }
 
-/// What a weight is for, when no packing pass said so: the operation that reads it.
+/// What a weight that is no part of a layer is for: the operation that reads it.
 StringRef getKind(WeightOp weight) {
   for (Operation *user : weight->getUsers()) {
     if (isa<LinearLike>(user))
@@ -66,32 +74,36 @@ StringRef getKind(WeightOp weight) {
   return "other";
 }
 
-/// Adds what the manifest says of a weight: codes as the values that they mean,
-/// scales and zero points as parts of their codes.
+/// Adds what the manifest says of a weight: its kind; of codes and of packed
+/// weights the values that they mean; scales, zero points and biases are parts of
+/// their weight.
 void describe(WeightOp weight, NamedAttrList &entry) {
   Builder builder(weight.getContext());
-  std::optional<CodedUse> use = getCodedUse(weight.getResult());
-  if (!use || ShapedType::isDynamic(use->k)) {
+  std::optional<Layer> layer = getLayer(weight.getResult());
+  if (!layer || ShapedType::isDynamic(layer->n) || ShapedType::isDynamic(layer->k)) {
     entry.set("kind", builder.getStringAttr(getKind(weight)));
     return;
   }
-  WeightOp codes = getTable(use->codes);
-  if (codes != weight) {
-    entry.set("kind", builder.getStringAttr(getTable(use->scales) == weight ? "scales" : "zero_points"));
-    if (codes)
-      entry.set("part_of", codes.getNameAttr());
+  WeightOp whole = getTable(layer->weight);
+  if (whole != weight) {
+    entry.set("kind", builder.getStringAttr(getTable(layer->scales) == weight  ? "scales"
+                                            : getTable(layer->zeros) == weight ? "zero_points"
+                                                                               : "bias"));
+    if (whole)
+      entry.set("part_of", whole.getNameAttr());
     return;
   }
-  SmallVector<int64_t> shape(weight.getType().getShape());
-  shape.back() = use->k;
-  entry.set("kind", builder.getStringAttr(use->kind));
-  entry.set("shape", builder.getI64ArrayAttr(shape));
-  entry.set("bits", builder.getI64IntegerAttr(use->scheme.getBits()));
-  entry.set("group_size", builder.getI64IntegerAttr(use->scheme.getGroupSize(use->k)));
-  entry.set("symmetric", builder.getBoolAttr(use->scheme.isSymmetric()));
-  entry.set("scale", builder.getStringAttr(use->scheme.getScale().isF16()    ? "f16"
-                                           : use->scheme.getScale().isBF16() ? "bf16"
-                                                                             : "f32"));
+  entry.set("kind", builder.getStringAttr(layer->kind));
+  entry.set("shape", builder.getI64ArrayAttr({layer->n ? layer->n : weight.getType().getDimSize(0), layer->k}));
+  SchemeAttr scheme = layer->scheme;
+  if (!scheme)
+    return;
+  entry.set("bits", builder.getI64IntegerAttr(scheme.getBits()));
+  entry.set("group_size", builder.getI64IntegerAttr(scheme.getGroupSize(layer->k)));
+  entry.set("symmetric", builder.getBoolAttr(scheme.isSymmetric()));
+  entry.set("scale", builder.getStringAttr(scheme.getScale().isF16()    ? "f16"
+                                           : scheme.getScale().isBF16() ? "bf16"
+                                                                        : "f32"));
 }
 
 struct PlaceWeights : terse::impl::PlaceWeightsBase<PlaceWeights> {

@@ -10,9 +10,9 @@ def PlaceWeights : Pass<"terse-place-weights", "::mlir::ModuleOp"> {
     read here.
 
     A weight's other attributes (what a packing pass says of it for the manifest)
-    go into its entry of the list. Of codes the entry tells the values that they
-    mean: `shape`, `bits`, `group_size`, `symmetric`, `scale`; scales and zero
-    points are `part_of` their codes.
+    go into its entry of the list. Of codes and of packed weights the entry
+    tells the values that they mean: `shape`, `bits`, `group_size`, `symmetric`,
+    `scale`; scales, zero points and biases are `part_of` their weight.
 
     Example:
     ```mlir
