@@ -102,6 +102,44 @@ Value terse::buildSlice(OpBuilder &builder, Location loc, const Access &access, 
   return tensor::ExpandShapeOp::create(builder, loc, fullType, slice, groups, full);
 }
 
+/// Heads that lie `stride` apart in a dimension, each wider than what is read of it (queries, keys
+/// and values of a head side by side): the same elements of the base with that dimension split.
+static std::optional<Access> splitHeadDim(OpBuilder &builder, Location loc, const Access &access, int64_t dim,
+                                          int64_t stride, int64_t size) {
+  auto base = tensorType(access.base);
+  int64_t width = base.getDimSize(dim), start = access.offset[dim];
+  if (ShapedType::isDynamic(width) || stride < 1 || width % stride || start % stride + size > stride)
+    return std::nullopt;
+  SmallVector<int64_t> shape(base.getShape());
+  SmallVector<OpFoldResult> sizes = buildShape(builder, loc, access.base);
+  shape[dim] = stride;
+  sizes[dim] = builder.getIndexAttr(stride);
+  shape.insert(shape.begin() + dim, width / stride);
+  sizes.insert(sizes.begin() + dim, builder.getIndexAttr(width / stride));
+  SmallVector<ReassociationIndices> groups;
+  for (int64_t i = 0; i < base.getRank(); ++i) {
+    if (i == dim)
+      groups.push_back({i, i + 1});
+    else
+      groups.push_back({i < dim ? i : i + 1});
+  }
+  Access split = access;
+  auto type = RankedTensorType::get(shape, base.getElementType());
+  split.base = tensor::ExpandShapeOp::create(builder, loc, type, access.base, groups, sizes);
+  auto insert = [&](auto &list, auto outer, auto inner) {
+    list[dim] = inner;
+    list.insert(list.begin() + dim, outer);
+  };
+  insert(split.offset, start / stride, start % stride);
+  for (auto [c, strides] : llvm::enumerate(split.strides))
+    insert(strides, c == 1 ? 1 : 0, c == 3 ? 1 : strides[dim]);
+  for (auto [c, strides] : llvm::enumerate(split.strides))
+    if (c == 1)
+      strides[dim + 1] = 0;
+  insert(split.whole, false, false);
+  return split;
+}
+
 Value terse::buildTokenMajor(OpBuilder &builder, Location loc, const Access &access, OpFoldResult batch,
                              OpFoldResult tokens, int64_t heads, int64_t size) {
   // [B, S, ... H * D ...]: a slice of the channels.
@@ -121,6 +159,9 @@ Value terse::buildTokenMajor(OpBuilder &builder, Location loc, const Access &acc
       return tensorType(slice).getRank() == 3 ? slice : Value();
     return {};
   }
+  if (head && head == element && elementStride == 1)
+    if (std::optional<Access> split = splitHeadDim(builder, loc, access, *head, headStride, size))
+      return buildTokenMajor(builder, loc, *split, batch, tokens, heads, size);
   Access ordered = access;
   std::swap(ordered.strides[1], ordered.strides[2]);
   Value slice =

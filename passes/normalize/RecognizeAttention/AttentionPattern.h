@@ -38,6 +38,10 @@ struct CacheSource {
 /// the element of `value` (at `indexOf(b, h, t, d)`), up to a factor.
 std::optional<CacheSource> findCacheSource(mlir::func::FuncOp function, mlir::Value value, bool transposed);
 
+/// Gives products and softmaxes over [batch * heads, ...] separate dimensions for both, where they are
+/// merged from such.
+void unfoldHeads(mlir::func::FuncOp function);
+
 /// Replaces bias, keys and values of an attention by what they mean. True if anything changed.
 bool simplifyAttention(mlir::func::FuncOp function, AttentionOp attention);
 

@@ -83,6 +83,7 @@ struct RecognizeAttention : terse::impl::RecognizeAttentionBase<RecognizeAttenti
     IRRewriter rewriter(&getContext());
     Report &report = getContext().getLoadedDialect<TerseDialect>()->getReport();
     for (auto function : getOperation().getOps<func::FuncOp>()) {
+      unfoldHeads(function);
       SmallVector<SoftmaxOp> candidates;
       function.walk([&](SoftmaxOp softmax) { candidates.push_back(softmax); });
       for (SoftmaxOp softmax : candidates) {

@@ -113,9 +113,8 @@ def decoder(attention, layers=2, width=32, seed=1, positions=None):
 
 
 def gpt2(layers=2):
-    """One QKV projection with bias, positions learned, a table of booleans for the mask, scores divided, a cache."""
+    """One QKV projection with bias, positions learned, scores divided and replaced where masked, a cache."""
     heads, size, width = 4, 8, 32
-    table = np.tril(np.ones((1, 1, 64, 64), bool))
 
     def start(g, x, state):
         state["past"] = [past_inputs(g, layer, heads, size) for layer in range(layers)]
@@ -130,9 +129,7 @@ def gpt2(layers=2):
         q, k, v = (heads_first(g, part, state["batch"], state["tokens"], heads, size) for part in (q, k, v))
         k, v = (g.Concat(past, new, axis=2) for past, new in zip(state["past"][layer], (k, v)))
         scores = g.Div(g.MatMul(q, g.Transpose(k, perm=[0, 1, 3, 2])), np.float32(np.sqrt(size)))
-        one = lambda value: g.unsqueeze(value, 0)
-        mask = g.Slice(table, one(state["before"]), one(state["total"]), np.array([2], np.int64))
-        mask = g.Slice(mask, np.array([0], np.int64), one(state["total"]), np.array([3], np.int64))
+        mask = g.LessOrEqual(g.unsqueeze(g.range(0, state["total"]), 0), g.unsqueeze(g.range(state["before"], state["total"]), 1))
         scores = g.Where(mask, scores, np.float32(np.finfo(np.float32).min))
         for value, kind in ((k, "key"), (v, "value")):
             state["presents"].append((value, f"present.{layer}.{kind}", ["batch", heads, "total", size]))
