@@ -1,4 +1,4 @@
-# RUN: %python %s 24
+# RUN: %python %s 48
 """The ONNX project's own node tests, imported, lowered plainly and run.
 
   nodes.py [EVERY [OFFSET]]      one test in EVERY (default: all), from number OFFSET on

@@ -329,6 +329,34 @@ static Tensor *bitwise(Importer &im, Node &n) {
 TERSE_ONNX_OP("", BitwiseAnd, 18, 2, 2) { return n.yield({bitwise<arith::AndIOp>(im, n)}); }
 TERSE_ONNX_OP("", BitwiseOr, 18, 2, 2) { return n.yield({bitwise<arith::OrIOp>(im, n)}); }
 TERSE_ONNX_OP("", BitwiseXor, 18, 2, 2) { return n.yield({bitwise<arith::XOrIOp>(im, n)}); }
+/// Counts outside of 0..width-1 shift everything out; signed numbers keep their
+/// sign to the right.
+TERSE_ONNX_OP("", BitShift, 11, 2, 2) {
+  Tensor *t = n.input(0), *count = n.input(1);
+  StringRef direction = n.string("direction", "");
+  if (direction != "LEFT" && direction != "RIGHT")
+    return im.error("expected direction LEFT or RIGHT; got '" + direction + "'"), failure();
+  if (!sameType(im, {t, count}) || !isInteger(t->dtype))
+    return im.error("expected integers"), failure();
+  bool left = direction == "LEFT", keepsSign = !left && !isUnsigned(t->dtype);
+  int64_t width = 8 * getElementSize(t->dtype);
+  // Counts in range, for shifts of more are undefined below.
+  Tensor *outside = im.elementwise(
+      onnx::TensorProto::BOOL, {count, im.scalar(count->dtype, width)}, [&](OpBuilder &b, ValueRange v) -> Value {
+        return arith::CmpIOp::create(b, im.loc, arith::CmpIPredicate::uge, v[0], v[1]);
+      });
+  Tensor *inRange = select(im, outside, im.scalar(count->dtype, keepsSign ? width - 1 : 0), count);
+  if (!inRange)
+    return failure();
+  Tensor *shifted = im.elementwise(t->dtype, {t, inRange}, [&](OpBuilder &b, ValueRange v) -> Value {
+    if (left)
+      return arith::ShLIOp::create(b, im.loc, v[0], v[1]);
+    if (keepsSign)
+      return arith::ShRSIOp::create(b, im.loc, v[0], v[1]);
+    return arith::ShRUIOp::create(b, im.loc, v[0], v[1]);
+  });
+  return n.yield({keepsSign ? shifted : select(im, outside, im.scalar(t->dtype, 0), shifted)});
+}
 TERSE_ONNX_OP("", BitwiseNot, 18, 1, 1) {
   Tensor *t = n.input(0);
   return n.yield({im.elementwise(t->dtype, {t, im.scalar(t->dtype, -1)}, [&](OpBuilder &b, ValueRange v) -> Value {

@@ -162,8 +162,8 @@ TERSE_ONNX_OP("", OneHot, 11, 3, 3) {
   })});
 }
 
-/// Element i is the sum of elements 0..i along the axis.
-TERSE_ONNX_OP("", CumSum, 14, 2, 2) {
+/// Element i is the sum, or the product, of elements 0..i along the axis.
+static LogicalResult cumulate(Importer &im, Node &n, bool product) {
   Tensor *t = n.input(0);
   auto given = im.constants(n.input(1), "an axis");
   if (!given || given->size() != 1)
@@ -181,15 +181,21 @@ TERSE_ONNX_OP("", CumSum, 14, 2, 2) {
     Value from = reverse ? (exclusive ? next : here) : zero;
     Value to = reverse ? size : (exclusive ? here : next);
     auto loop = scf::ForOp::create(
-        b, im.loc, from, to, one, ValueRange{im.literal(b, t->dtype, 0)},
-        [&](OpBuilder &inner, Location at2, Value i, ValueRange sum) {
+        b, im.loc, from, to, one, ValueRange{im.literal(b, t->dtype, product ? 1 : 0)},
+        [&](OpBuilder &inner, Location loc, Value i, ValueRange sum) {
           SmallVector<Value> position(at);
           position[*axis] = i;
-          Value read = im.element(inner, t, position);
-          Value next = isFloat(t->dtype) ? arith::AddFOp::create(inner, at2, sum[0], read).getResult()
-                                         : arith::AddIOp::create(inner, at2, sum[0], read).getResult();
-          scf::YieldOp::create(inner, at2, next);
+          Value read = im.element(inner, t, position), total;
+          if (isFloat(t->dtype))
+            total = product ? arith::MulFOp::create(inner, loc, sum[0], read).getResult()
+                            : arith::AddFOp::create(inner, loc, sum[0], read).getResult();
+          else
+            total = product ? arith::MulIOp::create(inner, loc, sum[0], read).getResult()
+                            : arith::AddIOp::create(inner, loc, sum[0], read).getResult();
+          scf::YieldOp::create(inner, loc, total);
         });
     return loop.getResult(0);
   })});
 }
+TERSE_ONNX_OP("", CumSum, 13, 2, 2) { return cumulate(im, n, /*product=*/false); }
+TERSE_ONNX_OP("", CumProd, 26, 2, 2) { return cumulate(im, n, /*product=*/true); }
