@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
 
 namespace terse::rt {
 
@@ -57,7 +58,16 @@ private:
   static bool isNameByte(char c) {
     return std::isalnum((unsigned char)c) || (unsigned char)c >= 0x80 ||
            (c > ' ' && c != '+' && c != '-' && c != '*' && c != '(' &&
-            c != ')');
+            c != ')' && c != ',');
+  }
+
+  static std::optional<Op> function(std::string_view name) {
+    return name == "floordiv"  ? std::optional(Op::FloorDivide)
+           : name == "ceildiv" ? std::optional(Op::CeilDivide)
+           : name == "mod"     ? std::optional(Op::Modulo)
+           : name == "max"     ? std::optional(Op::Max)
+           : name == "min"     ? std::optional(Op::Min)
+                               : std::nullopt;
   }
 
   bool sum() {
@@ -131,6 +141,13 @@ private:
       return true;
     }
     auto found = std::find(symbols_.begin(), symbols_.end(), name);
+    if (found == symbols_.end() && at_ < text_.size() && text_[at_] == '(')
+      if (std::optional<Op> op = function(name)) {
+        if (!take("(") || !sum() || !take(",") || !sum() || !take(")"))
+          return false;
+        code_->push_back({*op, 0});
+        return true;
+      }
     if (found == symbols_.end()) {
       why_ = "unknown symbol '" + std::string(name) + "'";
       return false;
@@ -189,6 +206,12 @@ bool Expr::evaluate(const int64_t *values, int64_t &result) const {
     case Op::Multiply:
       if (__builtin_mul_overflow(left, right, &value))
         return false;
+      break;
+    case Op::Max:
+      value = std::max(left, right);
+      break;
+    case Op::Min:
+      value = std::min(left, right);
       break;
     default: {
       if (right <= 0)

@@ -12,7 +12,8 @@
 namespace terse::rt {
 
 /// A dimension such as `past + sequence` or `2*s + 1`: integers and symbols
-/// under + - * floordiv ceildiv mod and parentheses.
+/// under + - * floordiv ceildiv mod and parentheses; floordiv(a, b),
+/// ceildiv(a, b), mod(a, b), max(a, b) and min(a, b) too.
 class Expr {
 public:
   Expr() = default;
@@ -56,6 +57,8 @@ private:
     FloorDivide,
     CeilDivide,
     Modulo,
+    Max,
+    Min,
   };
   struct Instruction {
     Op op;

@@ -81,9 +81,9 @@ struct Emitter : mlir::ImplicitLocOpBuilder {
   mlir::Value addReassociable(mlir::Value a, mlir::Value b);
 };
 
-/// Element [row, column] of `op`'s result, in a generic's body, as a scalar of the
+/// Element [row..., column] of `op`'s result, in a generic's body, as a scalar of the
 /// result's type.
-mlir::Value dequantizeElement(Emitter &b, DequantizeOp op, mlir::Value row, mlir::Value column);
+mlir::Value dequantizeElement(Emitter &b, DequantizeOp op, mlir::ValueRange row, mlir::Value column);
 
 } // namespace terse::lowering
 

@@ -5,14 +5,20 @@ using namespace mlir;
 using namespace terse;
 using namespace terse::lowering;
 
+/// With n all indices but the last:
 /// value[n, k] = (code[n, k] - zero[n, k / group]) * scale[n, k / group], where
 /// the code is bits k*b .. k*b + b of row n's bytes.
-Value lowering::dequantizeElement(Emitter &b, DequantizeOp op, Value row, Value column) {
+Value lowering::dequantizeElement(Emitter &b, DequantizeOp op, ValueRange row, Value column) {
   SchemeAttr scheme = op.getScheme();
-  int64_t columns = op.getType().getDimSize(1), bits = scheme.getBits(), rowBytes = scheme.getRowBytes(columns);
+  int64_t columns = op.getType().getShape().back(), bits = scheme.getBits(), rowBytes = scheme.getRowBytes(columns);
   Type element = op.getType().getElementType(), acc = accumulatorType(element), i32 = b.getI32Type();
+  auto indices = [&](Value last) {
+    SmallVector<Value> all(row);
+    all.push_back(last);
+    return all;
+  };
   auto byteAt = [&](Value at) -> Value {
-    return arith::ExtUIOp::create(b, i32, tensor::ExtractOp::create(b, op.getCodes(), ValueRange{row, at}));
+    return arith::ExtUIOp::create(b, i32, tensor::ExtractOp::create(b, op.getCodes(), indices(at)));
   };
   Value code;
   if (bits == 8) {
@@ -33,9 +39,9 @@ Value lowering::dequantizeElement(Emitter &b, DequantizeOp op, Value row, Value 
   Value group = arith::DivUIOp::create(b, column, b.constantIndex(scheme.getGroupSize(columns)));
   Value zero = b.constant(i32, 1 << (bits - 1));
   if (Value zeros = op.getZeroPoints())
-    zero = arith::ExtUIOp::create(b, i32, tensor::ExtractOp::create(b, zeros, ValueRange{row, group}));
+    zero = arith::ExtUIOp::create(b, i32, tensor::ExtractOp::create(b, zeros, indices(group)));
   Value centred = arith::SIToFPOp::create(b, acc, arith::SubIOp::create(b, code, zero));
-  Value scale = b.convert(tensor::ExtractOp::create(b, op.getScales(), ValueRange{row, group}), acc);
+  Value scale = b.convert(tensor::ExtractOp::create(b, op.getScales(), indices(group)), acc);
   return b.convert(arith::MulFOp::create(b, centred, scale), element);
 }
 
@@ -46,8 +52,15 @@ struct LowerDequantize : OpRewritePattern<DequantizeOp> {
   LogicalResult matchAndRewrite(DequantizeOp op, PatternRewriter &rewriter) const override {
     Emitter b(rewriter, op);
     Type element = op.getType().getElementType();
-    rewriter.replaceOp(op, b.generic("pp", {}, b.empty(b.sizes(op.getResult()), element), b.identity(2), [&](Emitter &b, ValueRange) {
-      return dequantizeElement(b, op, linalg::IndexOp::create(b, 0), linalg::IndexOp::create(b, 1));
+    int64_t rank = op.getType().getRank();
+    // Sizes of codes: unlike the result they are no work of this operation.
+    SmallVector<OpFoldResult> sizes = b.sizes(op.getCodes());
+    sizes.back() = b.index(op.getType().getShape().back());
+    rewriter.replaceOp(op, b.generic(std::string(rank, 'p'), {}, b.empty(sizes, element), b.identity(rank), [&](Emitter &b, ValueRange) {
+      SmallVector<Value> row;
+      for (int64_t i = 0; i + 1 < rank; ++i)
+        row.push_back(linalg::IndexOp::create(b, i));
+      return dequantizeElement(b, op, row, linalg::IndexOp::create(b, rank - 1));
     }));
     return success();
   }

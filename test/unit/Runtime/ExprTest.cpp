@@ -28,6 +28,8 @@ TEST(Expr, Evaluates) {
   EXPECT_EQ(value("seq.len", values), 13);
   EXPECT_EQ(value("-a + b", values), 2);
   EXPECT_EQ(value("(a - b) floordiv 2", values), -1);
+  EXPECT_EQ(value("2*floordiv(a + b, 5) + max(a, b - a)", values), 9);
+  EXPECT_EQ(value("min(ceildiv(b, 2), mod(b, 4))", values), 3);
   EXPECT_EQ(value("b ceildiv 2", values), 4);
   EXPECT_EQ(value("(a - b) mod 5", values), 3);
 }
