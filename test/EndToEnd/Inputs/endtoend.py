@@ -82,7 +82,7 @@ def cached(key, suffix, make):
 
 def run(*command, **options):
     """Runs a program to its end and returns what `subprocess.run` gives."""
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True,
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True, errors="replace",
                           **options)
 
 
@@ -186,12 +186,18 @@ class Oracle:
             path, options, providers=["CPUExecutionProvider"])
         self.inputs = {i.name: i for i in self.session.get_inputs()}
         self.outputs = [o.name for o in self.session.get_outputs()]
+        # Some exporters leave the head size open and say it in a file beside the model.
+        config = os.path.join(os.path.dirname(path), "genai_config.json")
+        self.head_size = None
+        if os.path.exists(config):
+            with open(config) as file:
+                self.head_size = json.load(file)["model"]["decoder"]["head_size"]
         self.reset()
 
     def reset(self):
         self.past = 0
         self.cache = {
-            name: np.zeros((1, i.shape[1], 0, i.shape[3]),
+            name: np.zeros((1, i.shape[1], 0, i.shape[3] if isinstance(i.shape[3], int) else self.head_size),
                            np.float16 if "float16" in i.type else np.float32)
             for name, i in self.inputs.items() if name.startswith("past_key_values")}
 
