@@ -249,12 +249,11 @@ void spmd::emitRows(OpBuilder &builder, ArrayRef<Stage> stages, unsigned rowLoop
   for (Stage stage : stages)
     emitters.emplace_back(b, stage);
   ArrayRef<Value> sizes = ArrayRef(emitters.front().upper).take_front(rowLoops);
-  Value one = emitters.front().one, rows = sizes.front();
+  Value rows = sizes.front();
   for (Value size : sizes.drop_front())
     rows = arith::MulIOp::create(b, rows, size);
-  Value first = arith::DivUIOp::create(b, arith::MulIOp::create(b, rows, thread), threads);
-  Value end = arith::DivUIOp::create(b, arith::MulIOp::create(b, rows, arith::AddIOp::create(b, thread, one)), threads);
-  auto loop = scf::ForOp::create(b, first, end, one);
+  // As kernels do it, so that their rows are ours (see getRowElements).
+  auto loop = scf::ForOp::create(b, thread, rows, threads);
   b.setInsertionPointToStart(loop.getBody());
   SmallVector<Value> ivs(rowLoops);
   Value rest = loop.getInductionVar();

@@ -1,5 +1,6 @@
 //===- Outline.cpp - work as functions that threads share -----------------===//
 #include "Outline.h"
+#include "Accesses.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
@@ -65,6 +66,41 @@ kernel::LaunchOp Outliner::outlineStore(memref::StoreOp op) {
   return outline(op.getOperation(), op.getMemRef(), /*serial=*/true, [](OpBuilder &, ArrayRef<Operation *>, Value, Value) {});
 }
 
+/// Values in a row of each buffer that all stages touch row by row; 0 for others.
+static llvm::DenseMap<Value, int64_t> getStageRows(ArrayRef<Stage> stages, unsigned rowLoops) {
+  llvm::DenseMap<Value, int64_t> rows;
+  auto note = [&](Value buffer, int64_t elements) {
+    auto [it, isNew] = rows.try_emplace(buffer, elements);
+    if (!isNew && it->second != elements)
+      it->second = 0;
+  };
+  for (Stage stage : stages) {
+    for (OpOperand &operand : stage.op->getOpOperands()) {
+      auto type = dyn_cast<MemRefType>(operand.get().getType());
+      if (!type)
+        continue;
+      AffineMap map = stage.op.getMatchingIndexingMap(&operand);
+      int64_t elements = map.getNumResults() >= rowLoops;
+      for (unsigned i = 0; i < map.getNumResults() && elements; ++i)
+        if (i < rowLoops ? map.getResult(i) != getAffineDimExpr(i, map.getContext()) : type.isDynamicDim(i))
+          elements = 0;
+        else if (i >= rowLoops)
+          elements *= type.getDimSize(i);
+      note(operand.get(), elements);
+    }
+    // What bodies and initial values read is read anywhere.
+    llvm::SetVector<Value> captured;
+    getUsedValuesDefinedAbove(stage.op->getRegions(), captured);
+    if (stage.initial) {
+      getUsedValuesDefinedAbove(stage.initial->getRegions(), captured);
+      captured.insert_range(stage.initial.getDpsInputs());
+    }
+    for (Value value : captured)
+      note(value, 0);
+  }
+  return rows;
+}
+
 kernel::LaunchOp Outliner::outlineStages(ArrayRef<Stage> stages, unsigned rowLoops) {
   SmallVector<Operation *> ops;
   SmallVector<Value> written;
@@ -76,7 +112,8 @@ kernel::LaunchOp Outliner::outlineStages(ArrayRef<Stage> stages, unsigned rowLoo
     llvm::append_range(written, stage.op.getDpsInits());
     serial &= !hasParallelLoop(stage.op);
   }
-  return outline(ops, written, serial, [&](OpBuilder &builder, ArrayRef<Operation *> copies, Value thread, Value threads) {
+  llvm::DenseMap<Value, int64_t> rows = rowLoops ? getStageRows(stages, rowLoops) : llvm::DenseMap<Value, int64_t>();
+  kernel::LaunchOp launch = outline(ops, written, serial, [&](OpBuilder &builder, ArrayRef<Operation *> copies, Value thread, Value threads) {
     SmallVector<Stage> copied;
     for (Stage stage : stages) {
       linalg::LinalgOp initial;
@@ -87,7 +124,7 @@ kernel::LaunchOp Outliner::outlineStages(ArrayRef<Stage> stages, unsigned rowLoo
       copied.push_back({cast<linalg::LinalgOp>(copies.front()), initial});
       copies = copies.drop_front();
     }
-    if (stages.size() == 1)
+    if (!rowLoops)
       emitShare(builder, copied.front(), thread, threads);
     else
       emitRows(builder, copied, rowLoops, thread, threads);
@@ -97,6 +134,13 @@ kernel::LaunchOp Outliner::outlineStages(ArrayRef<Stage> stages, unsigned rowLoo
       stage.op->erase();
     }
   });
+  if (rowLoops) {
+    SmallVector<int64_t> elements;
+    for (Value operand : launch->getOperands())
+      elements.push_back(rows.lookup(operand));
+    launch->setAttr(kRowElementsAttr, DenseI64ArrayAttr::get(launch.getContext(), elements));
+  }
+  return launch;
 }
 
 kernel::LaunchOp Outliner::outline(ArrayRef<Operation *> ops, ValueRange written, bool serial, Emitter emit) {

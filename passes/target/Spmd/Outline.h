@@ -27,8 +27,8 @@ struct Stage {
 /// stay.
 void emitShare(mlir::OpBuilder &builder, Stage stage, mlir::Value thread, mlir::Value threads);
 
-/// Emits a loop over `thread`'s rows with all stages in it; a row is one iteration
-/// of their first `rowLoops` loops.
+/// Emits a loop over `thread`'s rows (every so many-th, as there are threads) with all
+/// stages in it; a row is one iteration of their first `rowLoops` loops.
 void emitRows(mlir::OpBuilder &builder, llvm::ArrayRef<Stage> stages, unsigned rowLoops, mlir::Value thread,
               mlir::Value threads);
 
@@ -42,8 +42,8 @@ public:
 
   /// Replaces a store by a launch on one thread.
   kernel::LaunchOp outlineStore(mlir::memref::StoreOp op);
-  /// Replaces stages by one launch, at the last of them. Several share rows of
-  /// `rowLoops` loops.
+  /// Replaces stages by one launch, at the last of them, that shares rows of `rowLoops`
+  /// loops; a single stage may have 0 of these and is split as is best for it.
   kernel::LaunchOp outlineStages(llvm::ArrayRef<Stage> stages, unsigned rowLoops);
 
 private:

@@ -1,5 +1,6 @@
 //===- Rows.cpp - which work can share rows without barriers --------------===//
 #include "Rows.h"
+#include "Accesses.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
@@ -186,14 +187,49 @@ bool RowGroup::tryAdd(Stage stage) {
   return true;
 }
 
+/// Whether a kernel touches `root` in rows of `elements` values.
+static bool meetsRowKernel(Value root, int64_t elements) {
+  SmallVector<Value> views{root};
+  while (!views.empty()) {
+    Value view = views.pop_back_val();
+    for (OpOperand &use : view.getUses()) {
+      Operation *user = use.getOwner();
+      if (isa<memref::ExpandShapeOp, memref::CollapseShapeOp, memref::CastOp>(user))
+        views.push_back(user->getResult(0));
+      else if (isa<kernel::LaunchOp>(user) && getRowElements(user)[use.getOperandNumber()] == elements)
+        return true;
+    }
+  }
+  return false;
+}
+
 unsigned RowGroup::getNumRowLoops() const {
-  if (stages.size() < 2)
-    return 0;
   // At least one stage keeps its innermost loop for vectors.
   unsigned most = 0;
   for (Stage stage : stages)
     most = std::max<unsigned>(most, stage.op.getNumLoops());
-  return std::min(rowLoops, std::max(most - 1, 1u));
+  if (stages.size() > 1)
+    return std::min(rowLoops, std::max(most - 1, 1u));
+
+  // A single stage is split as is best for it, unless its rows are so short that it is
+  // better to leave them to the threads that have these rows of its neighbours anyway.
+  constexpr int64_t kShortRow = 4096;
+  Stage only = stages.front();
+  unsigned loops = std::min(rowLoops, most - 1);
+  if (!loops || stages.front().initial)
+    return 0;
+  for (Value output : only.op.getDpsInits()) {
+    auto type = cast<MemRefType>(output.getType());
+    int64_t elements = 1;
+    for (int64_t size : type.getShape().drop_front(loops)) {
+      if (ShapedType::isDynamic(size))
+        return 0;
+      elements *= size;
+    }
+    if (elements <= kShortRow && meetsRowKernel(getRoot(output), elements))
+      return loops;
+  }
+  return 0;
 }
 
 linalg::LinalgOp RowGroup::takeInitial(linalg::LinalgOp op) {

@@ -21,7 +21,7 @@ public:
   bool tryAdd(Stage stage);
 
   llvm::ArrayRef<Stage> getStages() const { return stages; }
-  /// Loops that make a row; 0 for a single stage.
+  /// Loops that make a row; 0 for a single stage that is better split otherwise.
   unsigned getNumRowLoops() const;
   bool empty() const { return stages.empty(); }
   /// The last stage if it is `op`'s initial value, taken out of the group.

@@ -45,14 +45,16 @@ public:
   }
 
 private:
-  /// Levels between `from` and `to`: 1 across a barrier, 0 if `to` only uses
-  /// values that come from a scalar that `from` reads; none if independent.
+  /// Levels between `from` and `to`: 1 across a barrier, 0 if they only stay in this
+  /// order, none if independent.
   std::optional<int64_t> distance(const Work &from, const Work &to) {
+    Order order = Order::Any;
     for (const Access &a : from.accesses)
       for (const Access &b : to.accesses)
-        if (conflict(a, b))
-          return 1;
-    if (from.op->getNumResults() && uses(to.op, from.op))
+        order = std::max(order, getOrder(a, b));
+    if (order == Order::Barrier)
+      return 1;
+    if (order == Order::Thread || (from.op->getNumResults() && uses(to.op, from.op)))
       return 0;
     return std::nullopt;
   }

@@ -31,7 +31,7 @@ struct Pending {
     if (unknown)
       return !next.empty();
     return llvm::any_of(next, [&](const Access &b) {
-      return llvm::any_of(accesses, [&](const Access &a) { return conflict(a, b); });
+      return llvm::any_of(accesses, [&](const Access &a) { return getOrder(a, b) == Order::Barrier; });
     });
   }
   void clear() { *this = Pending(); }

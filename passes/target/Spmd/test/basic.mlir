@@ -134,3 +134,50 @@ func.func @forward(%x: memref<?xf32>, %y: memref<?xf32>, %n: index) {
   kernel.launch @part ins(%b : memref<?xf32>) outs(%second : memref<?xf32, strided<[1], offset: ?>>)
   return
 }
+
+// -----
+
+// Kernels that go row by row, as their loads and stores show, need no barrier for rows that they have in common, whatever shape
+// the buffer is seen in; short elementwise rows between them are theirs too. A kernel that reads another row does.
+// CHECK-LABEL: func.func private @forward
+// CHECK: kernel.launch @rows ins(%{{.*}} : memref<?x8xf32>) outs(%[[A:.*]] :
+// CHECK-NOT: kernel.barrier
+// CHECK: kernel.launch @share_1 ins(%{{.*}}) outs(%{{.*}}) {kernel.row_elements = array<i64: 8, 8>}
+// CHECK-NOT: kernel.barrier
+// CHECK: kernel.launch @rows
+// CHECK: kernel.barrier
+// CHECK: kernel.launch @next_row
+func.func private @rows(%x: memref<?x8xf32>, %y: memref<?x8xf32>, %thread: index, %threads: index) {
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %x, %c0 : memref<?x8xf32>
+  scf.for %row = %thread to %n step %threads {
+    %v = vector.load %x[%row, %c0] : memref<?x8xf32>, vector<8xf32>
+    vector.store %v, %y[%row, %c0] : memref<?x8xf32>, vector<8xf32>
+  }
+  return
+}
+func.func private @next_row(%x: memref<?x8xf32>, %y: memref<?x8xf32>, %thread: index, %threads: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %n = memref.dim %x, %c0 : memref<?x8xf32>
+  %end = arith.subi %n, %c1 : index
+  scf.for %row = %thread to %end step %threads {
+    %next = arith.addi %row, %c1 : index
+    %v = vector.load %x[%next, %c0] : memref<?x8xf32>, vector<8xf32>
+    vector.store %v, %y[%row, %c0] : memref<?x8xf32>, vector<8xf32>
+  }
+  return
+}
+func.func @forward(%x: memref<?x8xf32>, %y: memref<?x8xf32>, %s: index, %t: index) {
+  %n = arith.muli %s, %t : index
+  %a = memref.alloc(%n) : memref<?x8xf32>
+  %b = memref.alloc(%s, %t) : memref<?x?x8xf32>
+  %c = memref.alloc(%n) : memref<?x8xf32>
+  %a3 = memref.expand_shape %a [[0, 1], [2]] output_shape [%s, %t, 8] : memref<?x8xf32> into memref<?x?x8xf32>
+  %b2 = memref.collapse_shape %b [[0, 1], [2]] : memref<?x?x8xf32> into memref<?x8xf32>
+  kernel.launch @rows ins(%x : memref<?x8xf32>) outs(%a : memref<?x8xf32>)
+  linalg.exp ins(%a3 : memref<?x?x8xf32>) outs(%b : memref<?x?x8xf32>)
+  kernel.launch @rows ins(%b2 : memref<?x8xf32>) outs(%c : memref<?x8xf32>)
+  kernel.launch @next_row ins(%c : memref<?x8xf32>) outs(%y : memref<?x8xf32>)
+  return
+}
