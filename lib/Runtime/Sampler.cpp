@@ -7,11 +7,23 @@
 namespace terse::rt {
 
 int64_t argmax(const float *logits, int64_t count) {
-  int64_t best = -1;
-  for (int64_t i = 0; i < count; ++i)
-    if (best < 0 ? !std::isnan(logits[i]) : logits[i] > logits[best])
-      best = i;
-  return best;
+  // The largest by lanes, which compilers make vectors of (a comparison with
+  // NaN is false and keeps the lane), then the first that equals it.
+  constexpr int width = 16;
+  float lanes[width];
+  std::fill(lanes, lanes + width, -INFINITY);
+  int64_t i = 0;
+  for (; i + width <= count; i += width)
+    for (int lane = 0; lane < width; ++lane)
+      lanes[lane] =
+          logits[i + lane] > lanes[lane] ? logits[i + lane] : lanes[lane];
+  for (; i < count; ++i)
+    lanes[0] = logits[i] > lanes[0] ? logits[i] : lanes[0];
+  float best = *std::max_element(lanes, lanes + width);
+  for (i = 0; i < count; ++i)
+    if (logits[i] == best)
+      return i;
+  return -1; // nothing but NaN
 }
 
 Sampler::Sampler(const SamplerOptions &options) : options_(options) {

@@ -51,6 +51,17 @@ TEST(Sampler, Argmax) {
   EXPECT_EQ(argmax(mixed.data(), 5), 3);
   EXPECT_EQ(argmax(&mixed[2], 1), -1);
   EXPECT_EQ(argmax(nullptr, 0), -1);
+  float lowest[] = {nan, -INFINITY, -INFINITY};
+  EXPECT_EQ(argmax(lowest, 3), 1);
+  // Every place, in rows of every length around the vectors' width.
+  for (int count = 1; count < 70; ++count)
+    for (int at = 0; at < count; ++at) {
+      std::vector<float> row(count, -1.0f);
+      row[at] = 5;
+      if (at + 1 < count)
+        row[at + 1] = at % 2 ? 5 : nan;
+      EXPECT_EQ(argmax(row.data(), count), at);
+    }
 }
 
 TEST(Sampler, GreedyByDefault) {
