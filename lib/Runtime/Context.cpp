@@ -222,7 +222,7 @@ Status Context::placeOutputs() {
       return fail(Code::InvalidArgument,
                   "output '%s': impossible shape %s for these inputs",
                   spec.name.c_str(), shapeText(outputs_[i].shape).c_str());
-    if (!outputBuffers_[i].reserve(bytes))
+    if (!outputBuffers_[i].reserve(bytes, /*filledAtOnce=*/true))
       return fail(Code::OutOfMemory, "no memory for output '%s' of shape %s",
                   spec.name.c_str(), shapeText(outputs_[i].shape).c_str());
     outputs_[i].data = outputPointers_[i] = outputBuffers_[i].data();
@@ -271,7 +271,7 @@ Status Context::run(const std::vector<TensorView> &inputs) {
   call.barrier = Team::barrier;
   call.barrier_state = team_.get();
   int64_t scratch = entry.arena(&call);
-  if (scratch < 0 || !arena_.reserve(uint64_t(scratch)))
+  if (scratch < 0 || !arena_.reserve(uint64_t(scratch), true))
     return fail(Code::OutOfMemory, "no memory for %lld bytes of scratch",
                 (long long)scratch);
   call.arena = arena_.data();

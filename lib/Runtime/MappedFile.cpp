@@ -71,7 +71,7 @@ Buffer::~Buffer() {
     ::munmap(data_, capacity_);
 }
 
-bool Buffer::reserve(uint64_t bytes) {
+bool Buffer::reserve(uint64_t bytes, bool filledAtOnce) {
   if (data_ && bytes <= capacity_)
     return true;
   if (bytes > (uint64_t(1) << 46))
@@ -79,11 +79,19 @@ bool Buffer::reserve(uint64_t bytes) {
   uint64_t size = (bytes + pageSize() - 1) / pageSize() * pageSize();
   if (size == 0)
     size = pageSize();
+  // Large pages where all of the memory will be used anyway: hundreds of faults
+  // less, a measurable part of a prompt's time.
+  constexpr uint64_t largePage = 2 << 20;
+  filledAtOnce &= size >= 2 * largePage;
+  if (filledAtOnce)
+    size = (size + largePage - 1) / largePage * largePage;
   *this = Buffer();
   void *data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (data == MAP_FAILED)
     return false;
+  if (filledAtOnce)
+    (void)::madvise(data, size, MADV_HUGEPAGE); // only a wish
   data_ = data;
   capacity_ = size;
   return true;

@@ -85,8 +85,9 @@ public:
   ~Buffer();
 
   /// Makes room for `bytes` bytes; old contents are lost if that takes a new
-  /// mapping. False if the system has no room.
-  [[nodiscard]] bool reserve(uint64_t bytes);
+  /// mapping. False if the system has no room. `filledAtOnce`: all of it will
+  /// soon be used, so large pages are welcome.
+  [[nodiscard]] bool reserve(uint64_t bytes, bool filledAtOnce = false);
   void *data() const { return data_; }
   uint64_t capacity() const { return capacity_; }
   void swap(Buffer &other) noexcept {
