@@ -92,7 +92,8 @@ AliasingValueList LaunchOp::getAliasingValues(OpOperand &operand, const Analysis
   return {{getTiedOpResult(&operand), BufferRelation::Equivalent}};
 }
 
-LogicalResult LaunchOp::bufferize(RewriterBase &rewriter, const BufferizationOptions &options, BufferizationState &state) {
+LogicalResult LaunchOp::bufferize(RewriterBase &rewriter, const BufferizationOptions &options,
+                                  BufferizationState &state) {
   rewriter.setInsertionPoint(*this);
   Location loc = getLoc();
   SmallVector<Value> inputs, outputs, results;
@@ -169,7 +170,8 @@ bool WeightOp::isWritable(Value, const AnalysisState &) { return false; }
 LogicalResult WeightOp::bufferize(RewriterBase &rewriter, const BufferizationOptions &, BufferizationState &) {
   auto type = cast<RankedTensorType>(getType());
   rewriter.setInsertionPoint(*this);
-  Value view = WeightOp::create(rewriter, getLoc(), MemRefType::get(type.getShape(), type.getElementType()), getNameAttr(), getOffsetAttr());
+  Value view = WeightOp::create(rewriter, getLoc(), MemRefType::get(type.getShape(), type.getElementType()),
+                                getNameAttr(), getOffsetAttr());
   replaceOpWithBufferizedValues(rewriter, *this, view);
   return success();
 }

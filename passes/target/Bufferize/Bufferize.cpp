@@ -86,7 +86,8 @@ struct Bufferize : terse::impl::BufferizeBase<Bufferize> {
         llvm::append_range(attrs, given.getValue());
       attrs.push_back(builder.getNamedAttr(kOutputAttr, builder.getUnitAttr()));
       auto bufferType = MemRefType::get(type.getShape(), type.getElementType());
-      if (failed(entry.insertArgument(entry.getNumArguments(), bufferType, builder.getDictionaryAttr(attrs), value.getLoc())))
+      if (failed(entry.insertArgument(entry.getNumArguments(), bufferType, builder.getDictionaryAttr(attrs),
+                                      value.getLoc())))
         return failure();
       auto store = bufferization::MaterializeInDestinationOp::create(builder, value.getLoc(), value,
                                                                      entry.getArguments().back());

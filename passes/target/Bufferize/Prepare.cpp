@@ -6,8 +6,8 @@
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Linalg/Transforms/Transforms.h"
 #include "mlir/Dialect/MemRef/Transforms/Transforms.h"
-#include "mlir/Dialect/SCF/Transforms/Patterns.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/SCF/Transforms/Patterns.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Tensor/Transforms/Transforms.h"
 #include "mlir/Interfaces/ValueBoundsOpInterface.h"
@@ -73,13 +73,14 @@ void carryInPlace(scf::ForOp loop) {
     auto type = dyn_cast<RankedTensorType>(carried.getType());
     if (!type || next.get() == carried)
       continue;
-    bool isSameShape = llvm::all_of(llvm::seq<int64_t>(type.getRank()), [&, carried = carried, &next = next](int64_t i) {
-      FailureOr<bool> equal = ValueBoundsConstraintSet::areEqual({next.get(), i}, {carried, i});
-      return succeeded(equal) && *equal;
-    });
+    bool isSameShape =
+        llvm::all_of(llvm::seq<int64_t>(type.getRank()), [&, carried = carried, &next = next](int64_t i) {
+          FailureOr<bool> equal = ValueBoundsConstraintSet::areEqual({next.get(), i}, {carried, i});
+          return succeeded(equal) && *equal;
+        });
     if (isSameShape)
-      next.set(bufferization::MaterializeInDestinationOp::create(builder, yield.getLoc(), next.get(), carried)
-                   .getResult());
+      next.set(
+          bufferization::MaterializeInDestinationOp::create(builder, yield.getLoc(), next.get(), carried).getResult());
   }
 }
 

@@ -89,8 +89,9 @@ LogicalResult passPointers(func::FuncOp kernel) {
         sizes[i] = constant(type.getDimSize(i));
     for (int64_t i = rank - 1; i >= 0; --i)
       if (!strides[i])
-        strides[i] = ShapedType::isDynamic(layout->strides[i]) ? LLVM::MulOp::create(b, strides[i + 1], sizes[i + 1]).getResult()
-                                                               : constant(layout->strides[i]);
+        strides[i] = ShapedType::isDynamic(layout->strides[i])
+                         ? LLVM::MulOp::create(b, strides[i + 1], sizes[i + 1]).getResult()
+                         : constant(layout->strides[i]);
     for (int64_t i = 0; i < rank; ++i)
       insert(sizes[i], {3, i});
     for (int64_t i = 0; i < rank; ++i)
@@ -114,7 +115,8 @@ void pass(ImplicitLocOpBuilder &b, Value buffer, SmallVectorImpl<Value> &operand
   if (ShapedType::isDynamic(layout.offset) || !layout.dynamicStrides.empty())
     metadata = memref::ExtractStridedMetadataOp::create(b, buffer);
   if (ShapedType::isDynamic(layout.offset)) {
-    Value bytes = LLVM::ConstantOp::create(b, i64, llvm::divideCeil(type.getElementType().isIndex() ? 64 : type.getElementTypeBitWidth(), 8));
+    Value bytes = LLVM::ConstantOp::create(
+        b, i64, llvm::divideCeil(type.getElementType().isIndex() ? 64 : type.getElementTypeBitWidth(), 8));
     address = LLVM::AddOp::create(b, address, LLVM::MulOp::create(b, asI64(metadata.getOffset()), bytes));
   }
   operands.push_back(LLVM::IntToPtrOp::create(b, LLVM::LLVMPointerType::get(b.getContext()), address));

@@ -1,7 +1,7 @@
 //===- LowerToLLVM.cpp - everything left to the llvm dialect --------------===//
 #include "FloatConversions.h"
-#include "ShapeExpansion.h"
 #include "Launches.h"
+#include "ShapeExpansion.h"
 #include "terse/Passes.h"
 
 #include "Kernel/KernelDialect.h"

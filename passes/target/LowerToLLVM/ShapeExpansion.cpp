@@ -26,12 +26,14 @@ struct ResolveExpandShape : OpRewritePattern<memref::ExpandShapeOp> {
       for (int64_t dim : llvm::reverse(group)) {
         newStrides[dim] = ShapedType::isDynamic(strides[dim]) ? OpFoldResult(stride)
                                                               : OpFoldResult(rewriter.getIndexAttr(strides[dim]));
-        stride = arith::MulIOp::create(rewriter, loc, stride, getValueOrCreateConstantIndexOp(rewriter, loc, sizes[dim]));
+        stride =
+            arith::MulIOp::create(rewriter, loc, stride, getValueOrCreateConstantIndexOp(rewriter, loc, sizes[dim]));
       }
     }
     OpFoldResult start = ShapedType::isDynamic(offset) ? OpFoldResult(metadata.getOffset())
                                                        : OpFoldResult(rewriter.getIndexAttr(offset));
-    rewriter.replaceOpWithNewOp<memref::ReinterpretCastOp>(op, type, metadata.getBaseBuffer(), start, sizes, newStrides);
+    rewriter.replaceOpWithNewOp<memref::ReinterpretCastOp>(op, type, metadata.getBaseBuffer(), start, sizes,
+                                                           newStrides);
     return success();
   }
 };

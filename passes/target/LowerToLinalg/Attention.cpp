@@ -52,10 +52,16 @@ struct LowerAttention : OpRewritePattern<AttentionOp> {
                                            queryType.getElementType());
     Value query = op.getQuery();
     if (queryType.isDynamicDim(2))
-      query = tensor::CastOp::create(b, RankedTensorType::get({queryType.getDimSize(0), queryType.getDimSize(1), static_cast<int64_t>(op.getNumHeads()) * headSize}, queryType.getElementType()), query);
-    query = tensor::ExpandShapeOp::create(b, headsType, query, groups, Emitter::Sizes{batch, tokens, kv, g, b.index(headSize)});
+      query = tensor::CastOp::create(b,
+                                     RankedTensorType::get({queryType.getDimSize(0), queryType.getDimSize(1),
+                                                            static_cast<int64_t>(op.getNumHeads()) * headSize},
+                                                           queryType.getElementType()),
+                                     query);
+    query = tensor::ExpandShapeOp::create(b, headsType, query, groups,
+                                          Emitter::Sizes{batch, tokens, kv, g, b.index(headSize)});
     auto readable = [&](Value cache, int64_t size) -> Value {
-      return tensor::ExtractSliceOp::create(b, cache, Emitter::Sizes(4, zero), Emitter::Sizes{b.size(cache, 0), kv, length, b.index(size)},
+      return tensor::ExtractSliceOp::create(b, cache, Emitter::Sizes(4, zero),
+                                            Emitter::Sizes{b.size(cache, 0), kv, length, b.index(size)},
                                             Emitter::Sizes(4, one));
     };
     Value key = readable(op.getKey(), headSize), value = readable(op.getValue(), valueSize);
@@ -64,8 +70,8 @@ struct LowerAttention : OpRewritePattern<AttentionOp> {
     Value scores = b.generic("pppppr", {query, key}, b.filled({batch, kv, g, tokens, length}, acc, 0),
                              {b.dims(6, {0, 3, 1, 2, 5}), b.dims(6, {0, 1, 4, 5}), b.dims(6, {0, 1, 2, 3, 4})},
                              [&](Emitter &b, ValueRange args) {
-                               Value product = arith::MulFOp::create(b, b.convert(args[0], acc), b.convert(args[1], acc),
-                                                                     arith::FastMathFlags::contract);
+                               Value product = arith::MulFOp::create(
+                                   b, b.convert(args[0], acc), b.convert(args[1], acc), arith::FastMathFlags::contract);
                                return b.addReassociable(args[2], product);
                              });
     scores = mask(b, op, scores, b.asIndex(length), b.asIndex(tokens), group);
@@ -82,25 +88,28 @@ struct LowerAttention : OpRewritePattern<AttentionOp> {
     Value weights = b.generic("ppppp", max, scores, {row, all}, [&](Emitter &b, ValueRange args) -> Value {
       return math::ExpOp::create(b, arith::SubFOp::create(b, args[1], args[0]));
     });
-    Value total = b.reduce(weights, 4, acc, 0, [](Emitter &b, ValueRange args) {
-      return b.addReassociable(args[1], args[0]);
-    });
+    Value total =
+        b.reduce(weights, 4, acc, 0, [](Emitter &b, ValueRange args) { return b.addReassociable(args[1], args[0]); });
 
     // Loops b, s, kv, g, t, dv: rows of the values are read in order.
     Emitter::Sizes shape{batch, tokens, kv, g, b.index(valueSize)};
     Value sums = b.generic("pppprp", {weights, value}, b.filled(shape, acc, 0),
                            {b.dims(6, {0, 2, 3, 1, 4}), b.dims(6, {0, 2, 4, 5}), b.dims(6, {0, 1, 2, 3, 5})},
                            [&](Emitter &b, ValueRange args) {
-                             Value product = arith::MulFOp::create(b, args[0], b.convert(args[1], acc), arith::FastMathFlags::contract);
+                             Value product = arith::MulFOp::create(b, args[0], b.convert(args[1], acc),
+                                                                   arith::FastMathFlags::contract);
                              return b.addReassociable(args[2], product);
                            });
     Value y = b.generic("ppppp", {sums, total}, b.empty(shape, element), {all, b.dims(5, {0, 2, 3, 1}), all},
                         [&](Emitter &b, ValueRange args) {
-                          Value isEmpty = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, args[1], b.constant(acc, 0));
+                          Value isEmpty =
+                              arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, args[1], b.constant(acc, 0));
                           Value quotient = arith::DivFOp::create(b, args[0], args[1]);
                           return b.convert(arith::SelectOp::create(b, isEmpty, b.constant(acc, 0), quotient), element);
                         });
-    auto flatType = RankedTensorType::get({Emitter::type(y).getDimSize(0), Emitter::type(y).getDimSize(1), static_cast<int64_t>(op.getNumHeads()) * valueSize}, element);
+    auto flatType = RankedTensorType::get({Emitter::type(y).getDimSize(0), Emitter::type(y).getDimSize(1),
+                                           static_cast<int64_t>(op.getNumHeads()) * valueSize},
+                                          element);
     y = tensor::CollapseShapeOp::create(b, flatType, y, groups);
     if (y.getType() != op.getType())
       y = tensor::CastOp::create(b, op.getType(), y);
@@ -121,11 +130,14 @@ struct LowerAttention : OpRewritePattern<AttentionOp> {
         Value cap = b.constant(acc, op.getSoftcap()->convertToDouble());
         score = arith::MulFOp::create(b, cap, math::TanhOp::create(b, arith::DivFOp::create(b, score, cap)));
       }
-      Value batch = linalg::IndexOp::create(b, 0), query = linalg::IndexOp::create(b, 3), key = linalg::IndexOp::create(b, 4);
+      Value batch = linalg::IndexOp::create(b, 0), query = linalg::IndexOp::create(b, 3),
+            key = linalg::IndexOp::create(b, 4);
       if (bias) {
-        Value head = arith::AddIOp::create(b, arith::MulIOp::create(b, linalg::IndexOp::create(b, 1), b.constantIndex(group)),
-                                           linalg::IndexOp::create(b, 2));
-        score = arith::AddFOp::create(b, score, b.convert(readBroadcast(b, bias, {batch, head, query, key}, biasLast), acc));
+        Value head =
+            arith::AddIOp::create(b, arith::MulIOp::create(b, linalg::IndexOp::create(b, 1), b.constantIndex(group)),
+                                  linalg::IndexOp::create(b, 2));
+        score = arith::AddFOp::create(b, score,
+                                      b.convert(readBroadcast(b, bias, {batch, head, query, key}, biasLast), acc));
       }
       Value allowed;
       auto require = [&](Value condition) {
@@ -161,11 +173,18 @@ struct LowerCacheUpdate : OpRewritePattern<CacheUpdateOp> {
     Type element = cacheType.getElementType();
     Value update = op.getUpdate();
     if (updateType.isDynamicDim(2))
-      update = tensor::CastOp::create(b, RankedTensorType::get({updateType.getDimSize(0), updateType.getDimSize(1), heads * size}, updateType.getElementType()), update);
-    auto headsType = RankedTensorType::get({updateType.getDimSize(0), updateType.getDimSize(1), heads, size}, updateType.getElementType());
-    Value rows = tensor::ExpandShapeOp::create(b, headsType, update, SmallVector<ReassociationIndices>{{0}, {1}, {2, 3}},
-                                               Emitter::Sizes{batch, tokens, b.index(heads), b.index(size)});
-    Emitter::Sizes offsets{zero, zero, op.getPosition(), zero}, shape{batch, b.index(heads), tokens, b.index(size)}, strides(4, b.index(1));
+      update = tensor::CastOp::create(
+          b,
+          RankedTensorType::get({updateType.getDimSize(0), updateType.getDimSize(1), heads * size},
+                                updateType.getElementType()),
+          update);
+    auto headsType = RankedTensorType::get({updateType.getDimSize(0), updateType.getDimSize(1), heads, size},
+                                           updateType.getElementType());
+    Value rows =
+        tensor::ExpandShapeOp::create(b, headsType, update, SmallVector<ReassociationIndices>{{0}, {1}, {2, 3}},
+                                      Emitter::Sizes{batch, tokens, b.index(heads), b.index(size)});
+    Emitter::Sizes offsets{zero, zero, op.getPosition(), zero}, shape{batch, b.index(heads), tokens, b.index(size)},
+        strides(4, b.index(1));
     Value slice = tensor::ExtractSliceOp::create(b, op.getCache(), offsets, shape, strides);
     Value written = b.generic("pppp", rows, slice, {b.dims(4, {0, 2, 1, 3}), b.identity(4)},
                               [&](Emitter &b, ValueRange args) { return b.convert(args[0], element); });

@@ -79,16 +79,20 @@ struct LowerRope : OpRewritePattern<RopeOp> {
 
     int64_t staticHeadSize = getConstantIntValue(headSize).value_or(ShapedType::kDynamic);
     auto inputType = cast<RankedTensorType>(op.getInput().getType());
-    auto headType = RankedTensorType::get({inputType.getDimSize(0), inputType.getDimSize(1), static_cast<int64_t>(op.getNumHeads()), staticHeadSize}, element);
+    auto headType = RankedTensorType::get(
+        {inputType.getDimSize(0), inputType.getDimSize(1), static_cast<int64_t>(op.getNumHeads()), staticHeadSize},
+        element);
     Value x = tensor::ExpandShapeOp::create(b, headType, op.getInput(), groups, shape);
     // Slices of the last dimension: offset, size, stride.
     auto slice = [&](OpFoldResult offset, OpFoldResult size, OpFoldResult stride) -> Value {
       return tensor::ExtractSliceOp::create(b, x, Emitter::Sizes{zero, zero, zero, offset},
-                                            Emitter::Sizes{batch, tokens, heads, size}, Emitter::Sizes{one, one, one, stride});
+                                            Emitter::Sizes{batch, tokens, heads, size},
+                                            Emitter::Sizes{one, one, one, stride});
     };
     auto insert = [&](Value part, Value into, OpFoldResult offset, OpFoldResult size, OpFoldResult stride) -> Value {
       return tensor::InsertSliceOp::create(b, part, into, Emitter::Sizes{zero, zero, zero, offset},
-                                           Emitter::Sizes{batch, tokens, heads, size}, Emitter::Sizes{one, one, one, stride});
+                                           Emitter::Sizes{batch, tokens, heads, size},
+                                           Emitter::Sizes{one, one, one, stride});
     };
     OpFoldResult stride = op.getInterleaved() ? two : one, second = op.getInterleaved() ? one : half;
     Value parts[] = {slice(zero, half, stride), slice(second, half, stride)};

@@ -38,13 +38,13 @@ struct LowerLinear : OpRewritePattern<LinearOp> {
     wDims[1 - axis] = n;
     std::string iterators(lead + 2, 'p');
     iterators[k] = 'r';
-    Value y = b.generic(iterators, {x, w}, init,
-                        {b.dims(lead + 2, xDims), b.dims(lead + 2, wDims), b.dims(lead + 2, yDims)},
-                        [&](Emitter &b, ValueRange args) {
-                          Value product = arith::MulFOp::create(b, b.convert(args[0], sum), b.convert(args[1], sum),
-                                                                arith::FastMathFlags::contract);
-                          return b.addReassociable(args[2], product);
-                        });
+    Value y =
+        b.generic(iterators, {x, w}, init, {b.dims(lead + 2, xDims), b.dims(lead + 2, wDims), b.dims(lead + 2, yDims)},
+                  [&](Emitter &b, ValueRange args) {
+                    Value product = arith::MulFOp::create(b, b.convert(args[0], sum), b.convert(args[1], sum),
+                                                          arith::FastMathFlags::contract);
+                    return b.addReassociable(args[2], product);
+                  });
     y = b.convertTensor(y, result);
     if (y.getType() != op.getType())
       y = tensor::CastOp::create(b, op.getType(), y);
@@ -73,21 +73,21 @@ struct LowerMatmul : OpRewritePattern<MatmulOp> {
       list.append({i, j});
       return b.dims(batch + 3, list);
     };
-    Value y = b.generic(std::string(batch, 'p') + "prp", {lhs, rhs}, b.filled(sizes, sum, 0),
-                        {map(m, k), map(k, n), map(m, n)}, [&](Emitter &b, ValueRange args) -> Value {
-                          if (isFloat)
-                            return b.addReassociable(args[2],
-                                                     arith::MulFOp::create(b, b.convert(args[0], sum), b.convert(args[1], sum),
-                                                                           arith::FastMathFlags::contract));
-                          auto widen = [&](Value value) -> Value {
-                            unsigned from = value.getType().getIntOrFloatBitWidth(), to = sum.getIntOrFloatBitWidth();
-                            if (from == to)
-                              return value;
-                            return from < to ? arith::ExtSIOp::create(b, sum, value).getResult()
-                                             : arith::TruncIOp::create(b, sum, value).getResult();
-                          };
-                          return arith::AddIOp::create(b, args[2], arith::MulIOp::create(b, widen(args[0]), widen(args[1])));
-                        });
+    Value y = b.generic(
+        std::string(batch, 'p') + "prp", {lhs, rhs}, b.filled(sizes, sum, 0), {map(m, k), map(k, n), map(m, n)},
+        [&](Emitter &b, ValueRange args) -> Value {
+          if (isFloat)
+            return b.addReassociable(args[2], arith::MulFOp::create(b, b.convert(args[0], sum), b.convert(args[1], sum),
+                                                                    arith::FastMathFlags::contract));
+          auto widen = [&](Value value) -> Value {
+            unsigned from = value.getType().getIntOrFloatBitWidth(), to = sum.getIntOrFloatBitWidth();
+            if (from == to)
+              return value;
+            return from < to ? arith::ExtSIOp::create(b, sum, value).getResult()
+                             : arith::TruncIOp::create(b, sum, value).getResult();
+          };
+          return arith::AddIOp::create(b, args[2], arith::MulIOp::create(b, widen(args[0]), widen(args[1])));
+        });
     if (isFloat)
       y = b.convertTensor(y, result);
     if (y.getType() != op.getType())
@@ -105,8 +105,8 @@ struct LowerQLinear : OpRewritePattern<QLinearOp> {
     auto input = cast<RankedTensorType>(op.getInput().getType());
     int64_t shape[] = {op.getType().getShape().back(), input.getShape().back()};
     Value rounded = QuantizeDynamicOp::create(rewriter, loc, op.getInput());
-    Value weight = DequantizeOp::create(rewriter, loc, RankedTensorType::get(shape, rewriter.getF32Type()), op.getCodes(),
-                                        op.getScales(), op.getZeroPoints(), op.getScheme());
+    Value weight = DequantizeOp::create(rewriter, loc, RankedTensorType::get(shape, rewriter.getF32Type()),
+                                        op.getCodes(), op.getScales(), op.getZeroPoints(), op.getScheme());
     rewriter.replaceOpWithNewOp<LinearOp>(op, op.getType(), rounded, weight, op.getBias(), 1, op.getNameAttr());
     return success();
   }

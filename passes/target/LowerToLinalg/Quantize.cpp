@@ -56,12 +56,13 @@ struct LowerDequantize : OpRewritePattern<DequantizeOp> {
     // Sizes of codes: unlike the result they are no work of this operation.
     SmallVector<OpFoldResult> sizes = b.sizes(op.getCodes());
     sizes.back() = b.index(op.getType().getShape().back());
-    rewriter.replaceOp(op, b.generic(std::string(rank, 'p'), {}, b.empty(sizes, element), b.identity(rank), [&](Emitter &b, ValueRange) {
-      SmallVector<Value> row;
-      for (int64_t i = 0; i + 1 < rank; ++i)
-        row.push_back(linalg::IndexOp::create(b, i));
-      return dequantizeElement(b, op, row, linalg::IndexOp::create(b, rank - 1));
-    }));
+    rewriter.replaceOp(op, b.generic(std::string(rank, 'p'), {}, b.empty(sizes, element), b.identity(rank),
+                                     [&](Emitter &b, ValueRange) {
+                                       SmallVector<Value> row;
+                                       for (int64_t i = 0; i + 1 < rank; ++i)
+                                         row.push_back(linalg::IndexOp::create(b, i));
+                                       return dequantizeElement(b, op, row, linalg::IndexOp::create(b, rank - 1));
+                                     }));
     return success();
   }
 };

@@ -26,8 +26,8 @@ struct LowerNorm : OpRewritePattern<NormOp> {
     std::string parallel(rank, 'p');
     SmallVector<int64_t> lead = llvm::to_vector(llvm::seq<int64_t>(last));
     AffineMap all = b.identity(rank), row = b.dims(rank, lead), channel = b.dims(rank, {last});
-    Value count = arith::UIToFPOp::create(
-        b, acc, arith::IndexCastOp::create(b, b.getI64Type(), b.asIndex(b.size(x, last))));
+    Value count =
+        arith::UIToFPOp::create(b, acc, arith::IndexCastOp::create(b, b.getI64Type(), b.asIndex(b.size(x, last))));
 
     Value centred = x;
     if (isLayer) {
@@ -88,10 +88,9 @@ struct LowerSoftmax : OpRewritePattern<SoftmaxOp> {
                              return math::ExpOp::create(b, arith::SubFOp::create(b, b.convert(args[0], acc), args[1]));
                            });
     Value total = sum(b, exps, axis, acc);
-    Value y = b.generic(parallel, {exps, total}, b.empty(b.sizes(x), element), {all, row, all},
-                        [&](Emitter &b, ValueRange args) {
-                          return b.convert(arith::DivFOp::create(b, args[0], args[1]), element);
-                        });
+    Value y = b.generic(
+        parallel, {exps, total}, b.empty(b.sizes(x), element), {all, row, all},
+        [&](Emitter &b, ValueRange args) { return b.convert(arith::DivFOp::create(b, args[0], args[1]), element); });
     rewriter.replaceOp(op, y);
     return success();
   }

@@ -149,7 +149,8 @@ int64_t SizeExpressions::estimate(Value value) {
     if (auto dim = dyn_cast<memref::DimOp>(op)) {
       auto argument = dyn_cast<BlockArgument>(dim.getSource());
       auto function = argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp()) : func::FuncOp();
-      auto names = function ? function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), TerseDialect::kDimsAttr) : ArrayAttr();
+      auto names = function ? function.getArgAttrOfType<ArrayAttr>(argument.getArgNumber(), TerseDialect::kDimsAttr)
+                            : ArrayAttr();
       std::optional<int64_t> index = dim.getConstantIndex();
       if (names && index && *index < static_cast<int64_t>(names.size()))
         if (auto name = dyn_cast<StringAttr>(names[*index]); name && name.getValue().contains_insensitive("batch"))
@@ -159,14 +160,15 @@ int64_t SizeExpressions::estimate(Value value) {
     if (op->getNumOperands() != 2)
       return op->getNumOperands() == 1 ? estimate(op->getOperand(0)) : typical;
     double a = estimate(op->getOperand(0)), b = estimate(op->getOperand(1));
-    double result = llvm::TypeSwitch<Operation *, double>(op)
-                        .Case<arith::AddIOp>([&](auto) { return a + b; })
-                        .Case<arith::SubIOp>([&](auto) { return std::max(a - b, 1.0); })
-                        .Case<arith::MulIOp>([&](auto) { return a * b; })
-                        .Case<arith::DivUIOp, arith::DivSIOp, arith::CeilDivUIOp, arith::CeilDivSIOp, arith::FloorDivSIOp>(
-                            [&](auto) { return b ? a / b : a; })
-                        .Case<arith::MinUIOp, arith::MinSIOp>([&](auto) { return std::min(a, b); })
-                        .Default([&](Operation *) { return std::max(a, b); });
+    double result =
+        llvm::TypeSwitch<Operation *, double>(op)
+            .Case<arith::AddIOp>([&](auto) { return a + b; })
+            .Case<arith::SubIOp>([&](auto) { return std::max(a - b, 1.0); })
+            .Case<arith::MulIOp>([&](auto) { return a * b; })
+            .Case<arith::DivUIOp, arith::DivSIOp, arith::CeilDivUIOp, arith::CeilDivSIOp, arith::FloorDivSIOp>(
+                [&](auto) { return b ? a / b : a; })
+            .Case<arith::MinUIOp, arith::MinSIOp>([&](auto) { return std::min(a, b); })
+            .Default([&](Operation *) { return std::max(a, b); });
     return static_cast<int64_t>(std::min(result, 1e15));
   };
   int64_t result = compute();

@@ -46,7 +46,8 @@ static SmallVector<int64_t> analyzeRowKernel(func::FuncOp kernel) {
       if (isa<memref::DimOp>(user))
         return true;
       return llvm::TypeSwitch<Operation *, bool>(user)
-          .Case<memref::LoadOp, memref::StoreOp>([&](auto op) { return op.getMemRef() == argument && op.getIndices().front() == row; })
+          .Case<memref::LoadOp, memref::StoreOp>(
+              [&](auto op) { return op.getMemRef() == argument && op.getIndices().front() == row; })
           .Case<vector::LoadOp, vector::StoreOp, vector::MaskedLoadOp, vector::MaskedStoreOp>(
               [&](auto op) { return op.getBase() == argument && op.getIndices().front() == row; })
           .Default([](Operation *) { return false; });

@@ -82,7 +82,8 @@ struct LoopEmitter {
       Value first = arith::DivUIOp::create(b, arith::MulIOp::create(b, upper[i], thread), threads);
       Value end = arith::DivUIOp::create(b, arith::MulIOp::create(b, upper[i], next), threads);
       if (candidates.size() > 1) {
-        Value isChosen = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, chosen, arith::ConstantIndexOp::create(b, i));
+        Value isChosen =
+            arith::CmpIOp::create(b, arith::CmpIPredicate::eq, chosen, arith::ConstantIndexOp::create(b, i));
         first = arith::SelectOp::create(b, isChosen, first, zero);
         end = arith::SelectOp::create(b, isChosen, end, upper[i]);
       }

@@ -63,7 +63,8 @@ static void markDisjoint(func::FuncOp function, ArrayRef<Value> parameters) {
 
 kernel::LaunchOp Outliner::outlineStore(memref::StoreOp op) {
   // The copies of the operations in the function are the code.
-  return outline(op.getOperation(), op.getMemRef(), /*serial=*/true, [](OpBuilder &, ArrayRef<Operation *>, Value, Value) {});
+  return outline(op.getOperation(), op.getMemRef(), /*serial=*/true,
+                 [](OpBuilder &, ArrayRef<Operation *>, Value, Value) {});
 }
 
 /// Values in a row of each buffer that all stages touch row by row; 0 for others.
@@ -113,27 +114,28 @@ kernel::LaunchOp Outliner::outlineStages(ArrayRef<Stage> stages, unsigned rowLoo
     serial &= !hasParallelLoop(stage.op);
   }
   llvm::DenseMap<Value, int64_t> rows = rowLoops ? getStageRows(stages, rowLoops) : llvm::DenseMap<Value, int64_t>();
-  kernel::LaunchOp launch = outline(ops, written, serial, [&](OpBuilder &builder, ArrayRef<Operation *> copies, Value thread, Value threads) {
-    SmallVector<Stage> copied;
-    for (Stage stage : stages) {
-      linalg::LinalgOp initial;
-      if (stage.initial) {
-        initial = cast<linalg::LinalgOp>(copies.front());
-        copies = copies.drop_front();
-      }
-      copied.push_back({cast<linalg::LinalgOp>(copies.front()), initial});
-      copies = copies.drop_front();
-    }
-    if (!rowLoops)
-      emitShare(builder, copied.front(), thread, threads);
-    else
-      emitRows(builder, copied, rowLoops, thread, threads);
-    for (Stage stage : copied) {
-      if (stage.initial)
-        stage.initial->erase();
-      stage.op->erase();
-    }
-  });
+  kernel::LaunchOp launch =
+      outline(ops, written, serial, [&](OpBuilder &builder, ArrayRef<Operation *> copies, Value thread, Value threads) {
+        SmallVector<Stage> copied;
+        for (Stage stage : stages) {
+          linalg::LinalgOp initial;
+          if (stage.initial) {
+            initial = cast<linalg::LinalgOp>(copies.front());
+            copies = copies.drop_front();
+          }
+          copied.push_back({cast<linalg::LinalgOp>(copies.front()), initial});
+          copies = copies.drop_front();
+        }
+        if (!rowLoops)
+          emitShare(builder, copied.front(), thread, threads);
+        else
+          emitRows(builder, copied, rowLoops, thread, threads);
+        for (Stage stage : copied) {
+          if (stage.initial)
+            stage.initial->erase();
+          stage.op->erase();
+        }
+      });
   if (rowLoops) {
     SmallVector<int64_t> elements;
     for (Value operand : launch->getOperands())
@@ -165,7 +167,8 @@ kernel::LaunchOp Outliner::outline(ArrayRef<Operation *> ops, ValueRange written
     llvm::for_each(captured, use);
   }
   llvm::SetVector<Value> outputs(written.begin(), written.end());
-  SmallVector<Value> inputs = llvm::to_vector(llvm::make_filter_range(used, [&](Value v) { return !outputs.contains(v); }));
+  SmallVector<Value> inputs =
+      llvm::to_vector(llvm::make_filter_range(used, [&](Value v) { return !outputs.contains(v); }));
   SmallVector<Value> parameters = inputs;
   llvm::append_range(parameters, outputs);
 
@@ -173,7 +176,8 @@ kernel::LaunchOp Outliner::outline(ArrayRef<Operation *> ops, ValueRange written
   SmallVector<Type> types = llvm::to_vector(ValueRange(parameters).getTypes());
   types.append(2, builder.getIndexType());
   OpBuilder moduleBuilder(module.getContext());
-  auto function = func::FuncOp::create(moduleBuilder, UnknownLoc::get(module.getContext()), "share", builder.getFunctionType(types, {}));
+  auto function = func::FuncOp::create(moduleBuilder, UnknownLoc::get(module.getContext()), "share",
+                                       builder.getFunctionType(types, {}));
   function.setPrivate();
   markDisjoint(function, parameters);
   Block *entry = function.addEntryBlock();
@@ -199,8 +203,8 @@ kernel::LaunchOp Outliner::outline(ArrayRef<Operation *> ops, ValueRange written
   } else {
     function.erase();
   }
-  auto launch = kernel::LaunchOp::create(builder, loc, TypeRange(), FlatSymbolRefAttr::get(it->second.getSymNameAttr()), inputs,
-                                         outputs.getArrayRef(), serial ? builder.getUnitAttr() : UnitAttr());
+  auto launch = kernel::LaunchOp::create(builder, loc, TypeRange(), FlatSymbolRefAttr::get(it->second.getSymNameAttr()),
+                                         inputs, outputs.getArrayRef(), serial ? builder.getUnitAttr() : UnitAttr());
   for (Operation *op : ops)
     op->erase();
   return launch;

@@ -47,7 +47,8 @@ public:
   kernel::LaunchOp outlineStages(llvm::ArrayRef<Stage> stages, unsigned rowLoops);
 
 private:
-  using Emitter = llvm::function_ref<void(mlir::OpBuilder &, llvm::ArrayRef<mlir::Operation *>, mlir::Value, mlir::Value)>;
+  using Emitter =
+      llvm::function_ref<void(mlir::OpBuilder &, llvm::ArrayRef<mlir::Operation *>, mlir::Value, mlir::Value)>;
   kernel::LaunchOp outline(llvm::ArrayRef<mlir::Operation *> ops, mlir::ValueRange written, bool serial, Emitter emit);
 
   mlir::ModuleOp module;

@@ -79,8 +79,11 @@ struct Spmd : terse::impl::SpmdBase<Spmd> {
     OpBuilder builder(&getContext());
     auto bytes = MemRefType::get({ShapedType::kDynamic}, builder.getI8Type());
     auto pointer = LLVM::LLVMPointerType::get(&getContext());
-    std::pair<StringRef, Type> arguments[] = {{"weights", bytes}, {"arena", bytes}, {"barrier", pointer},
-                                              {"thread", builder.getIndexType()}, {"threads", builder.getIndexType()}};
+    std::pair<StringRef, Type> arguments[] = {{"weights", bytes},
+                                              {"arena", bytes},
+                                              {"barrier", pointer},
+                                              {"thread", builder.getIndexType()},
+                                              {"threads", builder.getIndexType()}};
     for (auto [name, type] : arguments) {
       auto attr = builder.getDictionaryAttr(builder.getNamedAttr("terse.runtime", builder.getStringAttr(name)));
       if (failed(entry.insertArgument(entry.getNumArguments(), type, attr, entry.getLoc())))
@@ -100,7 +103,8 @@ struct Spmd : terse::impl::SpmdBase<Spmd> {
     for (kernel::WeightOp op : ops) {
       OpBuilder builder(op);
       Value offset = arith::ConstantIndexOp::create(builder, op.getLoc(), op.getOffset());
-      Value view = memref::ViewOp::create(builder, op.getLoc(), cast<MemRefType>(op.getType()), weights, offset, ValueRange());
+      Value view =
+          memref::ViewOp::create(builder, op.getLoc(), cast<MemRefType>(op.getType()), weights, offset, ValueRange());
       op.replaceAllUsesWith(view);
       op.erase();
     }
