@@ -36,6 +36,7 @@ llvm::Error Compiler::runStage(Stage stage, ModuleOp target, const CPULevel *lev
   stageOptions.compress = recipePipeline;
   if (level)
     stageOptions.level = level->name.str();
+  stageOptions.emulatedKernels = options.emulatedKernels;
   say(level ? getStageName(stage) + " (" + level->name + ")" : llvm::Twine(getStageName(stage)));
 
   std::vector<std::string> pipelines = {getStagePipeline(stage, stageOptions)};
@@ -169,7 +170,10 @@ llvm::Error Compiler::compileLevels(llvm::ArrayRef<const CPULevel *> levels) {
 }
 
 llvm::Error Compiler::run() {
-  for (const std::string &name : options.levels)
+  std::vector<std::string> wanted = options.levels;
+  if (!options.emulatedKernels.empty())
+    wanted.push_back(options.emulatedKernels);
+  for (const std::string &name : wanted)
     if (!findCPULevel(name)) {
       llvm::SmallVector<llvm::StringRef> names;
       for (const CPULevel &level : getCPULevels())

@@ -74,7 +74,9 @@ static std::string buildKernel(const StageOptions &options) {
     return "";
   Pipeline p;
   p.add("terse-lower-attention,terse-lower-norm");
-  p.add("terse-lower-linear{level=" + options.level + "},convert-kernel-mma");
+  bool emulate = !options.emulatedKernels.empty();
+  p.add("terse-lower-linear{level=" + (emulate ? options.emulatedKernels : options.level) + "}");
+  p.add(llvm::Twine("convert-kernel-mma{emulate=") + (emulate ? "true" : "false") + "}");
   p.add("canonicalize,cse");
   return p.text;
 }

@@ -21,6 +21,20 @@ for recipe in ("keep", "w8", "w4"):
     first = results["baseline"]
     for level, value in results.items():
         check(abs(value / first - 1) <= 1e-3, f"{recipe}, {level}: perplexity {value:.5f}")
+# The kernels of every level by their instructions' definitions, on whatever machine this is.
+best = levels[-1] if levels[-1] != "avx512vnni" else "avx2"
+for recipe in ("w8", "w4:symmetric=false", "w3"):
+    results = {}
+    for kernels in ("baseline", "avx2", "avx512vnni"):
+        artifact = compile_named("tales2m", recipe, f"--emulate-kernels={kernels}",
+                                 f"--levels={best}")
+        results[kernels] = terse_run(artifact, f"--perplexity={STORIES}", "--window=48",
+                                     "--max-windows=2")["perplexity"]
+    native = terse_run(compile_named("tales2m", recipe, f"--levels={levels[-1]}"),
+                       f"--perplexity={STORIES}", "--window=48", "--max-windows=2")["perplexity"]
+    for kernels, value in results.items():
+        check(abs(value / native - 1) <= 1e-5, f"{recipe}: {kernels} kernels by definition: "
+              f"perplexity {value:.6f}, by instructions {native:.6f}")
 bad = run("terse-run", compile_named("tales8m"), "--cpu-level=avx1024", "--prompt=Once")
 check(bad.returncode != 0 and "avx1024" in bad.stderr, "an unknown level is refused")
 finish()

@@ -63,6 +63,10 @@ struct Flags {
                "(default: all)")};
   cl::alias levelAlias{"cpu-level", cl::aliasopt(levels), cl::desc("the same"),
                        cl::cat(category)};
+  cl::opt<std::string> emulatedKernels{
+      "emulate-kernels", cl::value_desc("level"), cl::cat(category),
+      cl::desc("for checks: run this level's kernels on any machine, their "
+               "matrix instructions by definition (slow)")};
   cl::opt<bool> keepCacheIO{
       "keep-cache-io", cl::cat(category),
       cl::desc("leave past and present keys and values as inputs and outputs")};
@@ -210,6 +214,7 @@ static Expected<CompileOptions> readOptions(const Flags &f) {
   options.optimize = !f.plain;
   options.keepCacheIO = f.keepCacheIO;
   options.levels.assign(f.levels.begin(), f.levels.end());
+  options.emulatedKernels = f.emulatedKernels;
   if (f.stopAfter.getNumOccurrences()) {
     if (Error error = readStage("stop-after", f.stopAfter, options.stopAfter))
       return error;

@@ -30,6 +30,8 @@ struct CompileOptions {
   bool keepCacheIO = false;
   /// CPU levels to make code for; empty: all.
   std::vector<std::string> levels;
+  /// Level whose kernels every level runs, by their instructions' definitions; empty: its own.
+  std::string emulatedKernels;
   /// Write the IR after this stage and stop.
   std::optional<Stage> stopAfter;
   /// The input is the IR after this stage; unset: as the input says.

@@ -28,6 +28,9 @@ struct StageOptions {
   bool keepCacheIO = false;
   /// CPU level, for the stages that have one.
   std::string level = "baseline";
+  /// Kernels of this level, their matrix instructions by definition in plain
+  /// vector operations; empty: those of `level`, with its instructions.
+  std::string emulatedKernels;
   /// Passes of the compress stage (the recipe's).
   std::string compress;
 };

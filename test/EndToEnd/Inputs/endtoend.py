@@ -102,9 +102,9 @@ def compile_model(model, *options):
     return cached(key, ".so", lambda out: must(tersec, model, "-o", out, *options))
 
 
-def compile_named(name, recipe="keep"):
+def compile_named(name, recipe="keep", *more):
     """A model of MODELS with its tokenizer inside."""
-    options = [f"--recipe={recipe}"]
+    options = [f"--recipe={recipe}", *more]
     tokenizer = tokenizer_path(name)
     if tokenizer != "bytes":
         options.append(f"--tokenizer={tokenizer}")
