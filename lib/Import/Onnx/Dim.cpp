@@ -119,13 +119,14 @@ std::optional<Dim> Dim::divideExactly(const Dim &divisor) const {
 
 Symbols::Symbols() {
   for (SymbolId i = 0; i < kCoordinates; ++i)
-    symbols.push_back({Kind::Coordinate, "d" + std::to_string(i), {}, {}, true, {}, {}});
+    symbols.push_back({Kind::Coordinate, "d" + std::to_string(i), {}, {}, true});
 }
 
 Dim Symbols::intern(Kind kind, llvm::StringRef name, bool nonNegative) {
   auto [it, inserted] = names.try_emplace(name, symbols.size());
   if (inserted)
-    symbols.push_back({kind, name.str(), {}, {}, nonNegative, {}, {}});
+    symbols.push_back({kind, name.str(), {}, {}, nonNegative});
+  symbols[it->second].data = kind == Kind::Opaque;
   return Dim::symbol(it->second);
 }
 
@@ -140,12 +141,27 @@ Dim Symbols::fresh(llvm::StringRef name, std::optional<Dim> hint) {
 Dim Symbols::opaque(llvm::StringRef name, bool nonNegative) { return intern(Kind::Opaque, name, nonNegative); }
 
 Dim Symbols::derived(Kind kind, const Dim &lhs, const Dim &rhs) {
+  // A file may derive from what it derived without end, and what is derived is
+  // walked recursively.
+  constexpr unsigned kDeepest = 20;
+  unsigned depth = 0;
+  bool data = false;
+  for (const Dim *dim : {&lhs, &rhs})
+    for (const auto &[monomial, coefficient] : dim->terms())
+      for (SymbolId id : monomial) {
+        depth = std::max(depth, symbols[id].depth + 1);
+        data |= symbols[id].data;
+      }
+  if (depth > kDeepest)
+    return opaque("(an expression too deep)", false);
   auto [it, inserted] = derivations.try_emplace({kind, {lhs, rhs}}, symbols.size());
   if (inserted) {
     bool nonNegative = isNonNegative(lhs) && isNonNegative(rhs);
     if (kind == Kind::Max)
       nonNegative = isNonNegative(lhs) || isNonNegative(rhs);
-    symbols.push_back({kind, "", lhs, rhs, nonNegative, {}, {}});
+    symbols.push_back({kind, "", lhs, rhs, nonNegative});
+    symbols.back().data = data;
+    symbols.back().depth = depth;
   }
   return Dim::symbol(it->second);
 }
@@ -175,21 +191,29 @@ Dim Symbols::min(const Dim &lhs, const Dim &rhs) {
   return lhs < rhs ? derived(Kind::Min, lhs, rhs) : derived(Kind::Min, rhs, lhs);
 }
 
+void Symbols::setValue(SymbolId id, const Dim &value) {
+  symbols[id].value = value;
+  changed = true;
+  for (Symbol &symbol : symbols)
+    symbol.resolved.reset();
+}
+
 Dim Symbols::resolve(const Dim &dim) {
   return dim.substitute([&](SymbolId id) -> std::optional<Dim> {
-    Symbol symbol = symbols[id]; // a copy: the vector may grow below
-    if (symbol.value)
-      return resolve(*symbol.value);
-    switch (symbol.kind) {
-    case Kind::FloorDiv:
-      return floorDiv(resolve(symbol.lhs), resolve(symbol.rhs));
-    case Kind::Max:
-      return max(resolve(symbol.lhs), resolve(symbol.rhs));
-    case Kind::Min:
-      return min(resolve(symbol.lhs), resolve(symbol.rhs));
-    default:
-      return std::nullopt;
-    }
+    if (symbols[id].resolved)
+      return symbols[id].resolved;
+    Dim lhs = symbols[id].lhs, rhs = symbols[id].rhs; // copies: the vector may grow below
+    std::optional<Dim> result;
+    if (std::optional<Dim> value = symbols[id].value)
+      result = resolve(*value);
+    else if (symbols[id].kind == Kind::FloorDiv)
+      result = floorDiv(resolve(lhs), resolve(rhs));
+    else if (symbols[id].kind == Kind::Max)
+      result = max(resolve(lhs), resolve(rhs));
+    else if (symbols[id].kind == Kind::Min)
+      result = min(resolve(lhs), resolve(rhs));
+    symbols[id].resolved = result;
+    return result;
   });
 }
 
@@ -222,9 +246,7 @@ bool Symbols::isFree(SymbolId id) const {
 }
 
 bool Symbols::dependsOnData(const Dim &dim) const {
-  return dim.uses([&](SymbolId id) {
-    return symbols[id].kind == Kind::Opaque || dependsOnData(symbols[id].lhs) || dependsOnData(symbols[id].rhs);
-  });
+  return dim.uses([&](SymbolId id) { return symbols[id].data; });
 }
 
 bool Symbols::unify(const Dim &a, const Dim &b) {
@@ -269,8 +291,7 @@ bool Symbols::unify(const Dim &a, const Dim &b) {
   }
   if (isPositive(bestValue * Dim(-1)))
     return false;
-  symbols[*best].value = bestValue;
-  changed = true;
+  setValue(*best, bestValue);
   return true;
 }
 
@@ -286,8 +307,7 @@ void Symbols::applyHints() {
       Dim hint = resolve(*symbols[id].hint);
       if (hint.uses([&](SymbolId used) { return used == id; }))
         continue;
-      symbols[id].value = hint;
-      changed = true;
+      setValue(id, hint);
     }
 }
 
@@ -301,10 +321,15 @@ std::optional<Dim> Symbols::parse(llvm::StringRef text) {
   Dim sum;
   llvm::SmallVector<llvm::StringRef> terms;
   text.split(terms, '+');
+  constexpr size_t kMost = 8; // products of long sums grow without bounds
+  if (terms.size() > kMost)
+    return std::nullopt;
   for (llvm::StringRef term : terms) {
     Dim product(1);
     llvm::SmallVector<llvm::StringRef> factors;
     term.split(factors, '*');
+    if (factors.size() > kMost)
+      return std::nullopt;
     for (llvm::StringRef factor : factors) {
       factor = factor.trim();
       int64_t value;

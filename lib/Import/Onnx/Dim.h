@@ -119,9 +119,13 @@ private:
     std::string name;
     Dim lhs, rhs; // operands of a derived symbol
     bool nonNegative = true;
-    std::optional<Dim> hint;
-    std::optional<Dim> value; // what it was found to be
+    std::optional<Dim> hint = {};
+    std::optional<Dim> value = {};    // what it was found to be
+    std::optional<Dim> resolved = {}; // the same or a derived one with all that is known, until that changes
+    bool data = false;                // an opaque one is in it
+    unsigned depth = 0;               // of derivation
   };
+  void setValue(SymbolId id, const Dim &value);
   Dim intern(Kind kind, llvm::StringRef name, bool nonNegative);
   Dim derived(Kind kind, const Dim &lhs, const Dim &rhs);
   std::vector<Symbol> symbols;
