@@ -34,10 +34,15 @@ static std::optional<Pair> findPair(func::FuncOp function, BlockArgument argumen
   if (!present)
     return std::nullopt;
   Operation *terminator = function.getBody().front().getTerminator();
-  for (OpOperand &operand : terminator->getOpOperands())
-    if (operand.get() == present.getResult())
-      return Pair{argument.getArgNumber(), operand.getOperandNumber(), present};
-  return std::nullopt;
+  std::optional<Pair> pair;
+  for (OpOperand &operand : terminator->getOpOperands()) {
+    if (operand.get() != present.getResult())
+      continue;
+    if (pair) // returned twice: which one is the state?
+      return std::nullopt;
+    pair = Pair{argument.getArgNumber(), operand.getOperandNumber(), present};
+  }
+  return pair;
 }
 
 /// Replaces a symbol in the dimensions of all arguments and results.
