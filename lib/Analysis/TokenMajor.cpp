@@ -188,3 +188,18 @@ Value terse::splitHeads(OpBuilder &builder, Location loc, Value value, int64_t h
                                                ArrayRef<ReassociationIndices>{{0}, {1}, {2, 3}}, shape);
   return headAxis == 1 ? buildTranspose(builder, loc, result, {0, 2, 1, 3}) : result;
 }
+
+Value terse::buildNonZeros(OpBuilder &builder, Location loc, Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (type.getElementType().isInteger(1))
+    return value;
+  Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type.getElementType()));
+  SmallVector<Value> dynamicSizes;
+  for (OpFoldResult size : buildShape(builder, loc, value))
+    if (auto dynamicSize = dyn_cast<Value>(size))
+      dynamicSizes.push_back(dynamicSize);
+  Value zeros = tensor::SplatOp::create(builder, loc, type, zero, dynamicSizes);
+  if (isa<FloatType>(type.getElementType()))
+    return arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNE, value, zeros);
+  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, value, zeros);
+}

@@ -46,12 +46,13 @@ static std::string buildNormalize(const StageOptions &options) {
   if (!options.optimize)
     return p.text;
   p.add("terse-recognize-norm,terse-recognize-activation,terse-fuse-linear-bias");
+  p.add("terse-simplify-movement,canonicalize,cse");
   // Recognised one after the other, each in the clean form that the one before leaves.
   p.add("terse-recognize-rope,canonicalize,cse");
-  p.add("terse-recognize-attention,canonicalize,cse");
+  p.add("terse-recognize-attention,canonicalize,cse,terse-simplify-movement,canonicalize,cse");
   if (!options.keepCacheIO)
-    p.add("terse-kv-cache,canonicalize,cse");
-  p.add("terse-simplify-movement,canonicalize,cse,terse-drop-dead-weights");
+    p.add("terse-kv-cache,canonicalize,cse,terse-simplify-movement,canonicalize,cse");
+  p.add("terse-drop-dead-weights");
   return p.text;
 }
 

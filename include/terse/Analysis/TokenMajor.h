@@ -34,6 +34,9 @@ mlir::Value castElements(mlir::OpBuilder &builder, mlir::Location loc, mlir::Val
 /// A float tensor times a number.
 mlir::Value scaleElements(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value, double factor);
 
+/// i1, true where an integer, bool or float tensor is not zero.
+mlir::Value buildNonZeros(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value value);
+
 } // namespace terse
 
 #endif // TERSE_ANALYSIS_TOKENMAJOR_H

@@ -3,7 +3,7 @@
 #include "TokenAxes.h"
 
 #include "terse/Analysis/DimExpression.h"
-#include "terse/Analysis/Mask.h"
+#include "terse/Analysis/TokenMajor.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Transforms/RegionUtils.h"
 
@@ -140,21 +140,6 @@ static BlockArgument findPaddingArgument(func::FuncOp function, Value padding) {
   return {};
 }
 
-static Value nonZeros(OpBuilder &builder, Location loc, Value argument) {
-  auto type = cast<RankedTensorType>(argument.getType());
-  if (type.getElementType().isInteger(1))
-    return argument;
-  SmallVector<Value> sizes;
-  for (OpFoldResult size : buildShape(builder, loc, argument))
-    if (auto value = dyn_cast<Value>(size))
-      sizes.push_back(value);
-  Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type.getElementType()));
-  Value zeros = tensor::SplatOp::create(builder, loc, type, zero, sizes);
-  if (isa<FloatType>(type.getElementType()))
-    return arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNE, argument, zeros);
-  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, argument, zeros);
-}
-
 namespace {
 class CacheAdder {
 public:
@@ -286,7 +271,7 @@ FailureOr<int64_t> CacheAdder::run(std::string &reason) {
     Value length = arith::AddIOp::create(at, attention.getLoc(), past, tokens);
     attention.getLengthMutable().assign(length);
     if (padding)
-      attention.getPaddingMutable().assign(nonZeros(at, attention.getLoc(), padding));
+      attention.getPaddingMutable().assign(buildNonZeros(at, attention.getLoc(), padding));
   }
   for (const TokenAxes::PositionalUse &use : shifted)
     shiftRows(function, use, tokens, past);

@@ -197,17 +197,38 @@ std::optional<CacheSource> terse::findCacheSource(func::FuncOp function, Value v
   return best;
 }
 
-Value terse::buildPadding(OpBuilder &builder, Location loc, Value argument) {
-  auto type = cast<RankedTensorType>(argument.getType());
-  if (type.getElementType().isInteger(1))
-    return argument;
-  Value zero = arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type.getElementType()));
-  SmallVector<Value> dynamicSizes;
-  for (OpFoldResult size : buildShape(builder, loc, argument))
-    if (auto value = dyn_cast<Value>(size))
-      dynamicSizes.push_back(value);
-  Value zeros = tensor::SplatOp::create(builder, loc, type, zero, dynamicSizes);
-  if (isa<FloatType>(type.getElementType()))
-    return arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNE, argument, zeros);
-  return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, argument, zeros);
+Value terse::shareHeads(OpBuilder &builder, Location loc, func::FuncOp function, Value value) {
+  auto type = cast<RankedTensorType>(value.getType());
+  int64_t heads = type.getDimSize(1), size = type.getDimSize(3);
+  Probes probes(function, Environment());
+  for (int64_t group = heads; group > 1; --group) {
+    if (heads % group)
+      continue;
+    bool repeats = probes.forAll([&](ElementEvaluator &evaluator) { return evaluator.getShape(value); },
+                                 [&](ElementEvaluator &evaluator, ArrayRef<int64_t> point) {
+                                   Index first(point);
+                                   first[1] -= first[1] % group;
+                                   return evaluator.evaluate(value, point) == evaluator.evaluate(value, first);
+                                 });
+    if (!repeats)
+      continue;
+    std::optional<Access> access = fitAccess(
+        probes,
+        [&](ElementEvaluator &evaluator) {
+          std::optional<Index> shape = evaluator.getShape(value);
+          if (shape)
+            (*shape)[1] /= group;
+          return shape;
+        },
+        [&](ElementEvaluator &evaluator, ArrayRef<int64_t> point) {
+          return evaluator.evaluate(value, {point[0], point[1] * group, point[2], point[3]});
+        });
+    if (!access || access->factor != 1)
+      return {};
+    Value rows = buildTokenMajor(builder, loc, *access, buildDim(builder, loc, value, 0),
+                                 buildDim(builder, loc, value, 2), heads / group, size);
+    return rows ? splitHeads(builder, loc, castElements(builder, loc, rows, type.getElementType()), heads / group, 1)
+                : Value();
+  }
+  return {};
 }

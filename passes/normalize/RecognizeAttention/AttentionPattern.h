@@ -17,8 +17,6 @@ struct Scores {
   /// where nothing is masked.
   std::optional<MaskFunction> mask;
   mlir::Value bias;
-  /// Builds the bias from the condition of a select.
-  mlir::arith::SelectOp biasSelect;
 };
 
 /// Describes the input of a softmax over the last of four dimensions, or says why not.
@@ -38,15 +36,16 @@ struct CacheSource {
 /// the element of `value` (at `indexOf(b, h, t, d)`), up to a factor.
 std::optional<CacheSource> findCacheSource(mlir::func::FuncOp function, mlir::Value value, bool transposed);
 
+/// [B, KV, T, D] of a tensor [B, H, T, D] whose heads are those of fewer, each repeated; null if they are not, or
+/// come from no place that they can be cut out of.
+mlir::Value shareHeads(mlir::OpBuilder &builder, mlir::Location loc, mlir::func::FuncOp function, mlir::Value value);
+
 /// Gives products and softmaxes over [batch * heads, ...] separate dimensions for both, where they are
 /// merged from such.
 void unfoldHeads(mlir::func::FuncOp function);
 
 /// Replaces bias, keys and values of an attention by what they mean. True if anything changed.
 bool simplifyAttention(mlir::func::FuncOp function, AttentionOp attention);
-
-/// A tensor i1 [B, T] that is true where the argument is not zero.
-mlir::Value buildPadding(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value argument);
 
 } // namespace terse
 

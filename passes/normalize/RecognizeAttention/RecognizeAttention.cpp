@@ -49,6 +49,13 @@ static std::string replaceByAttention(func::FuncOp function, SoftmaxOp softmax) 
     key = CacheSource{buildTranspose(builder, loc, scores->product.getRhs(), {0, 1, 3, 2}), 1.0};
     value = CacheSource{sum.getRhs(), 1.0};
   }
+  // Heads that were repeated before they came to be a dimension of their own.
+  if (Value sharedKey = shareHeads(builder, loc, function, key->tensor))
+    if (Value sharedValue = shareHeads(builder, loc, function, value->tensor);
+        sharedValue && tensorType(sharedKey).getDimSize(1) == tensorType(sharedValue).getDimSize(1)) {
+      key->tensor = sharedKey;
+      value->tensor = sharedValue;
+    }
   auto [query, factor] = buildQueries(builder, loc, function, scores->product.getLhs());
   Type elementType = tensorType(key->tensor).getElementType();
   query = castElements(builder, loc, query, elementType);
@@ -56,7 +63,7 @@ static std::string replaceByAttention(func::FuncOp function, SoftmaxOp softmax) 
   if (value->factor != 1)
     values = scaleElements(builder, loc, values, value->factor);
   Value length = asValue(builder, loc, buildDim(builder, loc, keys, 2));
-  Value padding = scores->mask && scores->mask->padding ? buildPadding(builder, loc, scores->mask->padding) : Value();
+  Value padding = scores->mask && scores->mask->padding ? buildNonZeros(builder, loc, scores->mask->padding) : Value();
   int64_t heads = lhsType.getDimSize(1), size = tensorType(values).getDimSize(3);
   auto type = RankedTensorType::get(
       {tensorType(query).getDimSize(0), tensorType(query).getDimSize(1), heads * size}, elementType);

@@ -43,7 +43,7 @@ static bool simplifyBias(func::FuncOp function, AttentionOp attention) {
   if (mask->window)
     attention.setWindow(std::min<int64_t>(*mask->window, attention.getWindow().value_or(*mask->window)));
   if (mask->padding)
-    attention.getPaddingMutable().assign(buildPadding(builder, attention.getLoc(), mask->padding));
+    attention.getPaddingMutable().assign(buildNonZeros(builder, attention.getLoc(), mask->padding));
   return true;
 }
 

@@ -66,6 +66,7 @@ struct SimplifyMovement : terse::impl::SimplifyMovementBase<SimplifyMovement> {
     }
     RewritePatternSet patterns(&getContext());
     populateSinkSlicePatterns(patterns);
+    populateUnflattenPatterns(patterns);
     tensor::ExtractSliceOp::getCanonicalizationPatterns(patterns, &getContext());
     tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, &getContext());
     tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, &getContext());

@@ -6,7 +6,7 @@ def SimplifyMovement : Pass<"terse-simplify-movement", "::mlir::ModuleOp"> {
     A chain of transposes, reshapes, slices and concatenations whose elements, traced by evaluation, are those of an
     earlier tensor in their order is replaced by that tensor. Slices move up to what they cut, through
     arithmetic, broadcasts, concatenations, gathers and tensors of positions, so that only what is read is
-    computed.
+    computed. Batch and tokens that were merged for a matrix product stay two dimensions.
   }];
   let dependentDialects = ["::terse::TerseDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
                            "::mlir::arith::ArithDialect", "::mlir::affine::AffineDialect"];

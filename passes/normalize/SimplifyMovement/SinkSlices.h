@@ -10,6 +10,9 @@ namespace terse {
 /// first split into one that does not and a reshape.
 void populateSinkSlicePatterns(mlir::RewritePatternSet &patterns);
 
+/// Patterns that move reshapes from [batch, tokens, channels] to rows behind row-wise operations.
+void populateUnflattenPatterns(mlir::RewritePatternSet &patterns);
+
 } // namespace terse
 
 #endif // TERSE_NORMALIZE_SIMPLIFYMOVEMENT_SINKSLICES_H

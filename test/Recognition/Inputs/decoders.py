@@ -244,6 +244,37 @@ def folded(layers=2):
     return decoder(attention, layers, width, 6)
 
 
+def flat(layers=2):
+    """Tokens of all sequences as rows of one Gemm, keys of fewer heads repeated, a norm of each head's queries and keys."""
+    heads, shared, size, width = 4, 2, 8, 32
+
+    def project(g, x, state, count):
+        rows = g.Gemm(g.Reshape(x, np.array([-1, width], np.int64)), g.weight(width, count * size), g.weight(count * size, scale=0.1))
+        return g.Reshape(rows, g.vector(state["batch"], state["tokens"], count, size))
+
+    def rotate(g, x, state):
+        x = g.Mul(g.Div(x, g.Sqrt(g.Add(g.ReduceMean(g.Mul(x, x), axes=[-1], keepdims=1), np.float32(1e-6)))),
+                  g.constant(1 + 0.1 * g.rng.standard_normal(size)))
+        cos, sin = (g.unsqueeze(part, 2) for part in angles(g, state, size // 2))
+        low, high = g.Split(x, axis=3, outputs=2)
+        return g.Concat(g.Sub(g.Mul(low, cos), g.Mul(high, sin)), g.Add(g.Mul(high, cos), g.Mul(low, sin)), axis=3)
+
+    def attention(g, x, layer, state):
+        q = g.Transpose(rotate(g, project(g, x, state, heads), state), perm=[0, 2, 1, 3])
+        k = rotate(g, project(g, x, state, shared), state)
+        v = project(g, x, state, shared)
+        k, v = (g.Reshape(g.Expand(g.unsqueeze(part, 3), g.vector(state["batch"], state["tokens"], shared, heads // shared, size)),
+                          g.vector(state["batch"], state["tokens"], heads, size)) for part in (k, v))
+        scores = g.Mul(g.MatMul(q, g.Transpose(k, perm=[0, 2, 3, 1])), np.float32(size ** -0.5))
+        scores = g.Add(scores, causal_bias(g, state))
+        y = g.MatMul(g.Softmax(scores, axis=-1), g.Transpose(v, perm=[0, 2, 1, 3]))
+        rows = g.Reshape(g.Transpose(y, perm=[0, 2, 1, 3]), np.array([-1, width], np.int64))
+        return g.Reshape(g.Gemm(rows, g.weight(width, width), g.weight(width, scale=0.1)),
+                         g.vector(state["batch"], state["tokens"], width))
+
+    return decoder(attention, layers, width, 7)
+
+
 #: name: (model, attentions, ropes, biased attentions, states) of two layers
 DECODERS = {"gpt2": (gpt2, 2, 0, 0, 4), "gptj": (gptj, 2, 4, 0, 4), "windowed": (windowed, 2, 4, 0, 4), "alibi": (alibi, 2, 0, 2, 0),
-            "folded": (folded, 2, 0, 0, 4)}
+            "folded": (folded, 2, 0, 0, 4), "flat": (flat, 2, 4, 0, 4)}
