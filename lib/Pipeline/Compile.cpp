@@ -8,6 +8,7 @@
 #include "mlir/Pass/PassRegistry.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/ThreadPool.h"
 
@@ -63,6 +64,25 @@ llvm::Error Compiler::runStage(Stage stage, ModuleOp target, const CPULevel *lev
   return llvm::Error::success();
 }
 
+/// Says what stays in parts: it is right but slower.
+void Compiler::reportUnrecognized() {
+  if (!options.optimize)
+    return;
+  int64_t numMatmuls = 0, numSoftmaxes = 0;
+  module->walk([&](Operation *op) {
+    // An outer product (positions by frequencies) is no layer.
+    if (auto matmul = dyn_cast<MatmulOp>(op))
+      numMatmuls += cast<ShapedType>(matmul.getLhs().getType()).getShape().back() != 1;
+    numSoftmaxes += isa<SoftmaxOp>(op);
+  });
+  Report &facts = context.getOrLoadDialect<TerseDialect>()->getReport();
+  facts.add("tersec", "matmuls-not-recognized", numMatmuls);
+  facts.add("tersec", "softmaxes-not-recognized", numSoftmaxes);
+  if (numMatmuls + numSoftmaxes)
+    say("not recognized as part of a layer (right, but slower): " + llvm::Twine(numMatmuls) + " matmul, " +
+        llvm::Twine(numSoftmaxes) + " softmax");
+}
+
 llvm::Error Compiler::runSharedStages() {
   for (Stage stage : {Stage::Normalize, Stage::Compress, Stage::Integerize, Stage::Layout}) {
     if (stage <= done || stage > getLastStage())
@@ -72,6 +92,8 @@ llvm::Error Compiler::runSharedStages() {
         return error;
     if (llvm::Error error = runStage(stage, *module, nullptr))
       return error;
+    if (stage == Stage::Normalize)
+      reportUnrecognized();
     // The recipe stays with the IR that it was used on.
     if (stage == Stage::Compress)
       (*module)->setAttr("terse.recipe", StringAttr::get(&context, recipeName));
@@ -217,8 +239,16 @@ llvm::Error Compiler::run() {
 
 llvm::Error terse::compile(MLIRContext &context, const CompileOptions &options) {
   Compiler compiler(context, options);
-  llvm::Error error = compiler.run();
-  if (options.report && !error)
-    context.getOrLoadDialect<TerseDialect>()->getReport().print(llvm::errs());
-  return error;
+  if (llvm::Error error = compiler.run())
+    return error;
+  if (options.report) {
+    // Passes that run once per CPU level mostly say the same of each.
+    Report once;
+    llvm::StringSet<> said;
+    for (Report::Fact &fact : context.getOrLoadDialect<TerseDialect>()->getReport().getFacts())
+      if (said.insert(llvm::formatv("{0}:{1}:{2}", fact.pass, fact.name, fact.value).str()).second)
+        once.add(fact.pass, fact.name, std::move(fact.value));
+    once.print(llvm::errs());
+  }
+  return llvm::Error::success();
 }

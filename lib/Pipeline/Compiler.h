@@ -33,6 +33,7 @@ private:
   // Compile.cpp
   llvm::Error runStage(Stage stage, mlir::ModuleOp target, const CPULevel *level);
   llvm::Error runSharedStages();
+  void reportUnrecognized();
   llvm::Error compileLevels(llvm::ArrayRef<const CPULevel *> levels);
 
   // Output.cpp

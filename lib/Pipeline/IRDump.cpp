@@ -3,6 +3,7 @@
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Pass/Pass.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -15,17 +16,18 @@ public:
       : folder(std::move(folder)), stage(std::move(stage)), count(count) {}
 
   void runAfterPass(Pass *pass, Operation *op) override {
-    // Adaptors run other passes, which are seen themselves.
     llvm::StringRef name = pass->getArgument();
-    if (name.empty())
-      return;
-    std::string label = stage + "-" + name.str();
     auto module = dyn_cast<ModuleOp>(op);
     if (!module) {
-      module = op->getParentOfType<ModuleOp>();
-      if (auto symbol = dyn_cast<SymbolOpInterface>(op))
-        label += "-" + symbol.getName().str();
+      // One file for all functions, when the adaptor around is through with them.
+      if (!name.empty() && !llvm::is_contained(nested, name))
+        nested.push_back(name.str());
+      return;
     }
+    if (name.empty() && nested.empty())
+      return;
+    std::string label = stage + "-" + (name.empty() ? llvm::join(nested, "+") : name.str());
+    nested.clear();
     llvm::SmallString<128> path(folder);
     std::string number = std::to_string(++count);
     number.insert(0, number.size() < 4 ? 4 - number.size() : 0, '0');
@@ -48,6 +50,7 @@ public:
 private:
   std::string folder, stage;
   unsigned &count;
+  std::vector<std::string> nested;
   bool warned = false;
 };
 } // namespace

@@ -10,7 +10,7 @@
 namespace terse {
 
 /// Writes the module after each pass to `folder`/NNN-`stage`-PASS.mlir; `count`
-/// numbers the files of a whole compile. The context must run on one thread.
+/// numbers the files of a whole compile. Passes on functions have one file for all of them. The context must run on one thread.
 std::unique_ptr<mlir::PassInstrumentation> makeIRDump(std::string folder, std::string stage, unsigned &count);
 
 } // namespace terse

@@ -144,5 +144,11 @@ llvm::Error Compiler::writeArtifact(llvm::ArrayRef<const CPULevel *> levels, std
   }
   if (llvm::Error error = appendSections(linked, manifest, contents))
     return error;
-  return commitFile(linked, options.output);
+  uint64_t bytes = 0;
+  fs::file_size(linked, bytes);
+  if (llvm::Error error = commitFile(linked, options.output))
+    return error;
+  say("wrote " + options.output + ", " + llvm::Twine((bytes + 50000) / 100000 / 10) + "." +
+      llvm::Twine((bytes + 50000) / 100000 % 10) + " MB");
+  return llvm::Error::success();
 }
