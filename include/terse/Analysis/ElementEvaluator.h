@@ -31,7 +31,7 @@ struct Environment {
   /// Operations whose results are not looked through.
   std::function<bool(mlir::Operation *)> isBarrier;
   /// p == p holds, so guards against NaN vanish.
-  bool assumeNoNaN = true;
+  bool assumeNoNaN = false;
 };
 
 /// Tells which number, or which element of which tensor, a tensor's element is, by

@@ -17,8 +17,9 @@ static constexpr double kMasked = -9999;
 
 /// If the elements of `value` are a factor times those of `source` at the same
 /// index, and where they have no such term, masked: the factor.
-static std::optional<double> findFactor(func::FuncOp function, Value value, Value source) {
+static std::optional<double> findFactor(func::FuncOp function, Value value, Value source, bool assumeNoNaN = false) {
   Environment environment;
+  environment.assumeNoNaN = assumeNoNaN;
   environment.barriers.insert(source);
   Probes probes(function, environment);
   std::optional<double> factor;
@@ -145,7 +146,8 @@ MatmulOp terse::findWeightedSum(func::FuncOp function, SoftmaxOp softmax) {
   }
   if (!found || found.getType().getRank() != 4)
     return {};
-  std::optional<double> factor = findFactor(function, found.getLhs(), softmax.getResult());
+  // A softmax is not a number where all is masked; attention yields 0 there, as the guards do.
+  std::optional<double> factor = findFactor(function, found.getLhs(), softmax.getResult(), true);
   return factor == 1.0 ? found : MatmulOp();
 }
 

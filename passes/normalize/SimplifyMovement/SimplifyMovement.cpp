@@ -29,7 +29,9 @@ static bool isMovement(Operation *op) {
 
 /// The earlier tensor whose elements are those of `value` at the same indices.
 static Value findSame(func::FuncOp function, Value value) {
-  Probes probes(function, Environment());
+  Environment environment;
+  environment.isBarrier = isScalarOp; // movement alone: casts round
+  Probes probes(function, environment);
   std::optional<Access> access = fitAccess(probes, value);
   if (!access || access->base == value || access->base.getType() != value.getType() || access->factor != 1 ||
       !access->coversBase())

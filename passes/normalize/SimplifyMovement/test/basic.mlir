@@ -1,6 +1,6 @@
 // RUN: terse-opt %s --terse-simplify-movement --canonicalize --cse --terse-print-report 2>&1 | FileCheck %s
 
-// CHECK: terse-simplify-movement: movements-removed 1
+// CHECK: terse-simplify-movement: movements-removed 2
 
 // Halves of a transpose, exchanged twice: nothing happened.
 
@@ -41,6 +41,25 @@ func.func @transposed(%x: tensor<?x?x8xf32> {terse.dims = ["batch", "sequence", 
   %u = linalg.transpose ins(%n : tensor<?x?x8xf32>) outs(%f : tensor<?x?x8xf32>) permutation = [1, 0, 2]
   %y = arith.negf %u : tensor<?x?x8xf32>
   return %y : tensor<?x?x8xf32>
+}
+
+// A guard against NaN and a rounding are no movement.
+
+// CHECK-LABEL: func.func @computed
+// CHECK: arith.select
+// CHECK: arith.truncf
+func.func @computed(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
+  %zero = arith.constant dense<0.0> : tensor<2x3xf32>
+  %nan = arith.cmpf uno, %x, %x : tensor<2x3xf32>
+  %guarded = arith.select %nan, %zero, %x : tensor<2x3xi1>, tensor<2x3xf32>
+  %half = arith.truncf %guarded : tensor<2x3xf32> to tensor<2x3xf16>
+  %whole = arith.extf %half : tensor<2x3xf16> to tensor<2x3xf32>
+  %e = tensor.empty() : tensor<3x2xf32>
+  %t = linalg.transpose ins(%whole : tensor<2x3xf32>) outs(%e : tensor<3x2xf32>) permutation = [1, 0]
+  %f = tensor.empty() : tensor<2x3xf32>
+  %u = linalg.transpose ins(%t : tensor<3x2xf32>) outs(%f : tensor<2x3xf32>) permutation = [1, 0]
+  %y = arith.negf %u : tensor<2x3xf32>
+  return %y : tensor<2x3xf32>
 }
 
 // Rows of a table of angles are computed for the rows that are read, from their own positions.
