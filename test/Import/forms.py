@@ -72,6 +72,12 @@ show("hint", model([node("Relu", "x", "y")], [value("a", ["p"]), value("x", ["p 
 # CHECK-LABEL: === hint
 # CHECK: terse.dims = ["p + 2*q"], terse.name = "x"
 
+# Sizes without a name that can be used get one, which is no other size's.
+show("names", model([node("Relu", "x", "y"), node("Relu", "(aé-b)", "z")], [value("x", ["x.dim1", None]), value("(aé-b)", ["floor(n / 2)"])], [value("y", None), value("z", None)]))
+# CHECK-LABEL: === names
+# CHECK: terse.dims = ["x.dim1", "x.dim1_"], terse.name = "x"
+# CHECK-SAME: terse.dims = ["_a___b_.dim0"]
+
 # Positions are loops over indices; broadcasts are explicit.
 show("mask", model([
     node("Shape", "x", "s", start=1, end=2), node("Squeeze", "s", "n"), node("Range", "zero n one", "r"), node("Unsqueeze", "r axis", "c"),

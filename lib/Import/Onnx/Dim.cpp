@@ -117,16 +117,32 @@ std::optional<Dim> Dim::divideExactly(const Dim &divisor) const {
 // Symbols
 //===----------------------------------------------------------------------===//
 
+/// What the name of a size may consist of, so that expressions of sizes can be read back.
+static bool isNameCharacter(char c) { return llvm::isAlnum(c) || c == '_' || c == '.' || c == ':' || c == '/'; }
+
+static bool isName(llvm::StringRef text) {
+  return !text.empty() && !llvm::isDigit(text[0]) && llvm::all_of(text, isNameCharacter);
+}
+
 Symbols::Symbols() {
   for (SymbolId i = 0; i < kCoordinates; ++i)
     symbols.push_back({Kind::Coordinate, "d" + std::to_string(i), {}, {}, true});
 }
 
 Dim Symbols::intern(Kind kind, llvm::StringRef name, bool nonNegative) {
-  auto [it, inserted] = names.try_emplace(name, symbols.size());
-  if (inserted)
-    symbols.push_back({kind, name.str(), {}, {}, nonNegative});
-  symbols[it->second].data = kind == Kind::Opaque;
+  // Names that the importer makes up are apart from those of the file.
+  auto [it, inserted] = names.try_emplace((llvm::Twine(static_cast<int>(kind)) + ":" + name).str(), symbols.size());
+  if (inserted) {
+    std::string text = name.str();
+    if (kind != Kind::Named)
+      for (char &c : text)
+        if (!isNameCharacter(c))
+          c = '_';
+    while (!shown.insert(text).second)
+      text += '_';
+    symbols.push_back({kind, text, {}, {}, nonNegative});
+    symbols.back().data = kind == Kind::Opaque;
+  }
   return Dim::symbol(it->second);
 }
 
@@ -153,7 +169,7 @@ Dim Symbols::derived(Kind kind, const Dim &lhs, const Dim &rhs) {
         data |= symbols[id].data;
       }
   if (depth > kDeepest)
-    return opaque("(an expression too deep)", false);
+    return opaque("expression_too_deep", false);
   auto [it, inserted] = derivations.try_emplace({kind, {lhs, rhs}}, symbols.size());
   if (inserted) {
     bool nonNegative = isNonNegative(lhs) && isNonNegative(rhs);
@@ -309,12 +325,6 @@ void Symbols::applyHints() {
         continue;
       setValue(id, hint);
     }
-}
-
-static bool isName(llvm::StringRef text) {
-  if (text.empty() || llvm::isDigit(text[0]))
-    return false;
-  return llvm::all_of(text, [](char c) { return llvm::isAlnum(c) || c == '_' || c == '.' || c == ':' || c == '/'; });
 }
 
 std::optional<Dim> Symbols::parse(llvm::StringRef text) {

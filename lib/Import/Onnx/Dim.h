@@ -10,6 +10,7 @@
 #include "mlir/IR/Value.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 
 #include <map>
 #include <optional>
@@ -130,6 +131,7 @@ private:
   Dim derived(Kind kind, const Dim &lhs, const Dim &rhs);
   std::vector<Symbol> symbols;
   llvm::StringMap<SymbolId> names;
+  llvm::StringSet<> shown; // names as printed
   std::map<std::pair<Kind, std::pair<Dim, Dim>>, SymbolId> derivations;
   bool changed = false;
 };
