@@ -64,4 +64,10 @@ func::FuncOp terse::getOrAddKernel(ModuleOp module, StringRef name, const Kernel
   return function;
 }
 
+std::string terse::typeText(Type type) {
+  std::string text;
+  llvm::raw_string_ostream(text) << type;
+  return text;
+}
+
 std::string terse::floatText(double value) { return llvm::formatv("{0:E17}", value); }

@@ -45,6 +45,9 @@ private:
 /// not valid: that is a defect of the generator.
 mlir::func::FuncOp getOrAddKernel(mlir::ModuleOp module, llvm::StringRef name, const KernelSource &source);
 
+/// Text of a type: `f32`, `vector<4xi8>`.
+std::string typeText(mlir::Type type);
+
 /// Text of a floating-point constant, exact.
 std::string floatText(double value);
 

@@ -11,12 +11,6 @@ using namespace mlir;
 using namespace terse;
 using namespace terse::attention;
 
-static std::string typeText(Type type) {
-  std::string text;
-  llvm::raw_string_ostream(text) << type;
-  return text;
-}
-
 namespace {
 /// Writes the kernel for blocks of `rows` rows. A row is a query head of a token;
 /// rows of one block share a KV head.

@@ -7,12 +7,6 @@ using namespace mlir;
 using namespace terse;
 using namespace terse::attention;
 
-static std::string typeText(Type type) {
-  std::string text;
-  llvm::raw_string_ostream(text) << type;
-  return text;
-}
-
 std::optional<RopeShape> RopeShape::of(RopeOp op) {
   auto input = op.getType(), angles = cast<RankedTensorType>(op.getCos().getType());
   if (ShapedType::isDynamic(input.getDimSize(2)) || ShapedType::isDynamic(angles.getDimSize(2)))

@@ -7,12 +7,6 @@ using namespace mlir;
 using namespace terse;
 using namespace terse::linear;
 
-static std::string typeText(Type type) {
-  std::string text;
-  llvm::raw_string_ostream(text) << type;
-  return text;
-}
-
 namespace {
 /// Values of k that one iteration takes. One row alternates between as many
 /// sums, so that additions need not wait for each other.

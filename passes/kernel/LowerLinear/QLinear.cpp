@@ -10,12 +10,6 @@ using namespace terse::linear;
 using kernel::MmaInstruction;
 using kernel::PackedLayout;
 
-static std::string typeText(Type type) {
-  std::string text;
-  llvm::raw_string_ostream(text) << type;
-  return text;
-}
-
 static std::string join(ArrayRef<std::string> parts) {
   std::string text;
   for (const std::string &part : parts)

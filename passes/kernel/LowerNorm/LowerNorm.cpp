@@ -39,14 +39,9 @@ public:
   func::FuncOp write(ModuleOp module);
 
 private:
-  std::string text(Type type) {
-    std::string result;
-    llvm::raw_string_ostream(result) << type;
-    return result;
-  }
   /// Loads `%name` = `$n` values of the memref `from` as f32.
   void load(StringRef name, StringRef from, StringRef at, StringRef memref, Type type) {
-    source.set("v", name).set("from", from).set("at", at).set("memref", memref).set("S", text(type));
+    source.set("v", name).set("from", from).set("at", at).set("memref", memref).set("S", typeText(type));
     if (type.isF32())
       source.add("    %$v = vector.load $from[$at] : $memref, vector<${n}xf32>");
     else
@@ -73,7 +68,7 @@ struct LowerNorm : terse::impl::LowerNormBase<LowerNorm> {
 
 void NormWriter::sum(StringRef total, StringRef body) {
   int64_t whole = channels / kLanes * kLanes, rest = channels - whole;
-  std::string memref = llvm::formatv("memref<?x{0}x{1}>", channels, text(element));
+  std::string memref = llvm::formatv("memref<?x{0}x{1}>", channels, typeText(element));
   source.set("total", total).set("n", kLanes).set("whole", whole).set("rest", rest);
   source.add(R"(    %${total}_end = arith.constant $whole : index
     %${total}_lanes = scf.for %c = %c0 to %${total}_end step %lanes iter_args(%sum = %zero_lanes) -> (vector<${n}xf32>) {)");
@@ -97,8 +92,8 @@ void NormWriter::sum(StringRef total, StringRef body) {
 }
 
 void NormWriter::result() {
-  std::string memref = llvm::formatv("memref<?x{0}x{1}>", channels, text(element));
-  std::string vector = llvm::formatv("memref<{0}x{1}>", channels, text(parameter));
+  std::string memref = llvm::formatv("memref<?x{0}x{1}>", channels, typeText(element));
+  std::string vector = llvm::formatv("memref<{0}x{1}>", channels, typeText(parameter));
   load("x", "%input", "%row, %c", memref, element);
   load("s", "%scale", "%c", vector, parameter);
   source.add("    %inverse_v = vector.broadcast %inverse : f32 to vector<${n}xf32>");
@@ -115,7 +110,7 @@ void NormWriter::result() {
     source.add("    %shifted = arith.addf %scaled, %b : vector<${n}xf32>");
     source.set("y", "%shifted");
   }
-  source.set("T", text(element));
+  source.set("T", typeText(element));
   if (!element.isF32()) {
     source.add("    %rounded = arith.truncf $y : vector<${n}xf32> to vector<${n}x${T}>");
     source.set("y", "%rounded");
@@ -125,12 +120,12 @@ void NormWriter::result() {
 
 func::FuncOp NormWriter::write(ModuleOp module) {
   std::string name = llvm::formatv("norm_{0}{1}_c{2}_{3}{4}_e{5:x-}", layer ? "layer" : "rms", bias ? "_bias" : "", channels,
-                                   text(element), text(parameter), llvm::bit_cast<uint64_t>(epsilon));
-  source.set("name", name).set("C", channels).set("T", text(element)).set("P", text(parameter));
+                                   typeText(element), typeText(parameter), llvm::bit_cast<uint64_t>(epsilon));
+  source.set("name", name).set("C", channels).set("T", typeText(element)).set("P", typeText(parameter));
   source.set("n", kLanes).set("epsilon", floatText(epsilon)).set("count", floatText(channels));
   source.set("biasArg", "");
   if (bias)
-    source.set("biasArg", llvm::formatv(" %bias: memref<{0}x{1}>,", channels, text(parameter)).str());
+    source.set("biasArg", llvm::formatv(" %bias: memref<{0}x{1}>,", channels, typeText(parameter)).str());
   source.add(R"(func.func @$name(%input: memref<?x${C}x${T}>, %scale: memref<${C}x${P}>,$biasArg
     %out: memref<?x${C}x${T}>, %thread: index, %threads: index) {
   %c0 = arith.constant 0 : index
