@@ -6,9 +6,9 @@
 
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
-#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/ThreadPool.h"
 
@@ -18,7 +18,9 @@ using namespace terse;
 void Compiler::say(const llvm::Twine &what) {
   if (!options.progress)
     return;
-  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+          .count();
   llvm::errs() << llvm::formatv("[{0,6:F1} s] ", seconds) << what << '\n';
 }
 
@@ -30,7 +32,8 @@ static llvm::StringRef stripAnchor(llvm::StringRef pipeline) {
   return pipeline;
 }
 
-llvm::Error Compiler::runStage(Stage stage, ModuleOp target, const CPULevel *level) {
+llvm::Error Compiler::runStage(Stage stage, ModuleOp target,
+                               const CPULevel *level) {
   StageOptions stageOptions;
   stageOptions.optimize = options.optimize;
   stageOptions.keepCacheIO = options.keepCacheIO;
@@ -38,7 +41,8 @@ llvm::Error Compiler::runStage(Stage stage, ModuleOp target, const CPULevel *lev
   if (level)
     stageOptions.level = level->name.str();
   stageOptions.emulatedKernels = options.emulatedKernels;
-  say(level ? getStageName(stage) + " (" + level->name + ")" : llvm::Twine(getStageName(stage)));
+  say(level ? getStageName(stage) + " (" + level->name + ")"
+            : llvm::Twine(getStageName(stage)));
 
   std::vector<std::string> pipelines = {getStagePipeline(stage, stageOptions)};
   for (auto &[at, passes] : options.extraPasses)
@@ -52,14 +56,18 @@ llvm::Error Compiler::runStage(Stage stage, ModuleOp target, const CPULevel *lev
     std::string message;
     llvm::raw_string_ostream stream(message);
     if (failed(parsePassPipeline(pipeline, manager, stream)))
-      return llvm::createStringError("malformed passes of the stage '" + getStageName(stage) + "': " +
-                                     llvm::StringRef(message).trim());
+      return llvm::createStringError("malformed passes of the stage '" +
+                                     getStageName(stage) +
+                                     "': " + llvm::StringRef(message).trim());
     if (!options.dumpIRFolder.empty())
-      manager.addInstrumentation(makeIRDump(
-          options.dumpIRFolder, level ? (getStageName(stage) + "-" + level->name).str() : getStageName(stage).str(),
-          numDumps));
+      manager.addInstrumentation(
+          makeIRDump(options.dumpIRFolder,
+                     level ? (getStageName(stage) + "-" + level->name).str()
+                           : getStageName(stage).str(),
+                     numDumps));
     if (failed(manager.run(target)))
-      return llvm::createStringError("the stage '" + getStageName(stage) + "' failed");
+      return llvm::createStringError("the stage '" + getStageName(stage) +
+                                     "' failed");
   }
   return llvm::Error::success();
 }
@@ -72,19 +80,22 @@ void Compiler::reportUnrecognized() {
   module->walk([&](Operation *op) {
     // An outer product (positions by frequencies) is no layer.
     if (auto matmul = dyn_cast<MatmulOp>(op))
-      numMatmuls += cast<ShapedType>(matmul.getLhs().getType()).getShape().back() != 1;
+      numMatmuls +=
+          cast<ShapedType>(matmul.getLhs().getType()).getShape().back() != 1;
     numSoftmaxes += isa<SoftmaxOp>(op);
   });
   Report &facts = context.getOrLoadDialect<TerseDialect>()->getReport();
   facts.add("tersec", "matmuls-not-recognized", numMatmuls);
   facts.add("tersec", "softmaxes-not-recognized", numSoftmaxes);
   if (numMatmuls + numSoftmaxes)
-    say("not recognized as part of a layer (right, but slower): " + llvm::Twine(numMatmuls) + " matmul, " +
-        llvm::Twine(numSoftmaxes) + " softmax");
+    say("not recognized as part of a layer (right, but slower): " +
+        llvm::Twine(numMatmuls) + " matmul, " + llvm::Twine(numSoftmaxes) +
+        " softmax");
 }
 
 llvm::Error Compiler::runSharedStages() {
-  for (Stage stage : {Stage::Normalize, Stage::Compress, Stage::Integerize, Stage::Layout}) {
+  for (Stage stage :
+       {Stage::Normalize, Stage::Compress, Stage::Integerize, Stage::Layout}) {
     if (stage <= done || stage > getLastStage())
       continue;
     if (stage == Stage::Normalize)
@@ -108,13 +119,16 @@ llvm::Expected<std::vector<const CPULevel *>> Compiler::selectLevels() const {
   if (auto own = (*module)->getAttrOfType<StringAttr>("terse.level")) {
     const CPULevel *level = findCPULevel(own.getValue());
     if (!level)
-      return llvm::createStringError("unknown CPU level '" + own.getValue() + "' in the IR");
+      return llvm::createStringError("unknown CPU level '" + own.getValue() +
+                                     "' in the IR");
     return std::vector<const CPULevel *>{level};
   }
   for (const CPULevel &level : getCPULevels())
-    if (options.levels.empty() || llvm::is_contained(options.levels, level.name))
+    if (options.levels.empty() ||
+        llvm::is_contained(options.levels, level.name))
       levels.push_back(&level);
-  bool single = options.emit == EmitKind::LLVM || options.emit == EmitKind::MLIR ||
+  bool single = options.emit == EmitKind::LLVM ||
+                options.emit == EmitKind::MLIR ||
                 (options.stopAfter && isPerLevel(*options.stopAfter));
   // Text shows one level, the best unless told otherwise.
   if (single && levels.size() > 1)
@@ -143,7 +157,8 @@ llvm::Error Compiler::compileLevels(llvm::ArrayRef<const CPULevel *> levels) {
       };
       if (llvm::Error error = optimizeLLVM(*job.llvmModule, *job.level))
         return finish(std::move(error));
-      llvm::Expected<ObjectCode> object = emitObject(*job.llvmModule, *job.level);
+      llvm::Expected<ObjectCode> object =
+          emitObject(*job.llvmModule, *job.level);
       if (!object)
         return finish(object.takeError());
       job.object = std::move(*object);
@@ -166,7 +181,8 @@ llvm::Error Compiler::compileLevels(llvm::ArrayRef<const CPULevel *> levels) {
       job->level = level;
       std::string entry = getEntryName(level->name);
       llvm::Expected<std::unique_ptr<llvm::Module>> translated =
-          translateToLLVM(*copy, *level, {entry, entry + "_arena"}, job->llvmContext);
+          translateToLLVM(*copy, *level, {entry, entry + "_arena"},
+                          job->llvmContext);
       if (!translated)
         return translated.takeError();
       job->llvmModule = std::move(*translated);
@@ -200,8 +216,9 @@ llvm::Error Compiler::run() {
       llvm::SmallVector<llvm::StringRef> names;
       for (const CPULevel &level : getCPULevels())
         names.push_back(level.name);
-      return llvm::createStringError("unknown CPU level '" + name + "'" + suggestNearest(name, names) +
-                                     " (known: " + llvm::join(names, ", ") + ")");
+      return llvm::createStringError(
+          "unknown CPU level '" + name + "'" + suggestNearest(name, names) +
+          " (known: " + llvm::join(names, ", ") + ")");
     }
   if (options.passPipeline) {
     recipeName = "passes:" + *options.passPipeline;
@@ -220,11 +237,15 @@ llvm::Error Compiler::run() {
   if (llvm::Error error = loadInput())
     return error;
   if (options.stopAfter && *options.stopAfter < done)
-    return llvm::createStringError("expected --stop-after behind the stage '" + getStageName(done) +
-                                   "', which the input has passed; got " + getStageName(*options.stopAfter));
+    return llvm::createStringError("expected --stop-after behind the stage '" +
+                                   getStageName(done) +
+                                   "', which the input has passed; got " +
+                                   getStageName(*options.stopAfter));
   // Passes spliced in at the end of the import have their own run: there is no
   // stage around them.
-  if (done == Stage::Import && llvm::any_of(options.extraPasses, [](auto &at) { return at.first == Stage::Import; }))
+  if (done == Stage::Import && llvm::any_of(options.extraPasses, [](auto &at) {
+        return at.first == Stage::Import;
+      }))
     if (llvm::Error error = runStage(Stage::Import, *module, nullptr))
       return error;
   if (llvm::Error error = runSharedStages())
@@ -237,7 +258,8 @@ llvm::Error Compiler::run() {
   return compileLevels(*levels);
 }
 
-llvm::Error terse::compile(MLIRContext &context, const CompileOptions &options) {
+llvm::Error terse::compile(MLIRContext &context,
+                           const CompileOptions &options) {
   Compiler compiler(context, options);
   if (llvm::Error error = compiler.run())
     return error;
@@ -245,8 +267,12 @@ llvm::Error terse::compile(MLIRContext &context, const CompileOptions &options) 
     // Passes that run once per CPU level mostly say the same of each.
     Report once;
     llvm::StringSet<> said;
-    for (Report::Fact &fact : context.getOrLoadDialect<TerseDialect>()->getReport().getFacts())
-      if (said.insert(llvm::formatv("{0}:{1}:{2}", fact.pass, fact.name, fact.value).str()).second)
+    for (Report::Fact &fact :
+         context.getOrLoadDialect<TerseDialect>()->getReport().getFacts())
+      if (said.insert(
+                  llvm::formatv("{0}:{1}:{2}", fact.pass, fact.name, fact.value)
+                      .str())
+              .second)
         once.add(fact.pass, fact.name, std::move(fact.value));
     once.print(llvm::errs());
   }

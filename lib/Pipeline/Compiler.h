@@ -18,7 +18,8 @@ namespace terse {
 /// One run of `compile`: what its steps share.
 class Compiler {
 public:
-  Compiler(mlir::MLIRContext &context, const CompileOptions &options) : context(context), options(options) {}
+  Compiler(mlir::MLIRContext &context, const CompileOptions &options)
+      : context(context), options(options) {}
   llvm::Error run();
 
 private:
@@ -31,7 +32,8 @@ private:
   llvm::Error loadTokenizer();
 
   // Compile.cpp
-  llvm::Error runStage(Stage stage, mlir::ModuleOp target, const CPULevel *level);
+  llvm::Error runStage(Stage stage, mlir::ModuleOp target,
+                       const CPULevel *level);
   llvm::Error runSharedStages();
   void reportUnrecognized();
   llvm::Error compileLevels(llvm::ArrayRef<const CPULevel *> levels);
@@ -40,7 +42,8 @@ private:
   llvm::Error writeIR(mlir::ModuleOp target, Stage stage);
   llvm::Error writeText(llvm::StringRef text);
   llvm::Error writeLLVM(const CPULevel &level);
-  llvm::Error writeArtifact(llvm::ArrayRef<const CPULevel *> levels, std::vector<ObjectCode> objects);
+  llvm::Error writeArtifact(llvm::ArrayRef<const CPULevel *> levels,
+                            std::vector<ObjectCode> objects);
 
   llvm::Expected<std::vector<const CPULevel *>> selectLevels() const;
   /// The last stage to run.
@@ -57,7 +60,8 @@ private:
   std::string spillPath;
   ArtifactContents contents;
   unsigned numDumps = 0;
-  std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point start =
+      std::chrono::steady_clock::now();
 };
 
 } // namespace terse

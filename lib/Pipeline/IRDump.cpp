@@ -19,14 +19,16 @@ public:
     llvm::StringRef name = pass->getArgument();
     auto module = dyn_cast<ModuleOp>(op);
     if (!module) {
-      // One file for all functions, when the adaptor around is through with them.
+      // One file for all functions, when the adaptor around is through with
+      // them.
       if (!name.empty() && !llvm::is_contained(nested, name))
         nested.push_back(name.str());
       return;
     }
     if (name.empty() && nested.empty())
       return;
-    std::string label = stage + "-" + (name.empty() ? llvm::join(nested, "+") : name.str());
+    std::string label =
+        stage + "-" + (name.empty() ? llvm::join(nested, "+") : name.str());
     nested.clear();
     llvm::SmallString<128> path(folder);
     std::string number = std::to_string(++count);
@@ -43,7 +45,8 @@ public:
     }
     if (error && !warned) {
       warned = true;
-      emitWarning(module.getLoc()) << "cannot write '" << path << "': " << error.message();
+      emitWarning(module.getLoc())
+          << "cannot write '" << path << "': " << error.message();
     }
   }
 
@@ -55,6 +58,7 @@ private:
 };
 } // namespace
 
-std::unique_ptr<PassInstrumentation> terse::makeIRDump(std::string folder, std::string stage, unsigned &count) {
+std::unique_ptr<PassInstrumentation>
+terse::makeIRDump(std::string folder, std::string stage, unsigned &count) {
   return std::make_unique<IRDump>(std::move(folder), std::move(stage), count);
 }

@@ -28,25 +28,34 @@ static std::string getFolder(llvm::StringRef file) {
 /// Finds out that the output cannot be written before anything is computed.
 llvm::Error Compiler::checkPaths() {
   if (!fs::exists(options.input))
-    return llvm::createStringError("cannot open '" + options.input + "': no such file or folder");
-  bool isText = options.emit == EmitKind::LLVM || options.emit == EmitKind::MLIR || options.stopAfter;
+    return llvm::createStringError("cannot open '" + options.input +
+                                   "': no such file or folder");
+  bool isText = options.emit == EmitKind::LLVM ||
+                options.emit == EmitKind::MLIR || options.stopAfter;
   if (options.output == "-") {
     if (!isText)
-      return llvm::createStringError("expected a file for -o; only text goes to standard output");
+      return llvm::createStringError(
+          "expected a file for -o; only text goes to standard output");
   } else {
     std::string folder = getFolder(options.output);
     if (!fs::is_directory(folder))
-      return llvm::createStringError("cannot write '" + options.output + "': no folder '" + folder + "'");
+      return llvm::createStringError("cannot write '" + options.output +
+                                     "': no folder '" + folder + "'");
     if (fs::is_directory(options.output))
-      return llvm::createStringError("cannot write '" + options.output + "': it is a folder");
+      return llvm::createStringError("cannot write '" + options.output +
+                                     "': it is a folder");
     if (fs::equivalent(options.input, options.output))
-      return llvm::createStringError("expected an output other than the input '" + options.input + "'");
+      return llvm::createStringError(
+          "expected an output other than the input '" + options.input + "'");
     if (::access(folder.c_str(), W_OK | X_OK) != 0)
-      return llvm::createStringError("cannot write '" + options.output + "': " + llvm::sys::StrError());
+      return llvm::createStringError("cannot write '" + options.output +
+                                     "': " + llvm::sys::StrError());
   }
   if (!options.dumpIRFolder.empty())
     if (std::error_code error = fs::create_directories(options.dumpIRFolder))
-      return llvm::createStringError("cannot create the folder '" + options.dumpIRFolder + "': " + error.message());
+      return llvm::createStringError("cannot create the folder '" +
+                                     options.dumpIRFolder +
+                                     "': " + error.message());
 
   // Beside the output: the finished file is renamed, and it is where there
   // should be room.
@@ -56,8 +65,10 @@ llvm::Error Compiler::checkPaths() {
     path::system_temp_directory(/*erasedOnReboot=*/true, system);
     parent = system.str().str();
   }
-  llvm::StringRef name = options.output == "-" ? "tersec" : path::filename(options.output);
-  llvm::Expected<TemporaryFolder> folder = TemporaryFolder::create(parent, ("." + name + ".").str());
+  llvm::StringRef name =
+      options.output == "-" ? "tersec" : path::filename(options.output);
+  llvm::Expected<TemporaryFolder> folder =
+      TemporaryFolder::create(parent, ("." + name + ".").str());
   if (!folder)
     return folder.takeError();
   temporary.emplace(std::move(*folder));
@@ -65,7 +76,9 @@ llvm::Error Compiler::checkPaths() {
   llvm::SmallString<128> absolute(spillPath);
   fs::make_absolute(absolute);
   spillPath = absolute.str().str();
-  return context.getOrLoadDialect<TerseDialect>()->getWeightStore().setSpillFile(spillPath);
+  return context.getOrLoadDialect<TerseDialect>()
+      ->getWeightStore()
+      .setSpillFile(spillPath);
 }
 
 llvm::Error Compiler::loadTokenizer() {
@@ -75,13 +88,16 @@ llvm::Error Compiler::loadTokenizer() {
     contents.tokenizerKind = "bytes";
     return llvm::Error::success();
   }
-  auto buffer = llvm::MemoryBuffer::getFile(options.tokenizer, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  auto buffer = llvm::MemoryBuffer::getFile(options.tokenizer, /*IsText=*/false,
+                                            /*RequiresNullTerminator=*/false);
   if (!buffer)
-    return llvm::createStringError("cannot read the tokenizer '" + options.tokenizer +
+    return llvm::createStringError("cannot read the tokenizer '" +
+                                   options.tokenizer +
                                    "': " + buffer.getError().message());
   contents.tokenizer = (*buffer)->getBuffer().str();
-  // SentencePiece's model is a protocol buffer whose first field is a piece; the
-  // file of llama2.c begins with the length of its longest piece, a small number.
+  // SentencePiece's model is a protocol buffer whose first field is a piece;
+  // the file of llama2.c begins with the length of its longest piece, a small
+  // number.
   llvm::StringRef bytes = contents.tokenizer;
   if (bytes.size() > 8 && bytes[0] == '\n')
     contents.tokenizerKind = "sentencepiece";
@@ -89,7 +105,8 @@ llvm::Error Compiler::loadTokenizer() {
     contents.tokenizerKind = "llama2c";
   else
     return llvm::createStringError("'" + options.tokenizer +
-                                   "': expected a tokenizer of SentencePiece or llama2.c, or the word 'bytes'");
+                                   "': expected a tokenizer of SentencePiece "
+                                   "or llama2.c, or the word 'bytes'");
   return llvm::Error::success();
 }
 
@@ -98,7 +115,8 @@ llvm::Error Compiler::recordSource(llvm::StringRef file) {
   if (!hash)
     return hash.takeError();
   Builder builder(&context);
-  (*module)->setAttr("terse.source", builder.getStringAttr(path::filename(file)));
+  (*module)->setAttr("terse.source",
+                     builder.getStringAttr(path::filename(file)));
   (*module)->setAttr("terse.source_sha256", builder.getStringAttr(*hash));
   return llvm::Error::success();
 }
@@ -109,7 +127,8 @@ llvm::Error Compiler::loadInput() {
     llvm::SmallString<128> file(input);
     path::append(file, "model.onnx");
     if (!fs::exists(file))
-      return llvm::createStringError("expected a file model.onnx in the folder '" + input + "'");
+      return llvm::createStringError(
+          "expected a file model.onnx in the folder '" + input + "'");
     input = file.str().str();
   }
   llvm::StringRef extension = path::extension(input);
@@ -120,7 +139,8 @@ llvm::Error Compiler::loadInput() {
 
   if (extension == ".onnx") {
     if (options.startFrom && *options.startFrom != Stage::Import)
-      return llvm::createStringError("expected IR (.mlir) with --start-from; got '" + input + "'");
+      return llvm::createStringError(
+          "expected IR (.mlir) with --start-from; got '" + input + "'");
     say("import");
     module = importOnnx(input, &context);
     if (!module)
@@ -128,7 +148,8 @@ llvm::Error Compiler::loadInput() {
     return recordSource(input);
   }
   if (extension != ".mlir" && extension != ".mlirbc")
-    return llvm::createStringError("expected a model as .onnx or .mlir; got '" + input + "'");
+    return llvm::createStringError("expected a model as .onnx or .mlir; got '" +
+                                   input + "'");
   module = parseSourceFile<ModuleOp>(input, &context);
   if (!module)
     return llvm::createStringError("");
@@ -141,26 +162,36 @@ llvm::Error Compiler::loadInput() {
   if (auto stage = (*module)->getAttrOfType<StringAttr>("terse.stage"))
     written = parseStage(stage.getValue());
   if (options.startFrom && written && *options.startFrom != *written)
-    return llvm::createStringError("expected --start-from=" + getStageName(*written) +
-                                   ", where the IR was written; got " + getStageName(*options.startFrom));
-  done = options.startFrom ? *options.startFrom : written.value_or(Stage::Import);
+    return llvm::createStringError(
+        "expected --start-from=" + getStageName(*written) +
+        ", where the IR was written; got " + getStageName(*options.startFrom));
+  done =
+      options.startFrom ? *options.startFrom : written.value_or(Stage::Import);
   return llvm::Error::success();
 }
 
-/// Refuses at once when the disk cannot hold what the recipe makes of the weights.
+/// Refuses at once when the disk cannot hold what the recipe makes of the
+/// weights.
 llvm::Error Compiler::checkSpace() {
   uint64_t bytes = 0;
-  module->walk([&](WeightOp weight) { bytes += getByteSize(weight.getType()).value_or(0); });
+  module->walk([&](WeightOp weight) {
+    bytes += getByteSize(weight.getType()).value_or(0);
+  });
   // A lower bound that holds for every recipe: 2 bits of each 32.
-  uint64_t least = recipePipeline.find("terse-quantize-weights") == std::string::npos ? bytes / 2 : bytes / 16;
+  uint64_t least =
+      recipePipeline.find("terse-quantize-weights") == std::string::npos
+          ? bytes / 2
+          : bytes / 16;
   struct statvfs status;
-  if (options.output == "-" || ::statvfs(getFolder(options.output).c_str(), &status) != 0)
+  if (options.output == "-" ||
+      ::statvfs(getFolder(options.output).c_str(), &status) != 0)
     return llvm::Error::success();
   uint64_t available = uint64_t(status.f_bavail) * status.f_frsize;
   if (available < least)
-    return llvm::createStringError("cannot write '" + options.output + "': " +
-                                   llvm::sys::StrError(ENOSPC) + ": expected at least " +
-                                   llvm::Twine((least + 999999) / 1000000) + " MB; got " +
-                                   llvm::Twine(available / 1000000) + " MB");
+    return llvm::createStringError(
+        "cannot write '" + options.output +
+        "': " + llvm::sys::StrError(ENOSPC) + ": expected at least " +
+        llvm::Twine((least + 999999) / 1000000) + " MB; got " +
+        llvm::Twine(available / 1000000) + " MB");
   return llvm::Error::success();
 }

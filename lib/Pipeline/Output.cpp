@@ -29,8 +29,10 @@ llvm::Error Compiler::writeText(llvm::StringRef text) {
     }
   }
   if (error)
-    return llvm::createStringError("cannot write '" + options.output + "': " + error.message());
-  return file == "-" ? llvm::Error::success() : commitFile(file, options.output);
+    return llvm::createStringError("cannot write '" + options.output +
+                                   "': " + error.message());
+  return file == "-" ? llvm::Error::success()
+                     : commitFile(file, options.output);
 }
 
 /// Writes the IR. Files of weights are named relative to it where they lie
@@ -39,8 +41,10 @@ llvm::Error Compiler::writeIR(ModuleOp target, Stage stage) {
   uint64_t spilled = 0;
   fs::file_size(spillPath, spilled);
   if (options.output == "-" && spilled)
-    return llvm::createStringError("expected a file for -o: the IR refers to weights that passes made");
-  llvm::SmallString<128> folder(options.output == "-" ? "." : path::parent_path(options.output));
+    return llvm::createStringError(
+        "expected a file for -o: the IR refers to weights that passes made");
+  llvm::SmallString<128> folder(
+      options.output == "-" ? "." : path::parent_path(options.output));
   fs::make_absolute(folder);
   path::remove_dots(folder, /*remove_dot_dot=*/true);
   std::string weightsFile = options.output + ".weights";
@@ -50,7 +54,8 @@ llvm::Error Compiler::writeIR(ModuleOp target, Stage stage) {
   replacer.addReplacement([&](FileAttr file) -> Attribute {
     llvm::SmallString<128> absolute(file.getPath());
     if (absolute == spillPath)
-      return FileAttr::get(&context, path::filename(weightsFile), file.getOffset(), file.getBytes());
+      return FileAttr::get(&context, path::filename(weightsFile),
+                           file.getOffset(), file.getBytes());
     if (path::is_relative(absolute)) {
       absolute = base;
       path::append(absolute, file.getPath());
@@ -62,7 +67,8 @@ llvm::Error Compiler::writeIR(ModuleOp target, Stage stage) {
     return FileAttr::get(&context, absolute, file.getOffset(), file.getBytes());
   });
   replacer.recursivelyReplaceElementsIn(target, /*replaceAttrs=*/true);
-  target->setAttr("terse.stage", StringAttr::get(&context, getStageName(stage)));
+  target->setAttr("terse.stage",
+                  StringAttr::get(&context, getStageName(stage)));
   std::string text;
   llvm::raw_string_ostream stream(text);
   target.print(stream);
@@ -76,7 +82,8 @@ llvm::Error Compiler::writeIR(ModuleOp target, Stage stage) {
   return error;
 }
 
-/// The runtime's archives: beside this program's folder, in the build tree and installed.
+/// The runtime's archives: beside this program's folder, in the build tree and
+/// installed.
 static llvm::Expected<std::vector<std::string>> findRuntime() {
   llvm::SmallString<128> program;
   program.resize(4096);
@@ -93,21 +100,25 @@ static llvm::Expected<std::vector<std::string>> findRuntime() {
         found = file.str().str();
     }
     if (found.empty())
-      return llvm::createStringError("cannot find " + name + " in '" + prefix + "/lib', which --emit=exe needs");
+      return llvm::createStringError("cannot find " + name + " in '" + prefix +
+                                     "/lib', which --emit=exe needs");
     files.push_back(found);
   }
   return files;
 }
 
-llvm::Error Compiler::writeArtifact(llvm::ArrayRef<const CPULevel *> levels, std::vector<ObjectCode> objects) {
+llvm::Error Compiler::writeArtifact(llvm::ArrayRef<const CPULevel *> levels,
+                                    std::vector<ObjectCode> objects) {
   auto getString = [&](llvm::StringRef name) {
     auto attr = (*module)->getAttrOfType<StringAttr>(name);
     return attr ? attr.getValue().str() : std::string();
   };
-  contents.interface = (*module)->getAttrOfType<DictionaryAttr>("terse.interface");
+  contents.interface =
+      (*module)->getAttrOfType<DictionaryAttr>("terse.interface");
   contents.weights = (*module)->getAttrOfType<ArrayAttr>("terse.weights");
   if (!contents.interface || !contents.weights)
-    return llvm::createStringError("expected the attributes 'terse.interface' and 'terse.weights', which the stage "
+    return llvm::createStringError("expected the attributes 'terse.interface' "
+                                   "and 'terse.weights', which the stage "
                                    "'layout' makes");
   contents.sourceName = getString("terse.source");
   contents.sourceHash = getString("terse.source_sha256");
@@ -129,7 +140,8 @@ llvm::Error Compiler::writeArtifact(llvm::ArrayRef<const CPULevel *> levels, std
     llvm::Expected<std::vector<std::string>> libraries = findRuntime();
     if (!libraries)
       return libraries.takeError();
-    if (llvm::Error error = linkProgram(objects, *libraries, *temporary, linked))
+    if (llvm::Error error =
+            linkProgram(objects, *libraries, *temporary, linked))
       return error;
     break;
   }
@@ -148,7 +160,8 @@ llvm::Error Compiler::writeArtifact(llvm::ArrayRef<const CPULevel *> levels, std
   fs::file_size(linked, bytes);
   if (llvm::Error error = commitFile(linked, options.output))
     return error;
-  say("wrote " + options.output + ", " + llvm::Twine((bytes + 50000) / 100000 / 10) + "." +
+  say("wrote " + options.output + ", " +
+      llvm::Twine((bytes + 50000) / 100000 / 10) + "." +
       llvm::Twine((bytes + 50000) / 100000 % 10) + " MB");
   return llvm::Error::success();
 }

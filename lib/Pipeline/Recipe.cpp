@@ -12,7 +12,8 @@ static constexpr RecipeInfo recipes[] = {
     {"keep", "every weight as the file has it (default)"},
     {"f32", "weights as 32-bit floats"},
     {"f16", "weights as 16-bit floats"},
-    {"w8", "8-bit weights in groups of 32, int8 activations, embeddings in 8 bits"},
+    {"w8",
+     "8-bit weights in groups of 32, int8 activations, embeddings in 8 bits"},
     {"w4", "4-bit weights in groups of 32, else as w8"},
     {"w3", "3-bit weights in groups of 64, the head in 8 bits, else as w8"},
     {"w2", "2-bit weights in groups of 32, the head in 8 bits, else as w8"},
@@ -22,18 +23,22 @@ llvm::ArrayRef<RecipeInfo> terse::getRecipes() { return recipes; }
 
 // Keys of the recipes that quantize: options of terse-quantize-weights.
 static constexpr llvm::StringLiteral quantizeKeys[] = {
-    "group-size", "symmetric",       "scale",          "clip-search",         "layers",      "exclude",
-    "head-bits",  "head-group-size", "embedding-bits", "embedding-group-size"};
+    "group-size",          "symmetric",       "scale",
+    "clip-search",         "layers",          "exclude",
+    "head-bits",           "head-group-size", "embedding-bits",
+    "embedding-group-size"};
 // How inputs of quantized layers are computed.
 static constexpr llvm::StringLiteral activationsKey = "activations";
 
-std::string terse::suggestNearest(llvm::StringRef text, llvm::ArrayRef<llvm::StringRef> candidates) {
+std::string terse::suggestNearest(llvm::StringRef text,
+                                  llvm::ArrayRef<llvm::StringRef> candidates) {
   llvm::StringRef best;
   unsigned bestDistance = std::max<size_t>(2, text.size() / 2) + 1;
   for (llvm::StringRef candidate : candidates) {
     // What is there but cut off is nearest.
-    unsigned distance = !text.empty() && candidate.starts_with_insensitive(text) ? 0
-                                                                               : text.edit_distance_insensitive(candidate);
+    unsigned distance = !text.empty() && candidate.starts_with_insensitive(text)
+                            ? 0
+                            : text.edit_distance_insensitive(candidate);
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
@@ -42,15 +47,21 @@ std::string terse::suggestNearest(llvm::StringRef text, llvm::ArrayRef<llvm::Str
   return best.empty() ? "" : ("; did you mean '" + best + "'?").str();
 }
 
-static llvm::Error unknown(llvm::StringRef what, llvm::StringRef text, llvm::ArrayRef<llvm::StringRef> candidates) {
-  return llvm::createStringError("unknown " + what + " '" + text + "'" + suggestNearest(text, candidates) +
-                                 " (known: " + llvm::join(candidates, ", ") + ")");
+static llvm::Error unknown(llvm::StringRef what, llvm::StringRef text,
+                           llvm::ArrayRef<llvm::StringRef> candidates) {
+  return llvm::createStringError(
+      "unknown " + what + " '" + text + "'" + suggestNearest(text, candidates) +
+      " (known: " + llvm::join(candidates, ", ") + ")");
 }
 
-/// The pipeline of a recipe that quantizes to `bits`; values of `keys` are given.
-static std::string quantize(llvm::StringRef bits, llvm::ArrayRef<std::pair<llvm::StringRef, llvm::StringRef>> keys) {
+/// The pipeline of a recipe that quantizes to `bits`; values of `keys` are
+/// given.
+static std::string
+quantize(llvm::StringRef bits,
+         llvm::ArrayRef<std::pair<llvm::StringRef, llvm::StringRef>> keys) {
   std::string options = ("bits=" + bits).str();
-  bool hasGroup = false, hasHead = false, hasEmbedding = false, roundActivations = true;
+  bool hasGroup = false, hasHead = false, hasEmbedding = false,
+       roundActivations = true;
   for (auto [key, value] : keys) {
     if (key == activationsKey) {
       roundActivations = value == "int8";
@@ -95,14 +106,18 @@ llvm::Expected<Recipe> terse::parseRecipe(llvm::StringRef text) {
     auto [key, value] = part.split('=');
     if (!llvm::is_contained(known, key)) {
       if (known.empty())
-        return llvm::createStringError("the recipe '" + name + "' has no keys; got '" + part + "'");
+        return llvm::createStringError("the recipe '" + name +
+                                       "' has no keys; got '" + part + "'");
       return unknown("key of the recipe '" + name.str() + "':", key, known);
     }
     if (value.empty() || value.find_first_of("{}, ") != llvm::StringRef::npos)
-      return llvm::createStringError("expected a value without blanks for the key '" + key + "' of the recipe '" +
-                                     name + "'; got '" + part + "'");
+      return llvm::createStringError(
+          "expected a value without blanks for the key '" + key +
+          "' of the recipe '" + name + "'; got '" + part + "'");
     if (key == activationsKey && value != "int8" && value != "float")
-      return llvm::createStringError("expected activations=int8 or activations=float; got '" + value + "'");
+      return llvm::createStringError(
+          "expected activations=int8 or activations=float; got '" + value +
+          "'");
     keys.push_back({key, value});
   }
 

@@ -13,10 +13,13 @@
 using namespace mlir;
 using namespace terse;
 
-static constexpr llvm::StringRef stageNames[kNumStages] = {"import", "normalize", "compress", "integerize",
-                                                           "layout", "kernel",    "target",   "emit"};
+static constexpr llvm::StringRef stageNames[kNumStages] = {
+    "import", "normalize", "compress", "integerize",
+    "layout", "kernel",    "target",   "emit"};
 
-llvm::StringRef terse::getStageName(Stage stage) { return stageNames[static_cast<unsigned>(stage)]; }
+llvm::StringRef terse::getStageName(Stage stage) {
+  return stageNames[static_cast<unsigned>(stage)];
+}
 
 llvm::ArrayRef<llvm::StringRef> terse::getStageNames() { return stageNames; }
 
@@ -45,20 +48,26 @@ static std::string buildNormalize(const StageOptions &options) {
   p.add("terse-drop-dead-weights,canonicalize,cse");
   if (!options.optimize)
     return p.text;
-  p.add("terse-recognize-norm,terse-recognize-activation,terse-fuse-linear-bias");
+  p.add(
+      "terse-recognize-norm,terse-recognize-activation,terse-fuse-linear-bias");
   p.add("terse-simplify-movement,canonicalize,cse");
-  // Recognised one after the other, each in the clean form that the one before leaves.
+  // Recognised one after the other, each in the clean form that the one before
+  // leaves.
   p.add("terse-recognize-rope,canonicalize,cse");
-  p.add("terse-recognize-attention,canonicalize,cse,terse-simplify-movement,canonicalize,cse");
+  p.add("terse-recognize-attention,canonicalize,cse,terse-simplify-movement,"
+        "canonicalize,cse");
   if (!options.keepCacheIO)
-    p.add("terse-kv-cache,canonicalize,cse,terse-simplify-movement,canonicalize,cse");
+    p.add("terse-kv-cache,canonicalize,cse,terse-simplify-movement,"
+          "canonicalize,cse");
   p.add("terse-drop-dead-weights");
   return p.text;
 }
 
 static std::string buildIntegerize(const StageOptions &options) {
   // -O0 keeps the float meaning of what a recipe did.
-  return options.optimize ? "terse-integerize,terse-merge-linears,canonicalize,cse" : "";
+  return options.optimize
+             ? "terse-integerize,terse-merge-linears,canonicalize,cse"
+             : "";
 }
 
 static std::string buildLayout(const StageOptions &options) {
@@ -76,8 +85,10 @@ static std::string buildKernel(const StageOptions &options) {
   Pipeline p;
   p.add("terse-lower-attention,terse-lower-norm");
   bool emulate = !options.emulatedKernels.empty();
-  p.add("terse-lower-linear{level=" + (emulate ? options.emulatedKernels : options.level) + "}");
-  p.add(llvm::Twine("convert-kernel-mma{emulate=") + (emulate ? "true" : "false") + "}");
+  p.add("terse-lower-linear{level=" +
+        (emulate ? options.emulatedKernels : options.level) + "}");
+  p.add(llvm::Twine("convert-kernel-mma{emulate=") +
+        (emulate ? "true" : "false") + "}");
   p.add("canonicalize,cse");
   return p.text;
 }
@@ -85,7 +96,8 @@ static std::string buildKernel(const StageOptions &options) {
 static std::string buildTarget(const StageOptions &options) {
   Pipeline p;
   p.add("terse-lower-to-linalg,canonicalize,cse");
-  p.add(llvm::Twine("terse-bufferize{fuse=") + (options.optimize ? "true" : "false") + "}");
+  p.add(llvm::Twine("terse-bufferize{fuse=") +
+        (options.optimize ? "true" : "false") + "}");
   p.add("terse-spmd,terse-plan-arena");
   p.add("terse-emit-entry{level=" + options.level + "}");
   p.add("terse-lower-to-llvm{level=" + options.level + "},canonicalize,cse");
@@ -116,10 +128,15 @@ std::string terse::getStagePipeline(Stage stage, const StageOptions &options) {
 namespace {
 /// The options of a stage's flag in terse-opt.
 struct StageFlagOptions : PassPipelineOptions<StageFlagOptions> {
-  Option<bool> optimize{*this, "optimize", llvm::cl::desc("false: as with tersec's -O0"), llvm::cl::init(true)};
-  Option<bool> keepCacheIO{*this, "keep-cache-io", llvm::cl::desc("leave past and present in the interface"),
-                           llvm::cl::init(false)};
-  Option<std::string> level{*this, "level", llvm::cl::desc("CPU level"), llvm::cl::init("baseline")};
+  Option<bool> optimize{*this, "optimize",
+                        llvm::cl::desc("false: as with tersec's -O0"),
+                        llvm::cl::init(true)};
+  Option<bool> keepCacheIO{
+      *this, "keep-cache-io",
+      llvm::cl::desc("leave past and present in the interface"),
+      llvm::cl::init(false)};
+  Option<std::string> level{*this, "level", llvm::cl::desc("CPU level"),
+                            llvm::cl::init("baseline")};
 };
 } // namespace
 
@@ -132,13 +149,17 @@ void terse::registerStagePipelines() {
     // PassPipelineRegistration keeps no copy of its strings.
     static std::vector<std::unique_ptr<std::string>> strings;
     auto keep = [&](std::string text) -> llvm::StringRef {
-      return *strings.emplace_back(std::make_unique<std::string>(std::move(text)));
+      return *strings.emplace_back(
+          std::make_unique<std::string>(std::move(text)));
     };
-    llvm::StringRef name = keep(("terse-" + getStageName(stage) + "-stage").str());
-    llvm::StringRef summary = keep(("the passes of the stage '" + getStageName(stage) + "'").str());
+    llvm::StringRef name =
+        keep(("terse-" + getStageName(stage) + "-stage").str());
+    llvm::StringRef summary =
+        keep(("the passes of the stage '" + getStageName(stage) + "'").str());
     registerPassPipeline(
         name, summary,
-        [stage](OpPassManager &pm, llvm::StringRef text, llvm::function_ref<LogicalResult(const llvm::Twine &)> fail) {
+        [stage](OpPassManager &pm, llvm::StringRef text,
+                llvm::function_ref<LogicalResult(const llvm::Twine &)> fail) {
           StageFlagOptions flags;
           if (failed(flags.parseFromString(text)))
             return fail("malformed options of a stage");
@@ -148,6 +169,8 @@ void terse::registerStagePipelines() {
           options.level = flags.level;
           return parsePassPipeline(getStagePipeline(stage, options), pm);
         },
-        [](llvm::function_ref<void(const mlir::detail::PassOptions &)> visit) { visit(StageFlagOptions()); });
+        [](llvm::function_ref<void(const mlir::detail::PassOptions &)> visit) {
+          visit(StageFlagOptions());
+        });
   }
 }

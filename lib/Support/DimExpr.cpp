@@ -10,7 +10,8 @@ using namespace terse;
 namespace terse {
 /// sum := product (('+' | '-') product)*
 /// product := atom (('*' | 'floordiv' | 'ceildiv' | 'mod') atom)*
-/// atom := integer | symbol | '-' atom | '(' sum ')' | function '(' sum ',' sum ')'
+/// atom := integer | symbol | '-' atom | '(' sum ')' | function '(' sum ',' sum
+/// ')'
 class DimExprParser {
 public:
   explicit DimExprParser(llvm::StringRef text) : rest(text) {}
@@ -77,7 +78,9 @@ private:
     rest = rest.drop_front(name.size());
     DimExpr leaf;
     if (llvm::all_of(name, llvm::isDigit))
-      return name.getAsInteger(10, leaf.constant) ? std::nullopt : std::optional<DimExpr>(leaf);
+      return name.getAsInteger(10, leaf.constant)
+                 ? std::nullopt
+                 : std::optional<DimExpr>(leaf);
     std::optional<Kind> function = llvm::StringSwitch<std::optional<Kind>>(name)
                                        .Case("floordiv", Kind::FloorDiv)
                                        .Case("ceildiv", Kind::CeilDiv)
@@ -89,7 +92,8 @@ private:
       std::optional<DimExpr> left = parseSum();
       if (!left || !consume(","))
         return std::nullopt;
-      std::optional<DimExpr> result = combine(*function, std::move(left), parseSum());
+      std::optional<DimExpr> result =
+          combine(*function, std::move(left), parseSum());
       return consume(")") ? result : std::nullopt;
     }
     leaf.kind = Kind::Symbol;
@@ -97,7 +101,8 @@ private:
     return leaf;
   }
 
-  static std::optional<DimExpr> combine(Kind kind, std::optional<DimExpr> left, std::optional<DimExpr> right) {
+  static std::optional<DimExpr> combine(Kind kind, std::optional<DimExpr> left,
+                                        std::optional<DimExpr> right) {
     if (!left || !right)
       return std::nullopt;
     DimExpr result;
@@ -110,7 +115,8 @@ private:
   /// The name or integer at the start of the rest.
   llvm::StringRef word() const {
     return rest.take_until([](char c) {
-      return static_cast<unsigned char>(c) <= ' ' || llvm::StringRef("+-*(),").contains(c);
+      return static_cast<unsigned char>(c) <= ' ' ||
+             llvm::StringRef("+-*(),").contains(c);
     });
   }
 
@@ -129,9 +135,12 @@ private:
 };
 } // namespace terse
 
-std::optional<DimExpr> DimExpr::parse(llvm::StringRef text) { return DimExprParser(text).parseAll(); }
+std::optional<DimExpr> DimExpr::parse(llvm::StringRef text) {
+  return DimExprParser(text).parseAll();
+}
 
-void DimExpr::forEachSymbol(llvm::function_ref<void(llvm::StringRef)> visit) const {
+void DimExpr::forEachSymbol(
+    llvm::function_ref<void(llvm::StringRef)> visit) const {
   if (kind == Kind::Symbol)
     visit(symbol);
   for (const DimExpr &operand : operands)

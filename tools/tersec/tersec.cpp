@@ -180,7 +180,8 @@ private:
     // An operation that is printed whole may fill screens.
     if (message.size() > 1000)
       message = message.substr(0, 1000) + " ...";
-    errs() << makePrintable(location) << severity << makePrintable(message) << '\n';
+    errs() << makePrintable(location) << severity << makePrintable(message)
+           << '\n';
   }
   mlir::ScopedDiagnosticHandler handler;
 };
@@ -279,7 +280,9 @@ int main(int argc, char **argv) {
     option->removeArgument();
   Flags flags;
   cl::HideUnrelatedOptions(flags.category);
-  cl::SetVersionPrinter([](raw_ostream &os) { os << "tersec " TERSE_VERSION " (LLVM " LLVM_VERSION_STRING ")\n"; });
+  cl::SetVersionPrinter([](raw_ostream &os) {
+    os << "tersec " TERSE_VERSION " (LLVM " LLVM_VERSION_STRING ")\n";
+  });
   cl::ParseCommandLineOptions(
       argc, argv,
       "compiles a model to a binary\n\n"

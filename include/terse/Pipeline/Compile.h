@@ -30,7 +30,8 @@ struct CompileOptions {
   bool keepCacheIO = false;
   /// CPU levels to make code for; empty: all.
   std::vector<std::string> levels;
-  /// Level whose kernels every level runs, by their instructions' definitions; empty: its own.
+  /// Level whose kernels every level runs, by their instructions' definitions;
+  /// empty: its own.
   std::string emulatedKernels;
   /// Write the IR after this stage and stop.
   std::optional<Stage> stopAfter;
@@ -42,7 +43,8 @@ struct CompileOptions {
   std::string dumpIRFolder;
   /// A tokenizer's file, or the name of a built-in kind; empty: none.
   std::string tokenizer;
-  /// Positions that the runtime makes room for unless told otherwise; 0: its own choice.
+  /// Positions that the runtime makes room for unless told otherwise; 0: its
+  /// own choice.
   int64_t context = 0;
   /// Threads of the compiler; 0: one a processor.
   unsigned threads = 0;
@@ -52,8 +54,9 @@ struct CompileOptions {
   bool report = false;
 };
 
-/// Compiles. The output is written whole or not at all, and nothing else is left.
-/// Diagnostics come through the context's handlers; what they do not say is in the error.
+/// Compiles. The output is written whole or not at all, and nothing else is
+/// left. Diagnostics come through the context's handlers; what they do not say
+/// is in the error.
 llvm::Error compile(mlir::MLIRContext &context, const CompileOptions &options);
 
 } // namespace terse

@@ -25,11 +25,14 @@ struct RecipeInfo {
 };
 llvm::ArrayRef<RecipeInfo> getRecipes();
 
-/// Reads `NAME[:KEY=VALUE[,KEY=VALUE...]]`. Errors suggest the nearest name or key.
+/// Reads `NAME[:KEY=VALUE[,KEY=VALUE...]]`. Errors suggest the nearest name or
+/// key.
 llvm::Expected<Recipe> parseRecipe(llvm::StringRef text);
 
-/// The candidate most like `text`, as "; did you mean 'x'?"; empty if none is near.
-std::string suggestNearest(llvm::StringRef text, llvm::ArrayRef<llvm::StringRef> candidates);
+/// The candidate most like `text`, as "; did you mean 'x'?"; empty if none is
+/// near.
+std::string suggestNearest(llvm::StringRef text,
+                           llvm::ArrayRef<llvm::StringRef> candidates);
 
 } // namespace terse
 

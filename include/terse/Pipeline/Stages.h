@@ -10,9 +10,18 @@
 
 namespace terse {
 
-/// The stages of a compile, in order. The last three are run once per CPU level,
-/// each on a copy of the module.
-enum class Stage { Import, Normalize, Compress, Integerize, Layout, Kernel, Target, Emit };
+/// The stages of a compile, in order. The last three are run once per CPU
+/// level, each on a copy of the module.
+enum class Stage {
+  Import,
+  Normalize,
+  Compress,
+  Integerize,
+  Layout,
+  Kernel,
+  Target,
+  Emit
+};
 constexpr unsigned kNumStages = 8;
 
 llvm::StringRef getStageName(Stage stage);

@@ -15,10 +15,22 @@ namespace terse {
 /// A dimension as `terse.dims` and the manifest write it: an integer or an
 /// expression over symbols, "2*past + sequence - 1". Operators: + - *
 /// floordiv ceildiv mod, parentheses; floordiv(a, b), max(a, b), min(a, b). A
-/// name is anything without blanks and operators: exporters name dimensions freely.
+/// name is anything without blanks and operators: exporters name dimensions
+/// freely.
 class DimExpr {
 public:
-  enum class Kind { Constant, Symbol, Add, Sub, Mul, FloorDiv, CeilDiv, Mod, Max, Min };
+  enum class Kind {
+    Constant,
+    Symbol,
+    Add,
+    Sub,
+    Mul,
+    FloorDiv,
+    CeilDiv,
+    Mod,
+    Max,
+    Min
+  };
 
   /// None if `text` is not an expression.
   static std::optional<DimExpr> parse(llvm::StringRef text);

@@ -47,7 +47,8 @@ llvm::Expected<ObjectCode> emitManifestObject(llvm::StringRef manifest);
 /// Appends the weights and the tokenizer to the linked file `path` as sections
 /// that no segment maps and sets the hashes in its manifest. Weights are
 /// streamed: memory does not grow with them.
-llvm::Error appendSections(llvm::StringRef path, llvm::StringRef manifest, const ArtifactContents &contents);
+llvm::Error appendSections(llvm::StringRef path, llvm::StringRef manifest,
+                           const ArtifactContents &contents);
 
 /// Moves the finished file `from` to `to`, on the same file system: `to` is
 /// either as before or complete, whatever happens.

@@ -35,21 +35,24 @@ struct DataSymbol {
 
 /// Translates `module` (llvm dialect) to LLVM IR and optimizes it for `level`.
 /// Every function but those in `exported` becomes internal.
-llvm::Expected<std::unique_ptr<llvm::Module>> translateToLLVM(mlir::ModuleOp module, const CPULevel &level,
-                                                              llvm::ArrayRef<std::string> exported,
-                                                              llvm::LLVMContext &context);
+llvm::Expected<std::unique_ptr<llvm::Module>>
+translateToLLVM(mlir::ModuleOp module, const CPULevel &level,
+                llvm::ArrayRef<std::string> exported,
+                llvm::LLVMContext &context);
 
 /// The passes of -O2 for `level`.
 llvm::Error optimizeLLVM(llvm::Module &module, const CPULevel &level);
 
 /// Machine code of `module`, position-independent.
-llvm::Expected<ObjectCode> emitObject(llvm::Module &module, const CPULevel &level);
+llvm::Expected<ObjectCode> emitObject(llvm::Module &module,
+                                      const CPULevel &level);
 
 /// An object of constant data.
 llvm::Expected<ObjectCode> emitDataObject(llvm::ArrayRef<DataSymbol> symbols);
 
 /// Names that `object` uses and does not define, sorted.
-llvm::Expected<std::vector<std::string>> getUndefinedSymbols(const ObjectCode &object);
+llvm::Expected<std::vector<std::string>>
+getUndefinedSymbols(const ObjectCode &object);
 
 } // namespace terse
 

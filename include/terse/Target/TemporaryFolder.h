@@ -14,7 +14,8 @@ namespace terse {
 class TemporaryFolder {
 public:
   /// Makes a folder in `parent` whose name begins with `prefix`.
-  static llvm::Expected<TemporaryFolder> create(llvm::StringRef parent, llvm::StringRef prefix);
+  static llvm::Expected<TemporaryFolder> create(llvm::StringRef parent,
+                                                llvm::StringRef prefix);
 
   TemporaryFolder(TemporaryFolder &&other) noexcept;
   TemporaryFolder &operator=(TemporaryFolder &&) = delete;

@@ -1,6 +1,7 @@
 //===- Importer.cpp - one run over a model's nodes ------------------------===//
 #include "Importer.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -196,6 +197,15 @@ LogicalResult Importer::importNode(const FlatNode &flat) {
   return op->import(*this, node);
 }
 
+/// An input's name as part of a symbol's: blanks and operators, which `terse.dims` reads as
+/// such, and what is not ASCII are left out; the argument's number keeps names apart.
+static std::string getSymbolName(llvm::StringRef input, unsigned argument) {
+  auto isPlain = [](char c) { return llvm::isAlnum(c) || llvm::StringRef("_./:").contains(c); };
+  std::string name;
+  llvm::copy_if(input, std::back_inserter(name), isPlain);
+  return name.size() == input.size() ? name : name + ".arg" + std::to_string(argument);
+}
+
 LogicalResult Importer::bindInputs() {
   const onnx::GraphProto &graph = file.model.graph();
   for (const onnx::TensorProto &initializer : graph.initializer()) {
@@ -239,7 +249,7 @@ LogicalResult Importer::bindInputs() {
       if (parsed && parsed->asSymbol())
         t->dims.push_back(symbols.resolve(*parsed));
       else
-        t->dims.push_back(symbols.fresh(input.name() + ".dim" + std::to_string(i), parsed));
+        t->dims.push_back(symbols.fresh(getSymbolName(input.name(), argument) + ".dim" + std::to_string(i), parsed));
     }
     for (const auto &[i, dim] : llvm::enumerate(t->dims))
       inputSizes.push_back({argument, static_cast<unsigned>(i), dim});

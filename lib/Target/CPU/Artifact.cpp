@@ -23,8 +23,8 @@ using namespace terse;
 using namespace llvm::ELF;
 
 namespace {
-/// A linked 64-bit ELF file of this machine's byte order, held in memory: it has
-/// no weights yet.
+/// A linked 64-bit ELF file of this machine's byte order, held in memory: it
+/// has no weights yet.
 struct LinkedFile {
   std::string bytes;
   Elf64_Ehdr header;
@@ -33,7 +33,9 @@ struct LinkedFile {
   /// End of what is kept: all but section names and headers.
   uint64_t end = 0;
 
-  llvm::StringRef getName(const Elf64_Shdr &section) const { return names.c_str() + section.sh_name; }
+  llvm::StringRef getName(const Elf64_Shdr &section) const {
+    return names.c_str() + section.sh_name;
+  }
 };
 } // namespace
 
@@ -43,20 +45,27 @@ static llvm::Expected<LinkedFile> readLinkedFile(OutputFile &file) {
   if (!bytes)
     return bytes.takeError();
   linked.bytes = std::move(*bytes);
-  auto malformed = [] { return llvm::createStringError("the linker made a malformed file"); };
-  if (linked.bytes.size() < sizeof(Elf64_Ehdr) || linked.bytes.compare(0, 4, ElfMagic, 4) != 0)
+  auto malformed = [] {
+    return llvm::createStringError("the linker made a malformed file");
+  };
+  if (linked.bytes.size() < sizeof(Elf64_Ehdr) ||
+      linked.bytes.compare(0, 4, ElfMagic, 4) != 0)
     return malformed();
   std::memcpy(&linked.header, linked.bytes.data(), sizeof(Elf64_Ehdr));
   const Elf64_Ehdr &header = linked.header;
   uint64_t tableSize = uint64_t(header.e_shnum) * sizeof(Elf64_Shdr);
-  if (header.e_shentsize != sizeof(Elf64_Shdr) || header.e_shstrndx >= header.e_shnum ||
-      header.e_shoff > linked.bytes.size() || tableSize > linked.bytes.size() - header.e_shoff)
+  if (header.e_shentsize != sizeof(Elf64_Shdr) ||
+      header.e_shstrndx >= header.e_shnum ||
+      header.e_shoff > linked.bytes.size() ||
+      tableSize > linked.bytes.size() - header.e_shoff)
     return malformed();
   linked.sections.resize(header.e_shnum);
-  std::memcpy(linked.sections.data(), linked.bytes.data() + header.e_shoff, tableSize);
+  std::memcpy(linked.sections.data(), linked.bytes.data() + header.e_shoff,
+              tableSize);
   for (const Elf64_Shdr &section : linked.sections)
     if (section.sh_type != SHT_NOBITS &&
-        (section.sh_offset > linked.bytes.size() || section.sh_size > linked.bytes.size() - section.sh_offset))
+        (section.sh_offset > linked.bytes.size() ||
+         section.sh_size > linked.bytes.size() - section.sh_offset))
       return malformed();
   const Elf64_Shdr &strings = linked.sections[header.e_shstrndx];
   linked.names = linked.bytes.substr(strings.sh_offset, strings.sh_size);
@@ -65,22 +74,27 @@ static llvm::Expected<LinkedFile> readLinkedFile(OutputFile &file) {
       return malformed();
   for (auto [i, section] : llvm::enumerate(linked.sections))
     if (i != header.e_shstrndx && section.sh_type != SHT_NOBITS)
-      linked.end = std::max<uint64_t>(linked.end, section.sh_offset + section.sh_size);
+      linked.end =
+          std::max<uint64_t>(linked.end, section.sh_offset + section.sh_size);
   return linked;
 }
 
-/// SHA-256 of all code and constants: the contents of mapped sections but the manifest.
+/// SHA-256 of all code and constants: the contents of mapped sections but the
+/// manifest.
 static std::string hashCode(const LinkedFile &linked) {
   llvm::SHA256 hash;
   for (const Elf64_Shdr &section : linked.sections)
     if ((section.sh_flags & SHF_ALLOC) && section.sh_type == SHT_PROGBITS &&
         linked.getName(section) != ".terse.manifest")
-      hash.update(llvm::StringRef(linked.bytes).substr(section.sh_offset, section.sh_size));
+      hash.update(llvm::StringRef(linked.bytes)
+                      .substr(section.sh_offset, section.sh_size));
   return llvm::toHex(hash.final(), /*LowerCase=*/true);
 }
 
-/// Streams all weights to `file` from its current position on; returns their hash.
-static llvm::Expected<std::string> writeWeights(OutputFile &file, const ArtifactContents &contents) {
+/// Streams all weights to `file` from its current position on; returns their
+/// hash.
+static llvm::Expected<std::string>
+writeWeights(OutputFile &file, const ArtifactContents &contents) {
   llvm::SHA256 hash;
   uint64_t position = 0;
   auto append = [&](llvm::StringRef bytes) -> llvm::Error {
@@ -92,17 +106,21 @@ static llvm::Expected<std::string> writeWeights(OutputFile &file, const Artifact
     auto entry = cast<DictionaryAttr>(attr);
     uint64_t offset = entry.getAs<IntegerAttr>("offset").getInt();
     if (offset < position)
-      return llvm::createStringError("expected weights in the order of their offsets");
+      return llvm::createStringError(
+          "expected weights in the order of their offsets");
     if (llvm::Error error = append(std::string(offset - position, '\0')))
       return error;
     auto type = cast<ShapedType>(entry.getAs<TypeAttr>("type").getValue());
-    llvm::Expected<WeightData> data = contents.store->read(entry.get("data"), type);
+    llvm::Expected<WeightData> data =
+        contents.store->read(entry.get("data"), type);
     if (!data)
-      return llvm::createStringError("weight '" + entry.getAs<StringAttr>("name").getValue() +
-                                     "': " + llvm::toString(data.takeError()));
+      return llvm::createStringError(
+          "weight '" + entry.getAs<StringAttr>("name").getValue() +
+          "': " + llvm::toString(data.takeError()));
     // In pieces, so that dirty pages and mapped pages stay few.
     llvm::StringRef rest(data->bytes().data(), data->bytes().size());
-    for (; !rest.empty(); rest = rest.drop_front(std::min<size_t>(rest.size(), 1 << 20)))
+    for (; !rest.empty();
+         rest = rest.drop_front(std::min<size_t>(rest.size(), 1 << 20)))
       if (llvm::Error error = append(rest.take_front(1 << 20)))
         return error;
   }
@@ -110,18 +128,24 @@ static llvm::Expected<std::string> writeWeights(OutputFile &file, const Artifact
 }
 
 /// Sets the zeros after `key` in the manifest to `hash`.
-static bool setHash(std::string &manifest, llvm::StringRef key, llvm::StringRef hash) {
+static bool setHash(std::string &manifest, llvm::StringRef key,
+                    llvm::StringRef hash) {
   // Keys come sorted, so within `key` the first "sha256" is its own: of strings
   // before it ("bytes") none can hold the placeholder.
   size_t begin = manifest.find(("\"" + key + "\":{").str());
-  size_t at = begin == std::string::npos ? begin : manifest.find("\"sha256\":\"" + std::string(64, '0'), begin);
+  size_t at =
+      begin == std::string::npos
+          ? begin
+          : manifest.find("\"sha256\":\"" + std::string(64, '0'), begin);
   if (at == std::string::npos)
     return false;
   manifest.replace(at + 10, 64, hash.str());
   return true;
 }
 
-llvm::Error terse::appendSections(llvm::StringRef path, llvm::StringRef manifest, const ArtifactContents &contents) {
+llvm::Error terse::appendSections(llvm::StringRef path,
+                                  llvm::StringRef manifest,
+                                  const ArtifactContents &contents) {
   llvm::Expected<OutputFile> opened = OutputFile::open(path);
   if (!opened)
     return opened.takeError();
@@ -133,10 +157,12 @@ llvm::Error terse::appendSections(llvm::StringRef path, llvm::StringRef manifest
   uint64_t weightBytes = 0;
   for (Attribute attr : contents.weights) {
     auto entry = cast<DictionaryAttr>(attr);
-    weightBytes = entry.getAs<IntegerAttr>("offset").getInt() + entry.getAs<IntegerAttr>("bytes").getInt();
+    weightBytes = entry.getAs<IntegerAttr>("offset").getInt() +
+                  entry.getAs<IntegerAttr>("bytes").getInt();
   }
   uint64_t weightOffset = llvm::alignTo(linked->end, TERSE_WEIGHTS_ALIGNMENT);
-  uint64_t tokenizerOffset = llvm::alignTo(weightOffset + weightBytes, TERSE_WEIGHTS_ALIGNMENT);
+  uint64_t tokenizerOffset =
+      llvm::alignTo(weightOffset + weightBytes, TERSE_WEIGHTS_ALIGNMENT);
   bool hasTokenizer = !contents.tokenizerKind.empty();
 
   std::vector<Elf64_Shdr> sections = linked->sections;
@@ -154,7 +180,8 @@ llvm::Error terse::appendSections(llvm::StringRef path, llvm::StringRef manifest
   addSection(TERSE_SECTION_WEIGHTS, weightOffset, weightBytes);
   uint64_t end = weightOffset + weightBytes;
   if (hasTokenizer) {
-    addSection(TERSE_SECTION_TOKENIZER, tokenizerOffset, contents.tokenizer.size());
+    addSection(TERSE_SECTION_TOKENIZER, tokenizerOffset,
+               contents.tokenizer.size());
     end = tokenizerOffset + contents.tokenizer.size();
   }
   Elf64_Shdr &strings = sections[linked->header.e_shstrndx];
@@ -185,12 +212,14 @@ llvm::Error terse::appendSections(llvm::StringRef path, llvm::StringRef manifest
     return error;
   if (llvm::Error error = file.seek(header.e_shoff))
     return error;
-  if (llvm::Error error = file.write(llvm::StringRef(reinterpret_cast<const char *>(sections.data()),
-                                                     sections.size() * sizeof(Elf64_Shdr))))
+  if (llvm::Error error = file.write(
+          llvm::StringRef(reinterpret_cast<const char *>(sections.data()),
+                          sections.size() * sizeof(Elf64_Shdr))))
     return error;
 
   std::string finalManifest = manifest.str();
-  if (!setHash(finalManifest, "weights", *weightHash) || !setHash(finalManifest, "code", hashCode(*linked)))
+  if (!setHash(finalManifest, "weights", *weightHash) ||
+      !setHash(finalManifest, "code", hashCode(*linked)))
     return llvm::createStringError("cannot set the hashes of the manifest");
   for (const Elf64_Shdr &section : linked->sections) {
     if (linked->getName(section) != ".terse.manifest")
@@ -204,7 +233,8 @@ llvm::Error terse::appendSections(llvm::StringRef path, llvm::StringRef manifest
   }
   if (llvm::Error error = file.seek(0))
     return error;
-  if (llvm::Error error = file.write(llvm::StringRef(reinterpret_cast<const char *>(&header), sizeof(header))))
+  if (llvm::Error error = file.write(llvm::StringRef(
+          reinterpret_cast<const char *>(&header), sizeof(header))))
     return error;
   return file.finish();
 }

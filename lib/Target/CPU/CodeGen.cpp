@@ -21,7 +21,8 @@
 using namespace terse;
 
 /// The machine of `level`: a fixed processor, never the one that compiles.
-static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createMachine(const CPULevel &level) {
+static llvm::Expected<std::unique_ptr<llvm::TargetMachine>>
+createMachine(const CPULevel &level) {
   static std::once_flag once;
   std::call_once(once, [] {
     LLVMInitializeX86TargetInfo();
@@ -32,14 +33,18 @@ static llvm::Expected<std::unique_ptr<llvm::TargetMachine>> createMachine(const 
   });
   llvm::Triple triple("x86_64-unknown-linux-gnu");
   std::string message;
-  const llvm::Target *target = llvm::TargetRegistry::lookupTarget(triple, message);
+  const llvm::Target *target =
+      llvm::TargetRegistry::lookupTarget(triple, message);
   if (!target)
-    return llvm::createStringError("this LLVM has no x86-64 code generator: " + message);
-  std::unique_ptr<llvm::TargetMachine> machine(
-      target->createTargetMachine(triple, "x86-64", level.features, llvm::TargetOptions(), llvm::Reloc::PIC_,
-                                  llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default));
+    return llvm::createStringError("this LLVM has no x86-64 code generator: " +
+                                   message);
+  std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
+      triple, "x86-64", level.features, llvm::TargetOptions(),
+      llvm::Reloc::PIC_, llvm::CodeModel::Small,
+      llvm::CodeGenOptLevel::Default));
   if (!machine)
-    return llvm::createStringError("cannot make a code generator for " + level.name);
+    return llvm::createStringError("cannot make a code generator for " +
+                                   level.name);
   return machine;
 }
 
@@ -60,32 +65,38 @@ static void setFunctionAttributes(llvm::Module &module, const CPULevel &level) {
   }
 }
 
-llvm::Expected<std::unique_ptr<llvm::Module>> terse::translateToLLVM(mlir::ModuleOp module, const CPULevel &level,
-                                                                     llvm::ArrayRef<std::string> exported,
-                                                                     llvm::LLVMContext &context) {
+llvm::Expected<std::unique_ptr<llvm::Module>>
+terse::translateToLLVM(mlir::ModuleOp module, const CPULevel &level,
+                       llvm::ArrayRef<std::string> exported,
+                       llvm::LLVMContext &context) {
   // They have said what they had to; LLVM IR has no such attributes.
   module.walk([](mlir::LLVM::LLVMFuncOp function) {
     for (unsigned i = 0, e = function.getNumArguments(); i < e; ++i) {
       mlir::NamedAttrList attrs(function.getArgAttrDict(i));
-      for (mlir::NamedAttribute attr : mlir::function_interface_impl::getArgAttrs(function, i))
+      for (mlir::NamedAttribute attr :
+           mlir::function_interface_impl::getArgAttrs(function, i))
         if (attr.getName().getValue().starts_with("terse."))
           attrs.erase(attr.getName());
       function.setArgAttrs(i, attrs.getDictionary(function.getContext()));
     }
   });
   // The name must not depend on paths: it could reach the artifact.
-  std::unique_ptr<llvm::Module> result = mlir::translateModuleToLLVMIR(module, context, level.name);
+  std::unique_ptr<llvm::Module> result =
+      mlir::translateModuleToLLVMIR(module, context, level.name);
   if (!result)
     return llvm::createStringError("cannot translate the module to LLVM IR");
-  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = createMachine(level);
+  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine =
+      createMachine(level);
   if (!machine)
     return machine.takeError();
   result->setTargetTriple((*machine)->getTargetTriple());
   result->setDataLayout((*machine)->createDataLayout());
   result->setPICLevel(llvm::PICLevel::BigPIC);
   for (const std::string &name : exported)
-    if (llvm::Function *function = result->getFunction(name); !function || function->isDeclaration())
-      return llvm::createStringError("expected a definition of the entry function '" + name + "'");
+    if (llvm::Function *function = result->getFunction(name);
+        !function || function->isDeclaration())
+      return llvm::createStringError(
+          "expected a definition of the entry function '" + name + "'");
   llvm::internalizeModule(*result, [&](const llvm::GlobalValue &value) {
     return llvm::is_contained(exported, value.getName());
   });
@@ -94,11 +105,13 @@ llvm::Expected<std::unique_ptr<llvm::Module>> terse::translateToLLVM(mlir::Modul
 }
 
 llvm::Error terse::optimizeLLVM(llvm::Module &module, const CPULevel &level) {
-  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = createMachine(level);
+  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine =
+      createMachine(level);
   if (!machine)
     return machine.takeError();
   llvm::PipelineTuningOptions tuning;
-  tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopInterleaving = true;
+  tuning.LoopVectorization = tuning.SLPVectorization = tuning.LoopInterleaving =
+      true;
   llvm::PassBuilder builder(machine->get(), tuning);
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
@@ -109,26 +122,32 @@ llvm::Error terse::optimizeLLVM(llvm::Module &module, const CPULevel &level) {
   builder.registerFunctionAnalyses(functions);
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, callGraphs, modules);
-  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2).run(module, modules);
+  builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O2)
+      .run(module, modules);
   return llvm::Error::success();
 }
 
-llvm::Expected<ObjectCode> terse::emitObject(llvm::Module &module, const CPULevel &level) {
-  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = createMachine(level);
+llvm::Expected<ObjectCode> terse::emitObject(llvm::Module &module,
+                                             const CPULevel &level) {
+  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine =
+      createMachine(level);
   if (!machine)
     return machine.takeError();
   ObjectCode object;
   llvm::raw_svector_ostream stream(object);
   llvm::legacy::PassManager passes;
-  if ((*machine)->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
+  if ((*machine)->addPassesToEmitFile(passes, stream, nullptr,
+                                      llvm::CodeGenFileType::ObjectFile))
     return llvm::createStringError("cannot emit an object file");
   passes.run(module);
   return object;
 }
 
-llvm::Expected<ObjectCode> terse::emitDataObject(llvm::ArrayRef<DataSymbol> symbols) {
+llvm::Expected<ObjectCode>
+terse::emitDataObject(llvm::ArrayRef<DataSymbol> symbols) {
   const CPULevel &level = getCPULevels().front();
-  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = createMachine(level);
+  llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine =
+      createMachine(level);
   if (!machine)
     return machine.takeError();
   llvm::LLVMContext context;
@@ -136,21 +155,26 @@ llvm::Expected<ObjectCode> terse::emitDataObject(llvm::ArrayRef<DataSymbol> symb
   module.setTargetTriple((*machine)->getTargetTriple());
   module.setDataLayout((*machine)->createDataLayout());
   for (const DataSymbol &symbol : symbols) {
-    llvm::Constant *bytes = llvm::ConstantDataArray::getString(context, symbol.bytes, /*AddNull=*/false);
-    auto *global = new llvm::GlobalVariable(module, bytes->getType(), /*isConstant=*/true,
-                                            llvm::GlobalValue::ExternalLinkage, bytes, symbol.name);
+    llvm::Constant *bytes = llvm::ConstantDataArray::getString(
+        context, symbol.bytes, /*AddNull=*/false);
+    auto *global = new llvm::GlobalVariable(
+        module, bytes->getType(), /*isConstant=*/true,
+        llvm::GlobalValue::ExternalLinkage, bytes, symbol.name);
     global->setAlignment(llvm::Align(symbol.alignment));
-    global->setVisibility(symbol.exported ? llvm::GlobalValue::DefaultVisibility
-                                          : llvm::GlobalValue::HiddenVisibility);
+    global->setVisibility(symbol.exported
+                              ? llvm::GlobalValue::DefaultVisibility
+                              : llvm::GlobalValue::HiddenVisibility);
     if (!symbol.section.empty())
       global->setSection(symbol.section);
   }
   return emitObject(module, level);
 }
 
-llvm::Expected<std::vector<std::string>> terse::getUndefinedSymbols(const ObjectCode &object) {
-  auto file = llvm::object::ObjectFile::createELFObjectFile(
-      llvm::MemoryBufferRef(llvm::StringRef(object.data(), object.size()), "object"));
+llvm::Expected<std::vector<std::string>>
+terse::getUndefinedSymbols(const ObjectCode &object) {
+  auto file =
+      llvm::object::ObjectFile::createELFObjectFile(llvm::MemoryBufferRef(
+          llvm::StringRef(object.data(), object.size()), "object"));
   if (!file)
     return file.takeError();
   std::vector<std::string> names;

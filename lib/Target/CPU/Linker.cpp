@@ -25,22 +25,27 @@ static llvm::Error runLinker(llvm::ArrayRef<std::string> arguments) {
   static bool usable = true;
   std::lock_guard<std::mutex> lock(mutex);
   if (!usable)
-    return llvm::createStringError("the linker cannot be used again after a crash");
+    return llvm::createStringError(
+        "the linker cannot be used again after a crash");
   // One thread: the files are small, and tersec's own threads share the cores.
-  std::vector<const char *> argv = {"ld.lld", "--threads=1", "--color-diagnostics=never"};
+  std::vector<const char *> argv = {"ld.lld", "--threads=1",
+                                    "--color-diagnostics=never"};
   for (const std::string &argument : arguments)
     argv.push_back(argument.c_str());
   std::string messages;
   llvm::raw_string_ostream stream(messages);
-  lld::Result result = lld::lldMain(argv, stream, stream, {{lld::Gnu, &lld::elf::link}});
+  lld::Result result =
+      lld::lldMain(argv, stream, stream, {{lld::Gnu, &lld::elf::link}});
   usable = result.canRunAgain;
   if (result.retCode == 0)
     return llvm::Error::success();
-  return llvm::createStringError("cannot link: " + llvm::StringRef(messages).trim());
+  return llvm::createStringError("cannot link: " +
+                                 llvm::StringRef(messages).trim());
 }
 
 /// Writes `objects` to `folder` and appends their paths to `arguments`.
-static llvm::Error writeObjects(llvm::ArrayRef<ObjectCode> objects, const TemporaryFolder &folder,
+static llvm::Error writeObjects(llvm::ArrayRef<ObjectCode> objects,
+                                const TemporaryFolder &folder,
                                 std::vector<std::string> &arguments) {
   for (auto [index, object] : llvm::enumerate(objects)) {
     std::string path = folder.getFile(std::to_string(index) + ".o");
@@ -53,7 +58,8 @@ static llvm::Error writeObjects(llvm::ArrayRef<ObjectCode> objects, const Tempor
       file.clear_error();
     }
     if (error)
-      return llvm::createStringError("cannot write '" + path + "': " + error.message());
+      return llvm::createStringError("cannot write '" + path +
+                                     "': " + error.message());
     arguments.push_back(path);
   }
   return llvm::Error::success();
@@ -61,13 +67,15 @@ static llvm::Error writeObjects(llvm::ArrayRef<ObjectCode> objects, const Tempor
 
 /// Makes shared objects that stand for the system's libraries and define just
 /// what `objects` use of them.
-static llvm::Error writeStubs(llvm::ArrayRef<ObjectCode> objects, const TemporaryFolder &folder,
+static llvm::Error writeStubs(llvm::ArrayRef<ObjectCode> objects,
+                              const TemporaryFolder &folder,
                               std::vector<std::string> &arguments) {
   std::map<std::string, llvm::ifs::IFSStub> stubs;
   llvm::StringSet<> defined;
   std::vector<std::string> used;
   for (const ObjectCode &object : objects) {
-    llvm::Expected<std::vector<std::string>> names = getUndefinedSymbols(object);
+    llvm::Expected<std::vector<std::string>> names =
+        getUndefinedSymbols(object);
     if (!names)
       return names.takeError();
     used.insert(used.end(), names->begin(), names->end());
@@ -101,14 +109,30 @@ static llvm::Error writeStubs(llvm::ArrayRef<ObjectCode> objects, const Temporar
 
 // What the linker says of inputs and layout in every mode. No build id and no
 // symbol table: equal code gives equal bytes.
-static const char *const commonFlags[] = {"-m", "elf_x86_64", "--build-id=none", "--strip-all", "--gc-sections",
-                                          "--hash-style=gnu", "-z", "now", "-z", "relro", "-z", "noexecstack",
-                                          "-z", "defs", "--no-allow-shlib-undefined", "--as-needed"};
+static const char *const commonFlags[] = {"-m",
+                                          "elf_x86_64",
+                                          "--build-id=none",
+                                          "--strip-all",
+                                          "--gc-sections",
+                                          "--hash-style=gnu",
+                                          "-z",
+                                          "now",
+                                          "-z",
+                                          "relro",
+                                          "-z",
+                                          "noexecstack",
+                                          "-z",
+                                          "defs",
+                                          "--no-allow-shlib-undefined",
+                                          "--as-needed"};
 
-llvm::Error terse::linkSharedObject(llvm::ArrayRef<ObjectCode> objects, const TemporaryFolder &folder,
+llvm::Error terse::linkSharedObject(llvm::ArrayRef<ObjectCode> objects,
+                                    const TemporaryFolder &folder,
                                     llvm::StringRef output) {
-  std::vector<std::string> arguments(std::begin(commonFlags), std::end(commonFlags));
-  arguments.insert(arguments.end(), {"-shared", "-Bsymbolic", "-o", output.str()});
+  std::vector<std::string> arguments(std::begin(commonFlags),
+                                     std::end(commonFlags));
+  arguments.insert(arguments.end(),
+                   {"-shared", "-Bsymbolic", "-o", output.str()});
   if (llvm::Error error = writeObjects(objects, folder, arguments))
     return error;
   if (llvm::Error error = writeStubs(objects, folder, arguments))
@@ -116,12 +140,17 @@ llvm::Error terse::linkSharedObject(llvm::ArrayRef<ObjectCode> objects, const Te
   return runLinker(arguments);
 }
 
-llvm::Error terse::linkProgram(llvm::ArrayRef<ObjectCode> objects, llvm::ArrayRef<std::string> libraries,
-                               const TemporaryFolder &folder, llvm::StringRef output) {
-  std::vector<std::string> arguments(std::begin(commonFlags), std::end(commonFlags));
+llvm::Error terse::linkProgram(llvm::ArrayRef<ObjectCode> objects,
+                               llvm::ArrayRef<std::string> libraries,
+                               const TemporaryFolder &folder,
+                               llvm::StringRef output) {
+  std::vector<std::string> arguments(std::begin(commonFlags),
+                                     std::end(commonFlags));
   // The runtime looks its own entries up by name, as dlsym does.
-  arguments.insert(arguments.end(), {"-pie", "--export-dynamic-symbol=terse_*", "--eh-frame-hdr", "-dynamic-linker",
-                                     "/lib64/ld-linux-x86-64.so.2", "-o", output.str()});
+  arguments.insert(arguments.end(),
+                   {"-pie", "--export-dynamic-symbol=terse_*", "--eh-frame-hdr",
+                    "-dynamic-linker", "/lib64/ld-linux-x86-64.so.2", "-o",
+                    output.str()});
   llvm::Expected<ObjectCode> start = emitProgramStart();
   if (!start)
     return start.takeError();
@@ -140,9 +169,11 @@ llvm::Error terse::linkProgram(llvm::ArrayRef<ObjectCode> objects, llvm::ArrayRe
   return runLinker(arguments);
 }
 
-llvm::Error terse::linkRelocatable(llvm::ArrayRef<ObjectCode> objects, const TemporaryFolder &folder,
+llvm::Error terse::linkRelocatable(llvm::ArrayRef<ObjectCode> objects,
+                                   const TemporaryFolder &folder,
                                    llvm::StringRef output) {
-  std::vector<std::string> arguments = {"-m", "elf_x86_64", "-r", "--build-id=none", "-o", output.str()};
+  std::vector<std::string> arguments = {
+      "-m", "elf_x86_64", "-r", "--build-id=none", "-o", output.str()};
   if (llvm::Error error = writeObjects(objects, folder, arguments))
     return error;
   return runLinker(arguments);

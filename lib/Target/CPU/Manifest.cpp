@@ -14,7 +14,8 @@ std::string terse::getEntryName(llvm::StringRef level) {
   return ("terse_" + TerseDialect::kEntryName + "_" + level).str();
 }
 
-/// Attributes as JSON; a string of digits is a number (dimensions are strings in the IR).
+/// Attributes as JSON; a string of digits is a number (dimensions are strings
+/// in the IR).
 static json::Value toJSON(Attribute attr) {
   if (auto dictionary = dyn_cast<DictionaryAttr>(attr)) {
     json::Object object;
@@ -60,7 +61,8 @@ static json::Object weightsToJSON(ArrayAttr weights) {
     // Where the compiler had the data is nobody's business.
     tensor.erase("data");
     tensor.erase("type");
-    auto type = cast<RankedTensorType>(entry.getAs<TypeAttr>("type").getValue());
+    auto type =
+        cast<RankedTensorType>(entry.getAs<TypeAttr>("type").getValue());
     Type element = type.getElementType();
     if (!tensor.get("shape")) {
       json::Array shape;
@@ -69,20 +71,27 @@ static json::Object weightsToJSON(ArrayAttr weights) {
       tensor["shape"] = std::move(shape);
     }
     if (!tensor.get("bits"))
-      tensor["bits"] = element.isInteger(1) ? 8 : static_cast<int64_t>(element.getIntOrFloatBitWidth());
-    end = entry.getAs<IntegerAttr>("offset").getInt() + entry.getAs<IntegerAttr>("bytes").getInt();
+      tensor["bits"] =
+          element.isInteger(1)
+              ? 8
+              : static_cast<int64_t>(element.getIntOrFloatBitWidth());
+    end = entry.getAs<IntegerAttr>("offset").getInt() +
+          entry.getAs<IntegerAttr>("bytes").getInt();
     tensors.push_back(std::move(tensor));
   }
-  return json::Object{{"bytes", end}, {"sha256", std::string(64, '0')}, {"tensors", std::move(tensors)}};
+  return json::Object{{"bytes", end},
+                      {"sha256", std::string(64, '0')},
+                      {"tensors", std::move(tensors)}};
 }
 
 std::string terse::makeManifest(const ArtifactContents &contents) {
-  json::Object manifest{{"format", TERSE_MANIFEST_FORMAT},
-                        {"terse", TERSE_VERSION},
-                        {"recipe", contents.recipe},
-                        {"levels", json::Array(contents.levels)},
-                        {"weights", weightsToJSON(contents.weights)},
-                        {"code", json::Object{{"sha256", std::string(64, '0')}}}};
+  json::Object manifest{
+      {"format", TERSE_MANIFEST_FORMAT},
+      {"terse", TERSE_VERSION},
+      {"recipe", contents.recipe},
+      {"levels", json::Array(contents.levels)},
+      {"weights", weightsToJSON(contents.weights)},
+      {"code", json::Object{{"sha256", std::string(64, '0')}}}};
   json::Object source{{"name", contents.sourceName}};
   if (!contents.sourceHash.empty())
     source["sha256"] = contents.sourceHash;
@@ -96,14 +105,17 @@ std::string terse::makeManifest(const ArtifactContents &contents) {
   for (llvm::StringRef level : contents.levels)
     functions[json::ObjectKey(level.str())] = getEntryName(level);
   manifest["entries"] =
-      json::Array{json::Object{{"name", TerseDialect::kEntryName.str()}, {"functions", std::move(functions)}}};
+      json::Array{json::Object{{"name", TerseDialect::kEntryName.str()},
+                               {"functions", std::move(functions)}}};
   if (!contents.tokenizerKind.empty())
-    manifest["tokenizer"] = json::Object{{"kind", contents.tokenizerKind},
-                                         {"bytes", static_cast<int64_t>(contents.tokenizer.size())}};
+    manifest["tokenizer"] = json::Object{
+        {"kind", contents.tokenizerKind},
+        {"bytes", static_cast<int64_t>(contents.tokenizer.size())}};
   for (const auto &[key, value] : contents.extra)
     manifest[json::ObjectKey(key.str())] = value;
   std::string text;
-  llvm::raw_string_ostream(text) << json::Value(std::move(manifest)); // keys come out sorted
+  llvm::raw_string_ostream(text)
+      << json::Value(std::move(manifest)); // keys come out sorted
   return text;
 }
 
@@ -115,9 +127,10 @@ llvm::Expected<ObjectCode> terse::emitManifestObject(llvm::StringRef manifest) {
     return text;
   };
   return emitDataObject(
-      {{TERSE_SYMBOL_ABI_VERSION, littleEndian(TERSE_ARTIFACT_ABI_VERSION, 4), "", 4},
-       // A section of its own: its hashes are set after linking, and hashing the
-       // code leaves it out.
+      {{TERSE_SYMBOL_ABI_VERSION, littleEndian(TERSE_ARTIFACT_ABI_VERSION, 4),
+        "", 4},
+       // A section of its own: its hashes are set after linking, and hashing
+       // the code leaves it out.
        {TERSE_SYMBOL_MANIFEST, manifest.str(), ".terse.manifest", 8},
        {TERSE_SYMBOL_MANIFEST_SIZE, littleEndian(manifest.size(), 8), "", 8}});
 }

@@ -15,7 +15,8 @@
 using namespace terse;
 
 llvm::Error OutputFile::fail(const llvm::Twine &what, int code) const {
-  return llvm::createStringError("cannot " + what + " '" + path + "': " + llvm::sys::StrError(code));
+  return llvm::createStringError("cannot " + what + " '" + path +
+                                 "': " + llvm::sys::StrError(code));
 }
 
 llvm::Expected<OutputFile> OutputFile::open(llvm::StringRef path) {
@@ -26,7 +27,10 @@ llvm::Expected<OutputFile> OutputFile::open(llvm::StringRef path) {
   return file;
 }
 
-OutputFile::OutputFile(OutputFile &&other) noexcept : path(std::move(other.path)), fd(other.fd) { other.fd = -1; }
+OutputFile::OutputFile(OutputFile &&other) noexcept
+    : path(std::move(other.path)), fd(other.fd) {
+  other.fd = -1;
+}
 
 OutputFile::~OutputFile() {
   if (fd >= 0)
@@ -60,7 +64,8 @@ llvm::Error OutputFile::reserve(uint64_t kept, uint64_t size) {
 }
 
 llvm::Error OutputFile::seek(uint64_t position) {
-  return ::lseek(fd, position, SEEK_SET) < 0 ? fail("write", errno) : llvm::Error::success();
+  return ::lseek(fd, position, SEEK_SET) < 0 ? fail("write", errno)
+                                             : llvm::Error::success();
 }
 
 llvm::Error OutputFile::write(llvm::StringRef bytes) {
@@ -85,11 +90,13 @@ llvm::Error OutputFile::finish() {
 
 llvm::Error terse::commitFile(llvm::StringRef from, llvm::StringRef to) {
   if (::rename(from.str().c_str(), to.str().c_str()) != 0)
-    return llvm::createStringError("cannot write '" + to + "': " + llvm::sys::StrError());
+    return llvm::createStringError("cannot write '" + to +
+                                   "': " + llvm::sys::StrError());
   // The name is on disk only when its folder is; a system that cannot sync a
   // folder has done what it can.
   llvm::StringRef parent = llvm::sys::path::parent_path(to);
-  int folder = ::open(parent.empty() ? "." : parent.str().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int folder = ::open(parent.empty() ? "." : parent.str().c_str(),
+                      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder >= 0) {
     ::fsync(folder);
     ::close(folder);
@@ -112,6 +119,7 @@ llvm::Expected<std::string> terse::hashFile(llvm::StringRef path) {
   if (fd >= 0)
     ::close(fd);
   if (got != 0)
-    return llvm::createStringError("cannot read '" + path + "': " + llvm::sys::StrError(code));
+    return llvm::createStringError("cannot read '" + path +
+                                   "': " + llvm::sys::StrError(code));
   return llvm::toHex(hash.final(), /*LowerCase=*/true);
 }

@@ -13,36 +13,48 @@
 using namespace terse;
 
 llvm::StringRef terse::findSystemLibrary(llvm::StringRef name) {
-  static const llvm::StringSet<> libc = {"memcpy", "memmove", "memset", "memcmp", "bcmp", "abort"};
+  static const llvm::StringSet<> libc = {"memcpy", "memmove", "memset",
+                                         "memcmp", "bcmp",    "abort"};
   static const llvm::StringSet<> libm = {
-      "acos",  "acosh", "asin", "asinh", "atan",  "atan2",     "atanh", "cbrt",  "ceil",  "copysign", "cos",
-      "cosh",  "erf",   "erfc", "exp",   "exp2",  "exp10",     "expm1", "fabs",  "floor", "fma",      "fmax",
-      "fmin",  "fmod",  "frexp", "hypot", "ldexp", "lgamma",   "log",   "log10", "log1p", "log2",     "lrint",
-      "lround", "modf", "nearbyint", "pow", "remainder", "rint", "round", "roundeven", "scalbn", "sin", "sincos",
-      "sinh",  "sqrt",  "tan",  "tanh",  "tgamma", "trunc"};
+      "acos",   "acosh",     "asin",  "asinh",    "atan",      "atan2",
+      "atanh",  "cbrt",      "ceil",  "copysign", "cos",       "cosh",
+      "erf",    "erfc",      "exp",   "exp2",     "exp10",     "expm1",
+      "fabs",   "floor",     "fma",   "fmax",     "fmin",      "fmod",
+      "frexp",  "hypot",     "ldexp", "lgamma",   "log",       "log10",
+      "log1p",  "log2",      "lrint", "lround",   "modf",      "nearbyint",
+      "pow",    "remainder", "rint",  "round",    "roundeven", "scalbn",
+      "sin",    "sincos",    "sinh",  "sqrt",     "tan",       "tanh",
+      "tgamma", "trunc"};
   if (libc.contains(name))
     return "libc.so.6";
-  if (libm.contains(name) || (name.ends_with("f") && libm.contains(name.drop_back())))
+  if (libm.contains(name) ||
+      (name.ends_with("f") && libm.contains(name.drop_back())))
     return "libm.so.6";
   return {};
 }
 
 llvm::ArrayRef<llvm::StringLiteral> terse::getProgramLibraries() {
-  static constexpr llvm::StringLiteral names[] = {"libstdc++.so.6", "libm.so.6", "libgcc_s.so.1", "libc.so.6",
+  static constexpr llvm::StringLiteral names[] = {"libstdc++.so.6", "libm.so.6",
+                                                  "libgcc_s.so.1", "libc.so.6",
                                                   "ld-linux-x86-64.so.2"};
   return names;
 }
 
 llvm::Expected<std::string> terse::locateSystemLibrary(llvm::StringRef soname) {
-  static constexpr llvm::StringLiteral folders[] = {"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu",
-                                                    "/lib64", "/usr/lib64", "/lib", "/usr/lib"};
+  static constexpr llvm::StringLiteral folders[] = {"/lib/x86_64-linux-gnu",
+                                                    "/usr/lib/x86_64-linux-gnu",
+                                                    "/lib64",
+                                                    "/usr/lib64",
+                                                    "/lib",
+                                                    "/usr/lib"};
   for (llvm::StringRef folder : folders) {
     llvm::SmallString<64> path(folder);
     llvm::sys::path::append(path, soname);
     if (llvm::sys::fs::exists(path))
       return path.str().str();
   }
-  return llvm::createStringError("cannot find " + soname + " on this system, which --emit=exe needs");
+  return llvm::createStringError("cannot find " + soname +
+                                 " on this system, which --emit=exe needs");
 }
 
 // What crt1.o and crtbegin.o of a development environment would give. The
@@ -72,9 +84,11 @@ module asm ".cfi_endproc"
 llvm::Expected<ObjectCode> terse::emitProgramStart() {
   llvm::LLVMContext context;
   llvm::SMDiagnostic diagnostic;
-  std::unique_ptr<llvm::Module> module = llvm::parseAssemblyString(programStart, diagnostic, context);
+  std::unique_ptr<llvm::Module> module =
+      llvm::parseAssemblyString(programStart, diagnostic, context);
   if (!module)
-    return llvm::createStringError("cannot assemble the start of a program: " + diagnostic.getMessage());
+    return llvm::createStringError("cannot assemble the start of a program: " +
+                                   diagnostic.getMessage());
   module->setTargetTriple(llvm::Triple("x86_64-unknown-linux-gnu"));
   return emitObject(*module, getCPULevels().front());
 }

@@ -16,8 +16,8 @@ llvm::ArrayRef<llvm::StringLiteral> getProgramLibraries();
 /// Where this system keeps the library.
 llvm::Expected<std::string> locateSystemLibrary(llvm::StringRef soname);
 
-/// The object that a program begins in: `_start`, which calls `main` through the
-/// C library.
+/// The object that a program begins in: `_start`, which calls `main` through
+/// the C library.
 llvm::Expected<ObjectCode> emitProgramStart();
 
 } // namespace terse

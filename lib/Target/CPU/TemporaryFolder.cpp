@@ -26,20 +26,23 @@ static Folders &getFolders() {
   return *folders;
 }
 
-llvm::Expected<TemporaryFolder> TemporaryFolder::create(llvm::StringRef parent, llvm::StringRef prefix) {
+llvm::Expected<TemporaryFolder>
+TemporaryFolder::create(llvm::StringRef parent, llvm::StringRef prefix) {
   llvm::SmallString<128> path(parent.empty() ? "." : parent);
   llvm::sys::path::append(path, prefix + "XXXXXX");
   // The lock keeps a folder from being made and not yet known to removeAll.
   Folders &folders = getFolders();
   std::lock_guard<std::mutex> lock(folders.mutex);
   if (!mkdtemp(const_cast<char *>(path.c_str())))
-    return llvm::createStringError("cannot create a temporary folder in '" + llvm::sys::path::parent_path(path) +
+    return llvm::createStringError("cannot create a temporary folder in '" +
+                                   llvm::sys::path::parent_path(path) +
                                    "': " + llvm::sys::StrError());
   folders.paths.push_back(path.str().str());
   return TemporaryFolder(path.str().str());
 }
 
-TemporaryFolder::TemporaryFolder(TemporaryFolder &&other) noexcept : path(std::move(other.path)) {
+TemporaryFolder::TemporaryFolder(TemporaryFolder &&other) noexcept
+    : path(std::move(other.path)) {
   other.path.clear();
 }
 
@@ -63,7 +66,8 @@ void TemporaryFolder::removeAll() {
   std::lock_guard<std::mutex> lock(folders.mutex);
   for (const std::string &path : folders.paths) {
     // Other threads still run and may create a file meanwhile.
-    for (int attempt = 0; attempt < 100 && llvm::sys::fs::exists(path); ++attempt)
+    for (int attempt = 0; attempt < 100 && llvm::sys::fs::exists(path);
+         ++attempt)
       llvm::sys::fs::remove_directories(path);
   }
 }

@@ -25,7 +25,9 @@ struct Layer {
   Value weight, scales, zeros, bias;
 };
 
-int64_t getLastSize(Value value) { return cast<ShapedType>(value.getType()).getShape().back(); }
+int64_t getLastSize(Value value) {
+  return cast<ShapedType>(value.getType()).getShape().back();
+}
 
 /// The weight that `value` is, or holds rows of.
 WeightOp getTable(Value value) {
@@ -39,21 +41,44 @@ WeightOp getTable(Value value) {
 std::optional<Layer> getLayer(Value value) {
   for (Operation *user : value.getUsers()) {
     if (auto linear = dyn_cast<QLinearOp>(user))
-      return Layer{"linear", getLastSize(linear), getLastSize(linear.getInput()), linear.getScheme(),
-                   linear.getCodes(), linear.getScales(), linear.getZeroPoints(), linear.getBias()};
+      return Layer{"linear",
+                   getLastSize(linear),
+                   getLastSize(linear.getInput()),
+                   linear.getScheme(),
+                   linear.getCodes(),
+                   linear.getScales(),
+                   linear.getZeroPoints(),
+                   linear.getBias()};
     if (auto linear = dyn_cast<kernel::QLinearOp>(user))
-      return Layer{"linear", getLastSize(linear), getLastSize(linear.getInput()), linear.getScheme(),
-                   linear.getCodes(), linear.getScales(), linear.getZeroPoints(), linear.getBias()};
+      return Layer{"linear",
+                   getLastSize(linear),
+                   getLastSize(linear.getInput()),
+                   linear.getScheme(),
+                   linear.getCodes(),
+                   linear.getScales(),
+                   linear.getZeroPoints(),
+                   linear.getBias()};
     if (auto linear = dyn_cast<kernel::LinearOp>(user))
-      return Layer{"linear", getLastSize(linear), getLastSize(linear.getInput()), SchemeAttr(),
-                   linear.getWeight(), Value(), Value(), linear.getBias()};
+      return Layer{
+          "linear",     getLastSize(linear), getLastSize(linear.getInput()),
+          SchemeAttr(), linear.getWeight(),  Value(),
+          Value(),      linear.getBias()};
     if (auto values = dyn_cast<DequantizeOp>(user)) {
-      bool isLinear = llvm::any_of(values->getUsers(), [](Operation *reader) { return isa<LinearLike>(reader); });
-      return Layer{isLinear ? "linear" : "other", 0, getLastSize(values.getResult()), values.getScheme(),
-                   values.getCodes(), values.getScales(), values.getZeroPoints(), Value()};
+      bool isLinear = llvm::any_of(values->getUsers(), [](Operation *reader) {
+        return isa<LinearLike>(reader);
+      });
+      return Layer{isLinear ? "linear" : "other",
+                   0,
+                   getLastSize(values.getResult()),
+                   values.getScheme(),
+                   values.getCodes(),
+                   values.getScales(),
+                   values.getZeroPoints(),
+                   Value()};
     }
     if (auto rows = dyn_cast<EmbeddingOp>(user))
-      if (std::optional<Layer> layer = getLayer(rows.getResult()); layer && layer->scheme) {
+      if (std::optional<Layer> layer = getLayer(rows.getResult());
+          layer && layer->scheme) {
         layer->kind = "embedding";
         return layer;
       }
@@ -61,7 +86,8 @@ std::optional<Layer> getLayer(Value value) {
   return std::nullopt;
 }
 
-/// What a weight that is no part of a layer is for: the operation that reads it.
+/// What a weight that is no part of a layer is for: the operation that reads
+/// it.
 StringRef getKind(WeightOp weight) {
   for (Operation *user : weight->getUsers()) {
     if (isa<LinearLike>(user))
@@ -75,35 +101,41 @@ StringRef getKind(WeightOp weight) {
 }
 
 /// Adds what the manifest says of a weight: its kind; of codes and of packed
-/// weights the values that they mean; scales, zero points and biases are parts of
-/// their weight.
+/// weights the values that they mean; scales, zero points and biases are parts
+/// of their weight.
 void describe(WeightOp weight, NamedAttrList &entry) {
   Builder builder(weight.getContext());
   std::optional<Layer> layer = getLayer(weight.getResult());
-  if (!layer || ShapedType::isDynamic(layer->n) || ShapedType::isDynamic(layer->k)) {
+  if (!layer || ShapedType::isDynamic(layer->n) ||
+      ShapedType::isDynamic(layer->k)) {
     entry.set("kind", builder.getStringAttr(getKind(weight)));
     return;
   }
   WeightOp whole = getTable(layer->weight);
   if (whole != weight) {
-    entry.set("kind", builder.getStringAttr(getTable(layer->scales) == weight  ? "scales"
-                                            : getTable(layer->zeros) == weight ? "zero_points"
-                                                                               : "bias"));
+    entry.set("kind", builder.getStringAttr(
+                          getTable(layer->scales) == weight  ? "scales"
+                          : getTable(layer->zeros) == weight ? "zero_points"
+                                                             : "bias"));
     if (whole)
       entry.set("part_of", whole.getNameAttr());
     return;
   }
   entry.set("kind", builder.getStringAttr(layer->kind));
-  entry.set("shape", builder.getI64ArrayAttr({layer->n ? layer->n : weight.getType().getDimSize(0), layer->k}));
+  entry.set("shape", builder.getI64ArrayAttr(
+                         {layer->n ? layer->n : weight.getType().getDimSize(0),
+                          layer->k}));
   SchemeAttr scheme = layer->scheme;
   if (!scheme)
     return;
   entry.set("bits", builder.getI64IntegerAttr(scheme.getBits()));
-  entry.set("group_size", builder.getI64IntegerAttr(scheme.getGroupSize(layer->k)));
+  entry.set("group_size",
+            builder.getI64IntegerAttr(scheme.getGroupSize(layer->k)));
   entry.set("symmetric", builder.getBoolAttr(scheme.isSymmetric()));
-  entry.set("scale", builder.getStringAttr(scheme.getScale().isF16()    ? "f16"
-                                           : scheme.getScale().isBF16() ? "bf16"
-                                                                        : "f32"));
+  entry.set("scale",
+            builder.getStringAttr(scheme.getScale().isF16()    ? "f16"
+                                  : scheme.getScale().isBF16() ? "bf16"
+                                                               : "f32"));
 }
 
 struct PlaceWeights : terse::impl::PlaceWeightsBase<PlaceWeights> {
@@ -130,11 +162,14 @@ struct PlaceWeights : terse::impl::PlaceWeightsBase<PlaceWeights> {
       RankedTensorType type = weight.getType();
       std::optional<uint64_t> bytes = getByteSize(type);
       if (!bytes) {
-        weight.emitOpError("expected a weight of static shape and whole bytes; got ") << type;
+        weight.emitOpError(
+            "expected a weight of static shape and whole bytes; got ")
+            << type;
         failed = true;
         continue;
       }
-      auto [place, isNew] = places.try_emplace({weight.getDataAttr(), *bytes}, llvm::alignTo(end, kAlignment));
+      auto [place, isNew] = places.try_emplace({weight.getDataAttr(), *bytes},
+                                               llvm::alignTo(end, kAlignment));
       if (isNew) {
         end = place->second + *bytes;
         entry.set("name", weight.getNameAttr());
@@ -147,8 +182,10 @@ struct PlaceWeights : terse::impl::PlaceWeightsBase<PlaceWeights> {
         shared += *bytes;
       }
       OpBuilder at(weight);
-      weight.replaceAllUsesWith(
-          kernel::WeightOp::create(at, weight.getLoc(), type, weight.getName(), place->second).getResult());
+      weight.replaceAllUsesWith(kernel::WeightOp::create(at, weight.getLoc(),
+                                                         type, weight.getName(),
+                                                         place->second)
+                                    .getResult());
       weight.erase();
     }
     if (failed)
@@ -156,7 +193,8 @@ struct PlaceWeights : terse::impl::PlaceWeightsBase<PlaceWeights> {
     module->setAttr("terse.weights", builder.getArrayAttr(entries));
 
     Report &report = getContext().getLoadedDialect<TerseDialect>()->getReport();
-    report.add(getArgument(), "weights-placed", static_cast<int64_t>(entries.size()));
+    report.add(getArgument(), "weights-placed",
+               static_cast<int64_t>(entries.size()));
     report.add(getArgument(), "section-bytes", static_cast<int64_t>(end));
     report.add(getArgument(), "shared-bytes", static_cast<int64_t>(shared));
   }

@@ -33,7 +33,8 @@ std::string getDTypeName(Type type, bool isUnsigned) {
 /// The name under which a past input and the present output that continues it
 /// agree: "past_key_values.0.key" and "present.0.key" are ".0.key".
 std::string getCacheKey(StringRef name) {
-  if (!name.consume_front("past_key_values") && !name.consume_front("present_key_values") &&
+  if (!name.consume_front("past_key_values") &&
+      !name.consume_front("present_key_values") &&
       !name.consume_front("past") && !name.consume_front("present"))
     return "";
   return name.str();
@@ -43,7 +44,8 @@ struct RecordInterface : terse::impl::RecordInterfaceBase<RecordInterface> {
   using RecordInterfaceBase::RecordInterfaceBase;
 
   void runOnOperation() override {
-    auto entry = getOperation().lookupSymbol<func::FuncOp>(TerseDialect::kEntryName);
+    auto entry =
+        getOperation().lookupSymbol<func::FuncOp>(TerseDialect::kEntryName);
     if (!entry || entry.isExternal()) {
       getOperation().emitError("expected a function @forward");
       return signalPassFailure();
@@ -59,7 +61,8 @@ struct RecordInterface : terse::impl::RecordInterfaceBase<RecordInterface> {
         continue;
       }
       bool isState = attrs && attrs.contains(TerseDialect::kStateAttr);
-      Attribute value = describe(entry, arg.getType(), attrs, isState, "argument " + Twine(arg.getArgNumber()));
+      Attribute value = describe(entry, arg.getType(), attrs, isState,
+                                 "argument " + Twine(arg.getArgNumber()));
       if (!value)
         return signalPassFailure();
       (isState ? states : inputs).push_back(value);
@@ -69,14 +72,17 @@ struct RecordInterface : terse::impl::RecordInterfaceBase<RecordInterface> {
       // An updated state is not an output: it is in its place already.
       if (attrs && attrs.contains(TerseDialect::kStateAttr))
         continue;
-      Attribute value = describe(entry, type, attrs, /*isState=*/false, "result " + Twine(i));
+      Attribute value =
+          describe(entry, type, attrs, /*isState=*/false, "result " + Twine(i));
       if (!value)
         return signalPassFailure();
       outputs.push_back(value);
     }
-    // Symbols of states come after those of inputs whatever the order of arguments.
+    // Symbols of states come after those of inputs whatever the order of
+    // arguments.
     symbols.clear();
-    for (ArrayRef<Attribute> list : {ArrayRef<Attribute>(inputs), ArrayRef<Attribute>(states)})
+    for (ArrayRef<Attribute> list :
+         {ArrayRef<Attribute>(inputs), ArrayRef<Attribute>(states)})
       for (Attribute value : list)
         addSymbols(value);
     if (past)
@@ -85,7 +91,8 @@ struct RecordInterface : terse::impl::RecordInterfaceBase<RecordInterface> {
     for (Attribute value : outputs)
       addSymbols(value);
     if (symbols.size() != known) {
-      entry.emitError("expected the dimensions of results to be given by the arguments; got the new symbol '")
+      entry.emitError("expected the dimensions of results to be given by the "
+                      "arguments; got the new symbol '")
           << symbols[known].getValue() << "'";
       return signalPassFailure();
     }
@@ -95,14 +102,16 @@ struct RecordInterface : terse::impl::RecordInterfaceBase<RecordInterface> {
     interface.set("inputs", b.getArrayAttr(inputs));
     interface.set("outputs", b.getArrayAttr(outputs));
     interface.set("states", b.getArrayAttr(states));
-    interface.set("symbols", b.getArrayAttr(SmallVector<Attribute>(symbols.begin(), symbols.end())));
+    interface.set("symbols", b.getArrayAttr(SmallVector<Attribute>(
+                                 symbols.begin(), symbols.end())));
     if (!states.empty()) {
       if (past)
         interface.set("past", past);
       if (StringAttr capacity = getCapacity(states, inputs))
         interface.set("capacity", capacity);
     }
-    getOperation()->setAttr("terse.interface", interface.getDictionary(&getContext()));
+    getOperation()->setAttr("terse.interface",
+                            interface.getDictionary(&getContext()));
   }
 
 private:
@@ -117,44 +126,61 @@ private:
   }
 
   void addSymbols(Attribute value) {
-    for (Attribute dim : cast<ArrayAttr>(cast<DictionaryAttr>(value).get("shape")))
-      DimExpr::parse(cast<StringAttr>(dim).getValue())->forEachSymbol([&](StringRef name) { addSymbol(name); });
+    for (Attribute dim :
+         cast<ArrayAttr>(cast<DictionaryAttr>(value).get("shape")))
+      DimExpr::parse(cast<StringAttr>(dim).getValue())
+          ->forEachSymbol([&](StringRef name) { addSymbol(name); });
   }
 
   /// {name, dtype, shape} of an argument or result; null with a diagnostic.
-  Attribute describe(func::FuncOp entry, Type type, DictionaryAttr attrs, bool isState, const Twine &what) {
-    StringAttr name = getString(attrs, isState ? TerseDialect::kStateAttr : TerseDialect::kNameAttr);
-    auto dims = attrs ? attrs.getAs<ArrayAttr>(TerseDialect::kDimsAttr) : ArrayAttr();
+  Attribute describe(func::FuncOp entry, Type type, DictionaryAttr attrs,
+                     bool isState, const Twine &what) {
+    StringAttr name = getString(attrs, isState ? TerseDialect::kStateAttr
+                                               : TerseDialect::kNameAttr);
+    auto dims =
+        attrs ? attrs.getAs<ArrayAttr>(TerseDialect::kDimsAttr) : ArrayAttr();
     auto shaped = dyn_cast<ShapedType>(type);
-    if (!name || !dims || !shaped || !shaped.hasRank() || dims.size() != size_t(shaped.getRank())) {
-      entry.emitError("expected '") << TerseDialect::kNameAttr << "' and one '" << TerseDialect::kDimsAttr
-                                    << "' for each dimension of " << what;
+    if (!name || !dims || !shaped || !shaped.hasRank() ||
+        dims.size() != size_t(shaped.getRank())) {
+      entry.emitError("expected '")
+          << TerseDialect::kNameAttr << "' and one '" << TerseDialect::kDimsAttr
+          << "' for each dimension of " << what;
       return {};
     }
-    std::string dtype = getDTypeName(shaped.getElementType(), attrs.contains("terse.unsigned"));
+    std::string dtype =
+        getDTypeName(shaped.getElementType(), attrs.contains("terse.unsigned"));
     if (dtype.empty()) {
-      entry.emitError("expected an element type that the manifest has for ") << what << "; got " << type;
+      entry.emitError("expected an element type that the manifest has for ")
+          << what << "; got " << type;
       return {};
     }
     for (auto [dim, size] : llvm::zip(dims, shaped.getShape())) {
       auto text = dyn_cast<StringAttr>(dim);
-      std::optional<DimExpr> expr = text ? DimExpr::parse(text.getValue()) : std::nullopt;
+      std::optional<DimExpr> expr =
+          text ? DimExpr::parse(text.getValue()) : std::nullopt;
       bool isStatic = expr && expr->getKind() == DimExpr::Kind::Constant;
-      if (!expr || (isStatic && expr->getConstant() != size && !ShapedType::isDynamic(size))) {
-        entry.emitError("expected dimensions that fit the type of ") << what << "; got " << dim << " for " << type;
+      if (!expr || (isStatic && expr->getConstant() != size &&
+                    !ShapedType::isDynamic(size))) {
+        entry.emitError("expected dimensions that fit the type of ")
+            << what << "; got " << dim << " for " << type;
         return {};
       }
     }
     Builder b(&getContext());
-    return b.getDictionaryAttr({b.getNamedAttr("name", name), b.getNamedAttr("dtype", b.getStringAttr(dtype)),
+    return b.getDictionaryAttr({b.getNamedAttr("name", name),
+                                b.getNamedAttr("dtype", b.getStringAttr(dtype)),
                                 b.getNamedAttr("shape", dims)});
   }
 
   /// The symbol that is a dimension of a state and of no input.
-  StringAttr getCapacity(ArrayRef<Attribute> states, ArrayRef<Attribute> inputs) {
+  StringAttr getCapacity(ArrayRef<Attribute> states,
+                         ArrayRef<Attribute> inputs) {
     auto isDim = [](ArrayRef<Attribute> values, StringAttr symbol) {
       return llvm::any_of(values, [&](Attribute value) {
-        return llvm::is_contained(cast<ArrayAttr>(cast<DictionaryAttr>(value).get("shape")).getValue(), symbol);
+        return llvm::is_contained(
+            cast<ArrayAttr>(cast<DictionaryAttr>(value).get("shape"))
+                .getValue(),
+            symbol);
       });
     };
     for (StringAttr symbol : symbols)
@@ -169,14 +195,20 @@ private:
     value = attrs.getDictionary(&getContext());
   }
 
-  /// Roles by which the runtime generates text; by the names that all exporters use.
-  void setRoles(MutableArrayRef<Attribute> inputs, MutableArrayRef<Attribute> outputs) {
-    auto nameOf = [](Attribute value) { return cast<StringAttr>(cast<DictionaryAttr>(value).get("name")).getValue(); };
+  /// Roles by which the runtime generates text; by the names that all exporters
+  /// use.
+  void setRoles(MutableArrayRef<Attribute> inputs,
+                MutableArrayRef<Attribute> outputs) {
+    auto nameOf = [](Attribute value) {
+      return cast<StringAttr>(cast<DictionaryAttr>(value).get("name"))
+          .getValue();
+    };
     SmallVector<std::string> pasts, presents;
     SmallVector<Attribute *> cache;
     for (Attribute &input : inputs) {
       StringRef name = nameOf(input);
-      if (name == "input_ids" || name == "attention_mask" || name == "position_ids") {
+      if (name == "input_ids" || name == "attention_mask" ||
+          name == "position_ids") {
         setRole(input, name);
       } else if (std::string key = getCacheKey(name); !key.empty()) {
         pasts.push_back(key);

@@ -16,8 +16,18 @@ using namespace mlir;
 using namespace terse;
 
 namespace {
-/// Fields of TerseCall in the order of terse/Runtime/ArtifactABI.h; each is a pointer.
-enum class CallField { Weights, Arena, Inputs, Outputs, States, Symbols, Barrier, BarrierState };
+/// Fields of TerseCall in the order of terse/Runtime/ArtifactABI.h; each is a
+/// pointer.
+enum class CallField {
+  Weights,
+  Arena,
+  Inputs,
+  Outputs,
+  States,
+  Symbols,
+  Barrier,
+  BarrierState
+};
 
 /// Builds the body of one wrapper.
 class CallReader {
@@ -25,26 +35,35 @@ public:
   CallReader(OpBuilder &b, Location loc, Value call, ArrayAttr symbolNames)
       : b(b), loc(loc), call(call), symbolNames(symbolNames) {}
 
-  Value loadField(CallField field) { return loadPointer(call, static_cast<int64_t>(field)); }
+  Value loadField(CallField field) {
+    return loadPointer(call, static_cast<int64_t>(field));
+  }
 
   Value loadPointer(Value array, int64_t index) {
     Type pointer = LLVM::LLVMPointerType::get(b.getContext());
-    Value address = LLVM::GEPOp::create(b, loc, pointer, pointer, array, ArrayRef<LLVM::GEPArg>{int32_t(index)});
+    Value address = LLVM::GEPOp::create(b, loc, pointer, pointer, array,
+                                        ArrayRef<LLVM::GEPArg>{int32_t(index)});
     return LLVM::LoadOp::create(b, loc, pointer, address);
   }
 
-  Value constant(int64_t value) { return arith::ConstantIntOp::create(b, loc, value, 64); }
+  Value constant(int64_t value) {
+    return arith::ConstantIntOp::create(b, loc, value, 64);
+  }
 
   /// The value of a symbol; null if there is none of that name.
   Value loadSymbol(StringRef name) {
     if (Value known = symbols.lookup(name))
       return known;
-    auto it = llvm::find_if(symbolNames, [&](Attribute attr) { return cast<StringAttr>(attr).getValue() == name; });
+    auto it = llvm::find_if(symbolNames, [&](Attribute attr) {
+      return cast<StringAttr>(attr).getValue() == name;
+    });
     if (it == symbolNames.end())
       return {};
-    Type pointer = LLVM::LLVMPointerType::get(b.getContext()), i64 = b.getI64Type();
-    Value address = LLVM::GEPOp::create(b, loc, pointer, i64, loadField(CallField::Symbols),
-                                        ArrayRef<LLVM::GEPArg>{int32_t(it - symbolNames.begin())});
+    Type pointer = LLVM::LLVMPointerType::get(b.getContext()),
+         i64 = b.getI64Type();
+    Value address = LLVM::GEPOp::create(
+        b, loc, pointer, i64, loadField(CallField::Symbols),
+        ArrayRef<LLVM::GEPArg>{int32_t(it - symbolNames.begin())});
     return symbols[name] = LLVM::LoadOp::create(b, loc, i64, address);
   }
 
@@ -76,14 +95,16 @@ public:
     default: {
       // The sign of a remainder is the divisor's, as the runtime has it.
       Value quotient = arith::FloorDivSIOp::create(b, loc, left, right);
-      return arith::SubIOp::create(b, loc, left, arith::MulIOp::create(b, loc, quotient, right));
+      return arith::SubIOp::create(
+          b, loc, left, arith::MulIOp::create(b, loc, quotient, right));
     }
     }
   }
 
   /// A contiguous buffer of type `type` at `pointer`; `sizes` are i64.
   Value makeBuffer(MemRefType type, Value pointer, ArrayRef<Value> sizes) {
-    Type llvmPointer = LLVM::LLVMPointerType::get(b.getContext()), i64 = b.getI64Type();
+    Type llvmPointer = LLVM::LLVMPointerType::get(b.getContext()),
+         i64 = b.getI64Type();
     int64_t rank = type.getRank();
     SmallVector<Type> fields = {llvmPointer, llvmPointer, i64};
     if (rank)
@@ -91,7 +112,8 @@ public:
     Type structType = LLVM::LLVMStructType::getLiteral(b.getContext(), fields);
     Value descriptor = LLVM::PoisonOp::create(b, loc, structType);
     auto insert = [&](Value value, ArrayRef<int64_t> position) {
-      descriptor = LLVM::InsertValueOp::create(b, loc, descriptor, value, position);
+      descriptor =
+          LLVM::InsertValueOp::create(b, loc, descriptor, value, position);
     };
     insert(pointer, 0);
     insert(pointer, 1);
@@ -103,10 +125,13 @@ public:
       if (i)
         stride = arith::MulIOp::create(b, loc, stride, sizes[i]);
     }
-    return UnrealizedConversionCastOp::create(b, loc, type, descriptor).getResult(0);
+    return UnrealizedConversionCastOp::create(b, loc, type, descriptor)
+        .getResult(0);
   }
 
-  Value toIndex(Value value) { return arith::IndexCastOp::create(b, loc, b.getIndexType(), value); }
+  Value toIndex(Value value) {
+    return arith::IndexCastOp::create(b, loc, b.getIndexType(), value);
+  }
 
 private:
   OpBuilder &b;
@@ -125,7 +150,8 @@ struct EmitEntry : terse::impl::EmitEntryBase<EmitEntry> {
     auto arena = module.lookupSymbol<func::FuncOp>("forward_arena");
     auto interface = module->getAttrOfType<DictionaryAttr>("terse.interface");
     if (!forward || !arena || !interface) {
-      module.emitError("expected functions @forward and @forward_arena and the attribute 'terse.interface'");
+      module.emitError("expected functions @forward and @forward_arena and the "
+                       "attribute 'terse.interface'");
       return signalPassFailure();
     }
     symbolNames = interface.getAs<ArrayAttr>("symbols");
@@ -133,10 +159,13 @@ struct EmitEntry : terse::impl::EmitEntryBase<EmitEntry> {
       symbolNames = ArrayAttr::get(&getContext(), {});
     if (failed(defineBarrier(module)))
       return signalPassFailure();
-    std::string name = ("terse_" + TerseDialect::kEntryName + "_" + level).str();
+    std::string name =
+        ("terse_" + TerseDialect::kEntryName + "_" + level).str();
     Type pointer = LLVM::LLVMPointerType::get(&getContext());
-    Type i32 = IntegerType::get(&getContext(), 32), i64 = IntegerType::get(&getContext(), 64);
-    if (failed(wrap(forward, name, {pointer, i32, i32}, {})) || failed(wrap(arena, name + "_arena", pointer, i64)))
+    Type i32 = IntegerType::get(&getContext(), 32),
+         i64 = IntegerType::get(&getContext(), 64);
+    if (failed(wrap(forward, name, {pointer, i32, i32}, {})) ||
+        failed(wrap(arena, name + "_arena", pointer, i64)))
       return signalPassFailure();
     forward.setPrivate();
     arena.setPrivate();
@@ -148,24 +177,31 @@ private:
     auto barrier = module.lookupSymbol<func::FuncOp>("terse_barrier");
     if (!barrier)
       return success();
-    if (!barrier.isExternal() || barrier.getNumArguments() != 1 || barrier.getNumResults() != 0)
-      return barrier.emitError("expected a declaration of @terse_barrier(!llvm.ptr)");
+    if (!barrier.isExternal() || barrier.getNumArguments() != 1 ||
+        barrier.getNumResults() != 0)
+      return barrier.emitError(
+          "expected a declaration of @terse_barrier(!llvm.ptr)");
     Block *body = barrier.addEntryBlock();
     OpBuilder b = OpBuilder::atBlockBegin(body);
     CallReader reader(b, barrier.getLoc(), body->getArgument(0), symbolNames);
-    Value function = reader.loadField(CallField::Barrier), state = reader.loadField(CallField::BarrierState);
-    auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(&getContext()), {state.getType()});
-    LLVM::CallOp::create(b, barrier.getLoc(), type, ValueRange{function, state});
+    Value function = reader.loadField(CallField::Barrier),
+          state = reader.loadField(CallField::BarrierState);
+    auto type = LLVM::LLVMFunctionType::get(
+        LLVM::LLVMVoidType::get(&getContext()), {state.getType()});
+    LLVM::CallOp::create(b, barrier.getLoc(), type,
+                         ValueRange{function, state});
     func::ReturnOp::create(b, barrier.getLoc());
     return success();
   }
 
   /// Makes the public function `name` that reads its first argument, the
   /// TerseCall, and calls `callee`.
-  LogicalResult wrap(func::FuncOp callee, const Twine &name, TypeRange arguments, TypeRange results) {
+  LogicalResult wrap(func::FuncOp callee, const Twine &name,
+                     TypeRange arguments, TypeRange results) {
     Location loc = callee.getLoc();
     OpBuilder b(callee->getBlock(), std::next(Block::iterator(callee)));
-    auto wrapper = func::FuncOp::create(b, loc, name.str(), b.getFunctionType(arguments, results));
+    auto wrapper = func::FuncOp::create(b, loc, name.str(),
+                                        b.getFunctionType(arguments, results));
     Block *body = wrapper.addEntryBlock();
     b.setInsertionPointToStart(body);
     Value call = body->getArgument(0);
@@ -175,29 +211,38 @@ private:
     int64_t numInputs = 0, numOutputs = 0, numStates = 0;
     for (auto [i, type] : llvm::enumerate(callee.getArgumentTypes())) {
       DictionaryAttr attrs = callee.getArgAttrDict(i);
-      auto getString = [&](StringRef key) { return attrs ? attrs.getAs<StringAttr>(key) : StringAttr(); };
+      auto getString = [&](StringRef key) {
+        return attrs ? attrs.getAs<StringAttr>(key) : StringAttr();
+      };
       Value operand;
       if (StringAttr runtime = getString("terse.runtime")) {
-        operand = getRuntimeArgument(reader, runtime.getValue(), type, body, b, loc);
+        operand =
+            getRuntimeArgument(reader, runtime.getValue(), type, body, b, loc);
       } else if (StringAttr symbol = getString(TerseDialect::kSymbolAttr)) {
         if (Value value = reader.loadSymbol(symbol.getValue()))
           operand = reader.toIndex(value);
       } else if (auto buffer = dyn_cast<MemRefType>(type)) {
         bool isOutput = attrs && attrs.contains("terse.output");
         bool isState = !isOutput && getString(TerseDialect::kStateAttr);
-        CallField field = isOutput ? CallField::Outputs : isState ? CallField::States : CallField::Inputs;
-        int64_t &index = isOutput ? numOutputs : isState ? numStates : numInputs;
+        CallField field = isOutput  ? CallField::Outputs
+                          : isState ? CallField::States
+                                    : CallField::Inputs;
+        int64_t &index = isOutput  ? numOutputs
+                         : isState ? numStates
+                                   : numInputs;
         Value pointer = reader.loadPointer(reader.loadField(field), index++);
         SmallVector<Value> sizes;
         if (getSizes(reader, buffer, attrs, sizes))
           operand = reader.makeBuffer(buffer, pointer, sizes);
       }
       if (!operand || operand.getType() != type)
-        return callee.emitError("expected an argument as the runtime gives it, with known symbols; argument ")
+        return callee.emitError("expected an argument as the runtime gives it, "
+                                "with known symbols; argument ")
                << i << " is " << type << " with " << attrs;
       operands.push_back(operand);
     }
-    ValueRange values = func::CallOp::create(b, loc, callee, operands).getResults();
+    ValueRange values =
+        func::CallOp::create(b, loc, callee, operands).getResults();
     SmallVector<Value> returned;
     for (auto [value, type] : llvm::zip(values, results))
       returned.push_back(arith::IndexCastOp::create(b, loc, type, value));
@@ -205,22 +250,31 @@ private:
     return success();
   }
 
-  Value getRuntimeArgument(CallReader &reader, StringRef name, Type type, Block *body, OpBuilder &b, Location loc) {
+  Value getRuntimeArgument(CallReader &reader, StringRef name, Type type,
+                           Block *body, OpBuilder &b, Location loc) {
     if (name == "barrier")
       return body->getArgument(0);
     if ((name == "thread" || name == "threads") && body->getNumArguments() == 3)
-      return arith::IndexCastOp::create(b, loc, b.getIndexType(), body->getArgument(name == "thread" ? 1 : 2));
+      return arith::IndexCastOp::create(
+          b, loc, b.getIndexType(),
+          body->getArgument(name == "thread" ? 1 : 2));
     auto buffer = dyn_cast<MemRefType>(type);
-    if ((name != "weights" && name != "arena") || !buffer || buffer.getRank() != 1)
+    if ((name != "weights" && name != "arena") || !buffer ||
+        buffer.getRank() != 1)
       return {};
     // Their sizes are not read: bounds are known from the plan.
-    Value pointer = reader.loadField(name == "weights" ? CallField::Weights : CallField::Arena);
-    return reader.makeBuffer(buffer, pointer, reader.constant(std::numeric_limits<int64_t>::max()));
+    Value pointer = reader.loadField(name == "weights" ? CallField::Weights
+                                                       : CallField::Arena);
+    return reader.makeBuffer(
+        buffer, pointer, reader.constant(std::numeric_limits<int64_t>::max()));
   }
 
-  /// Sizes of a buffer's dimensions; false if an expression cannot be evaluated.
-  static bool getSizes(CallReader &reader, MemRefType type, DictionaryAttr attrs, SmallVectorImpl<Value> &sizes) {
-    auto dims = attrs ? attrs.getAs<ArrayAttr>(TerseDialect::kDimsAttr) : ArrayAttr();
+  /// Sizes of a buffer's dimensions; false if an expression cannot be
+  /// evaluated.
+  static bool getSizes(CallReader &reader, MemRefType type,
+                       DictionaryAttr attrs, SmallVectorImpl<Value> &sizes) {
+    auto dims =
+        attrs ? attrs.getAs<ArrayAttr>(TerseDialect::kDimsAttr) : ArrayAttr();
     if (type.getRank() && (!dims || dims.size() != size_t(type.getRank())))
       return false;
     for (auto [i, size] : llvm::enumerate(type.getShape())) {
@@ -229,7 +283,8 @@ private:
         continue;
       }
       auto text = dyn_cast<StringAttr>(dims[i]);
-      std::optional<DimExpr> expr = text ? DimExpr::parse(text.getValue()) : std::nullopt;
+      std::optional<DimExpr> expr =
+          text ? DimExpr::parse(text.getValue()) : std::nullopt;
       Value value = expr ? reader.evaluate(*expr) : Value();
       if (!value)
         return false;
