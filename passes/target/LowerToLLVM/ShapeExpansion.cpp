@@ -20,7 +20,7 @@ struct ResolveExpandShape : OpRewritePattern<memref::ExpandShapeOp> {
       return failure();
     Location loc = op.getLoc();
     auto metadata = memref::ExtractStridedMetadataOp::create(rewriter, loc, op.getSrc());
-    SmallVector<OpFoldResult> sizes = op.getMixedOutputShape(), newStrides(type.getRank());
+    SmallVector<OpFoldResult> sizes = op.getMixedOutputShape(), newStrides(type.getRank(), rewriter.getIndexAttr(1));
     for (auto [i, group] : llvm::enumerate(op.getReassociationIndices())) {
       Value stride = metadata.getStrides()[i];
       for (int64_t dim : llvm::reverse(group)) {

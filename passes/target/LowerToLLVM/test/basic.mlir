@@ -50,3 +50,14 @@ func.func @half(%x: f16, %y: f16) -> f16 {
   %s = arith.addf %x, %y : f16
   return %s : f16
 }
+
+// A scalar reshaped to an element.
+// CHECK-LABEL: llvm.func internal @scalar_as_element
+// CHECK-NOT: memref
+func.func private @scalar_as_element(%m: memref<f32>, %o: memref<1x1xf32>) {
+  %c = arith.constant 0 : index
+  %e = memref.expand_shape %m [] output_shape [1, 1] : memref<f32> into memref<1x1xf32>
+  %v = memref.load %e[%c, %c] : memref<1x1xf32>
+  memref.store %v, %o[%c, %c] : memref<1x1xf32>
+  return
+}
