@@ -65,7 +65,6 @@ private:
   KernelSource &source;
   const Level &level;
   int64_t n;
-  int64_t blocks = 0;
 };
 
 /// Adds bias and residual to %total_<r>_<p>, vectors of 16 columns, and stores
