@@ -6,9 +6,9 @@ using namespace terse;
 using namespace terse::linear;
 
 static const Level levels[] = {
-    {"baseline", "x86_maddwd", "x86_maddwd", 2, 1, 2},
-    {"avx2", "x86_maddubs", "x86_maddubs_signed", 4, 1, 2},
-    {"avx512vnni", "x86_vnni", "x86_vnni", 6, 4, 4},
+    {"baseline", "x86_maddwd", "x86_maddwd", 2, 1, 2, 2, 1},
+    {"avx2", "x86_maddubs", "x86_maddubs_signed", 4, 1, 2, 4, 1},
+    {"avx512vnni", "x86_vnni", "x86_vnni", 6, 4, 4, 6, 2},
 };
 
 const Level *linear::findLevel(StringRef name) {

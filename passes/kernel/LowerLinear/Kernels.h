@@ -17,6 +17,8 @@ struct Level {
   int64_t rows, panels;
   /// Panels of a block of one row.
   int64_t stepPanels;
+  /// The same where weights were unpacked before.
+  int64_t unpackedRows, unpackedPanels;
 };
 const Level *findLevel(llvm::StringRef name);
 
@@ -58,9 +60,10 @@ public:
   BlockWriter(KernelSource &source, const Level &level, int64_t n) : source(source), level(level), n(n) {}
   /// tile(rows, panels): %panel, %row_0 ... and %wanted_0 ... are defined.
   void write(llvm::function_ref<void(int64_t rows, int64_t panels)> tile);
+  /// The loop over blocks of panels alone: body(panels) with %panel defined.
+  void writePanels(int64_t panelsPerBlock, llvm::function_ref<void(int64_t)> body);
 
 private:
-  void writePanels(int64_t panelsPerBlock, llvm::function_ref<void(int64_t)> body);
   void writeRows(int64_t rows);
   KernelSource &source;
   const Level &level;

@@ -1,5 +1,5 @@
 //===- QLinear.cpp - layers in integer arithmetic -------------------------===//
-#include "Kernels.h"
+#include "QLinearTile.h"
 
 #include "mlir/AsmParser/AsmParser.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -10,65 +10,12 @@ using namespace terse::linear;
 using kernel::MmaInstruction;
 using kernel::PackedLayout;
 
-static std::string join(ArrayRef<std::string> parts) {
+std::string linear::join(ArrayRef<std::string> parts) {
   std::string text;
   for (const std::string &part : parts)
     text += (text.empty() ? "" : ", ") + part;
   return text;
 }
-
-namespace {
-using Names = std::vector<std::string>;
-
-/// Writes a block of `rows` rows and `panels` panels. A register of the
-/// instruction holds `columns` columns, so a panel has 16 / columns of them, and
-/// the block rows * panels * 16 / columns sums, in that order.
-class TileWriter {
-public:
-  TileWriter(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme, StringRef instruction,
-             MmaInstruction info)
-      : source(source), layout(layout), scheme(scheme), instruction(instruction), info(info),
-        columns(info.getColumns()), registers(16 / columns) {
-    lanes = std::to_string(columns);
-    weightType = typeText(info.getWeightsType());
-    partialType = typeText(info.getPartialType());
-    sumType = typeText(info.getSumType());
-    floatType = "vector<" + lanes + "xf32>";
-  }
-
-  /// Defines %total_<r>_<p>, the block's results before bias and residual.
-  void write(int64_t rows, int64_t panels);
-
-private:
-  std::string index(int64_t value) { return source.define("c", "arith.constant " + Twine(value) + " : index"); }
-  std::string binary(StringRef op, StringRef a, StringRef b, StringRef type = "index") {
-    return source.define("v", op + " " + a + ", " + b + " : " + type);
-  }
-  std::string splat(StringRef value, StringRef type) {
-    return source.define("k", "arith.constant dense<" + value + "> : " + type);
-  }
-  size_t numSums() const { return rows * panels * registers; }
-
-  /// Sums of a group, converted and scaled, added to `totals`.
-  Names group(StringRef group, int64_t size, Names totals);
-  Names startSums(StringRef group);
-  /// Adds `count` units from depth and byte on to the partial sums.
-  Names units(StringRef depth, StringRef byte, int64_t count, Names partial);
-  /// The operands of the unit's steps: [step][panel][register].
-  std::vector<Names> operands(StringRef byte, int64_t unit);
-  std::string bits(StringRef plane, int64_t shift, int64_t keep);
-
-  KernelSource &source;
-  const PackedLayout &layout;
-  SchemeAttr scheme;
-  StringRef instruction;
-  MmaInstruction info;
-  int64_t columns, registers;
-  int64_t rows = 0, panels = 0;
-  std::string lanes, weightType, partialType, sumType, floatType;
-  Names panelNames;
-};
-} // namespace
 
 std::string TileWriter::bits(StringRef plane, int64_t shift, int64_t keep) {
   std::string value = plane.str();
@@ -113,13 +60,34 @@ Names TileWriter::units(StringRef depth, StringRef byte, int64_t count, Names pa
         std::string a = source.define("a", "vector.load %a[%row_" + Twine(r) + ", " + k + "] : memref<?x${depth}xi8>, vector<4xi8>");
         for (auto [i, w] : llvm::enumerate(registersOfStep)) {
           std::string &sum = partial[r * registersOfStep.size() + i];
-          sum = source.define("s", "kernel.mma #kernel." + instruction + " " + w + ", " + a + ", " + sum + " : " + weightType +
-                                       ", vector<4xi8>, " + partialType);
+          sum = multiply(w, a, sum);
         }
       }
     }
   }
   return partial;
+}
+
+std::string TileWriter::multiply(StringRef weights, StringRef activations, StringRef sum) {
+  return source.define("s", "kernel.mma #kernel." + instruction + " " + weights + ", " + activations + ", " + sum + " : " +
+                                weightType + ", vector<4xi8>, " + partialType);
+}
+
+std::string TileWriter::widen(StringRef partial, StringRef sum) {
+  return source.define("s", "kernel.mma_sum #kernel." + instruction + " " + partial + ", " + sum + " : " + partialType + ", " + sumType);
+}
+
+std::string TileWriter::scale(StringRef group, int64_t panel, int64_t v) {
+  std::string type = typeText(scheme.getScale()), narrow = "vector<" + lanes + "x" + type + ">";
+  std::string scale = source.define("q", "vector.load %weight_scales[" + Twine(panelNames[panel]) + ", " + group + ", " +
+                                             index(v * columns) + "] : memref<${P}x${G}x16x" + type + ">, " + narrow);
+  if (!scheme.getScale().isF32())
+    scale = source.define("q", "arith.extf " + Twine(scale) + " : " + narrow + " to " + floatType);
+  return scale;
+}
+
+std::string TileWriter::toFloat(StringRef sum) {
+  return source.define("f", "arith.sitofp " + Twine(sum) + " : " + sumType + " to " + floatType);
 }
 
 /// Sums start at -(zero - offset) * (sum of the group's activations).
@@ -164,7 +132,7 @@ Names TileWriter::group(StringRef group, int64_t size, Names totals) {
       return this->units(depth, byte, units, std::move(sums));
     Names added = this->units(depth, byte, units, Names(numSums(), splat("0", partialType)));
     for (auto [sum, more] : llvm::zip(sums, added))
-      sum = source.define("s", "kernel.mma_sum #kernel." + instruction + " " + more + ", " + sum + " : " + partialType + ", " + sumType);
+      sum = widen(more, sum);
     return sums;
   };
   if (whole) {
@@ -188,29 +156,27 @@ Names TileWriter::group(StringRef group, int64_t size, Names totals) {
     sums = chunk(d, w, rest, sums);
   }
 
-  std::string scaleType = typeText(scheme.getScale());
   for (int64_t p = 0; p < panels; ++p)
     for (int64_t v = 0; v < registers; ++v) {
-      std::string narrow = "vector<" + lanes + "x" + scaleType + ">";
-      std::string scale = source.define("q", "vector.load %weight_scales[" + Twine(panelNames[p]) + ", " + group + ", " + index(v * columns) +
-                                                 "] : memref<${P}x${G}x16x" + scaleType + ">, " + narrow);
-      if (!scheme.getScale().isF32())
-        scale = source.define("q", "arith.extf " + Twine(scale) + " : " + narrow + " to " + floatType);
+      std::string scale = this->scale(group, p, v);
       for (int64_t r = 0; r < rows; ++r) {
         int64_t i = (r * panels + p) * registers + v;
-        std::string real = source.define("f", "arith.sitofp " + Twine(sums[i]) + " : " + sumType + " to " + floatType);
-        totals[i] = source.multiplyAdd("f", scale, real, totals[i], floatType);
+        totals[i] = source.multiplyAdd("f", scale, toFloat(sums[i]), totals[i], floatType);
       }
     }
   return totals;
 }
 
-void TileWriter::write(int64_t rowCount, int64_t panelCount) {
+void TileWriter::start(int64_t rowCount, int64_t panelCount) {
   rows = rowCount;
   panels = panelCount;
   panelNames.clear();
   for (int64_t p = 0; p < panels; ++p)
     panelNames.push_back(binary("arith.addi", "%panel", index(p)));
+}
+
+void TileWriter::write(int64_t rowCount, int64_t panelCount) {
+  start(rowCount, panelCount);
   Names totals(numSums(), splat("0.0", floatType)), types(numSums(), floatType);
   int64_t whole = layout.getNumGroups() - 1;
   if (whole) {
@@ -269,10 +235,26 @@ func::FuncOp linear::getQLinearKernel(ModuleOp module, const Level &level, const
   %sixteen = arith.constant 16 : index
   %rows = memref.dim %a, %c0 : memref<?x${depth}xi8>)");
   TileWriter tile(source, layout, scheme, instruction, info);
-  BlockWriter(source, level, layout.n).write([&](int64_t rows, int64_t panels) {
-    tile.write(rows, panels);
-    writeResults(source, layout.n, rows, panels, epilogue);
-  });
+  auto writeBlocks = [&] {
+    BlockWriter(source, level, layout.n).write([&](int64_t rows, int64_t panels) {
+      tile.write(rows, panels);
+      writeResults(source, layout.n, rows, panels, epilogue);
+    });
+  };
+  UnpackedWriter unpacked(tile, level, epilogue);
+  if (unpacked.isSuitable()) {
+    source.set("fewest", UnpackedWriter::kFewestRows);
+    unpacked.allocate();
+    source.add(R"(  %fewest_rows = arith.constant $fewest : index
+  %are_few = arith.cmpi ult, %rows, %fewest_rows : index
+  scf.if %are_few {)");
+    writeBlocks();
+    source.add("  } else {");
+    unpacked.write();
+    source.add("  }");
+  } else {
+    writeBlocks();
+  }
   source.add("  return\n}");
   return getOrAddKernel(module, name, source);
 }

@@ -1,0 +1,115 @@
+//===- QLinearTile.h - blocks of a quantized layer's results ----*- C++ -*-===//
+#ifndef TERSE_LOWERLINEAR_QLINEARTILE_H
+#define TERSE_LOWERLINEAR_QLINEARTILE_H
+
+#include "Kernels.h"
+
+namespace terse::linear {
+
+using mlir::Twine;
+using llvm::StringRef;
+using kernel::MmaInstruction;
+using kernel::PackedLayout;
+using Names = std::vector<std::string>;
+
+/// The parts with commas between them.
+std::string join(llvm::ArrayRef<std::string> parts);
+
+
+/// Writes a block of `rows` rows and `panels` panels. A register of the
+/// instruction holds `columns` columns, so a panel has 16 / columns of them, and
+/// the block rows * panels * 16 / columns sums, in that order.
+class TileWriter {
+public:
+  TileWriter(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme, StringRef instruction,
+             MmaInstruction info)
+      : source(source), layout(layout), scheme(scheme), instruction(instruction), info(info),
+        columns(info.getColumns()), registers(16 / columns) {
+    lanes = std::to_string(columns);
+    weightType = typeText(info.getWeightsType());
+    partialType = typeText(info.getPartialType());
+    sumType = typeText(info.getSumType());
+    floatType = "vector<" + lanes + "xf32>";
+  }
+
+  /// Defines %total_<r>_<p>, the block's results before bias and residual.
+  void write(int64_t rows, int64_t panels);
+
+  std::string index(int64_t value) { return source.define("c", "arith.constant " + Twine(value) + " : index"); }
+  std::string binary(StringRef op, StringRef a, StringRef b, StringRef type = "index") {
+    return source.define("v", op + " " + a + ", " + b + " : " + type);
+  }
+  std::string splat(StringRef value, StringRef type) {
+    return source.define("k", "arith.constant dense<" + value + "> : " + type);
+  }
+  size_t numSums() const { return rows * panels * registers; }
+
+  /// Sets the block's size and names its panels, from %panel on.
+  void start(int64_t rows, int64_t panels);
+  /// sum + weights * activations by the instruction.
+  std::string multiply(StringRef weights, StringRef activations, StringRef sum);
+  /// sum + partial, for instructions with partial sums.
+  std::string widen(StringRef partial, StringRef sum);
+  /// The scales of a group for a register of columns, f32.
+  std::string scale(StringRef group, int64_t panel, int64_t v);
+  std::string toFloat(StringRef sum);
+  /// Sums of a group, converted and scaled, added to `totals`.
+  Names group(StringRef group, int64_t size, Names totals);
+  Names startSums(StringRef group);
+  /// Adds `count` units from depth and byte on to the partial sums.
+  Names units(StringRef depth, StringRef byte, int64_t count, Names partial);
+  /// The operands of the unit's steps: [step][panel][register].
+  std::vector<Names> operands(StringRef byte, int64_t unit);
+  std::string bits(StringRef plane, int64_t shift, int64_t keep);
+
+  KernelSource &source;
+  const PackedLayout &layout;
+  SchemeAttr scheme;
+  StringRef instruction;
+  MmaInstruction info;
+  int64_t columns, registers;
+  int64_t rows = 0, panels = 0;
+  std::string lanes, weightType, partialType, sumType, floatType;
+  Names panelNames;
+};
+
+/// Writes the product for many rows: blocks of weights are unpacked once into memory
+/// of the thread's own, sized for the first-level cache, and meet all rows there. Results of up to
+/// kChunkRows rows are collected beside them in f32. Every sum is
+/// computed as TileWriter does, in the same order.
+class UnpackedWriter {
+public:
+  /// Rows from which on unpacking pays.
+  static constexpr int64_t kFewestRows = 24;
+
+  UnpackedWriter(TileWriter &tile, const Level &level, const Epilogue &epilogue)
+      : tile(tile), source(tile.source), layout(tile.layout), level(level), epilogue(epilogue) {}
+
+  /// Whether the level's instruction gains by it and the weights of a group fit.
+  bool isSuitable() const;
+  /// Defines the memory: at the start of the function.
+  void allocate();
+  void write();
+
+private:
+  /// Groups that are unpacked together.
+  int64_t groupsPerBlock() const;
+  int64_t stepsPerGroup(int64_t size) const { return layout.getUnits(size) * layout.getUnit() / 4; }
+  /// Unpacks `groups` groups of `size` values and adds their products for all rows of the chunk.
+  void block(StringRef firstGroup, int64_t groups, int64_t size);
+  void unpack(StringRef firstGroup, int64_t units);
+  /// `totals` with what a group adds: its weights lie from `firstStep` on.
+  Names products(StringRef group, StringRef firstStep, int64_t steps, Names totals);
+  /// Results of the chunk's rows, from what was collected.
+  void finish();
+
+  TileWriter &tile;
+  KernelSource &source;
+  const PackedLayout &layout;
+  const Level &level;
+  Epilogue epilogue;
+};
+
+} // namespace terse::linear
+
+#endif // TERSE_LOWERLINEAR_QLINEARTILE_H

@@ -1,0 +1,195 @@
+//===- Unpacked.cpp - many rows meet weights that are unpacked once -------===//
+#include "QLinearTile.h"
+
+using namespace mlir;
+using namespace terse;
+using namespace terse::linear;
+
+/// k whose weights are unpacked together: with 32 columns 16 KiB, half of a first-level cache.
+static constexpr int64_t kBlockDepth = 512;
+/// Weights of a group may take this much, part of a second-level cache.
+static constexpr int64_t kMostBytes = 256 << 10;
+/// Rows whose results are collected; about, and a multiple of a block's rows.
+static constexpr int64_t kChunkRows = 256;
+/// Steps of the product's loop that are written out.
+static constexpr int64_t kUnroll = 8;
+
+static int64_t chunkRows(const Level &level) { return (kChunkRows + level.unpackedRows - 1) / level.unpackedRows * level.unpackedRows; }
+
+int64_t UnpackedWriter::groupsPerBlock() const {
+  return std::max<int64_t>(1, kBlockDepth / (layout.getUnits(layout.group) * layout.getUnit()));
+}
+
+bool UnpackedWriter::isSuitable() const {
+  // Bytes are operands as they lie; a level that unpacks no faster than it multiplies gains nothing.
+  if (layout.bits == 8 || level.name == "baseline")
+    return false;
+  int64_t depth = layout.getUnits(layout.group) * layout.getUnit();
+  return depth * level.unpackedPanels * kernel::kPanelColumns <= kMostBytes;
+}
+
+void UnpackedWriter::allocate() {
+  int64_t depth = groupsPerBlock() * layout.getUnits(layout.group) * layout.getUnit();
+  source.set("operandBytes", depth * level.unpackedPanels * kernel::kPanelColumns);
+  source.set("chunk", chunkRows(level)).set("width", level.unpackedPanels * kernel::kPanelColumns);
+  source.add(R"(  %operands = memref.alloca() {alignment = 64 : i64} : memref<${operandBytes}xi8>
+  %collected = memref.alloca() {alignment = 64 : i64} : memref<${chunk}x${width}xf32>)");
+}
+
+void UnpackedWriter::unpack(StringRef firstGroup, int64_t units) {
+  int64_t steps = layout.getUnit() / 4, stepBytes = tile.panels * 64;
+  std::string first = tile.binary(
+      "arith.muli", firstGroup, tile.index(layout.getUnits(layout.group) * layout.getUnitBytes()));
+  std::string id = tile.index(units);
+  source.add("scf.for " + id + "_u = %c0 to " + id + " step %c1 {");
+  std::string byte = tile.binary("arith.addi", first,
+                                 tile.binary("arith.muli", id + "_u", tile.index(layout.getUnitBytes())));
+  std::string to = tile.binary("arith.muli", id + "_u", tile.index(steps * stepBytes));
+  std::vector<Names> operands = tile.operands(byte, 0);
+  for (int64_t s = 0; s < steps; ++s)
+    for (size_t i = 0; i < operands[s].size(); ++i) {
+      std::string at = tile.binary("arith.addi", to, tile.index(s * stepBytes + i * 4 * tile.columns));
+      source.add("vector.store " + operands[s][i] + ", %operands[" + at + "] : memref<${operandBytes}xi8>, " + tile.weightType);
+    }
+  source.add("}");
+}
+
+Names UnpackedWriter::products(StringRef group, StringRef firstStep, int64_t steps, Names totals) {
+  size_t numSums = tile.numSums(), numRegisters = tile.panels * tile.registers;
+  bool partial = tile.info.hasPartialSums();
+  // Steps of an iteration: a divisor of all, within what partial sums hold.
+  int64_t each = std::min(kUnroll, tile.info.getMaxSteps((int64_t(1) << layout.bits) - 1));
+  while (steps % each)
+    --each;
+  Names sums = tile.startSums(group), arguments, inits, types(numSums, tile.sumType);
+  std::string id = tile.index(steps / each);
+  for (size_t i = 0; i < numSums; ++i) {
+    arguments.push_back(id + "_" + std::to_string(i));
+    inits.push_back(arguments.back() + " = " + sums[i]);
+  }
+  source.add(id + "_r:" + std::to_string(numSums) + " = scf.for " + id + "_j = %c0 to " + id + " step %c1 iter_args(" +
+             join(inits) + ") -> (" + join(types) + ") {");
+  std::string begin = tile.binary("arith.muli", id + "_j", tile.index(each));
+  std::string depth = tile.binary(
+      "arith.addi", tile.binary("arith.muli", group, tile.index(layout.getUnits(layout.group) * layout.getUnit())),
+      tile.binary("arith.muli", begin, tile.index(4)));
+  std::string from = tile.binary("arith.muli", tile.binary("arith.addi", firstStep, begin), tile.index(tile.panels * 64));
+  Names added = partial ? Names(numSums, tile.splat("0", tile.partialType)) : arguments;
+  for (int64_t s = 0; s < each; ++s) {
+    Names weights;
+    for (size_t i = 0; i < numRegisters; ++i) {
+      std::string at = tile.binary("arith.addi", from, tile.index(s * tile.panels * 64 + i * 4 * tile.columns));
+      weights.push_back(source.define("w", "vector.load %operands[" + Twine(at) + "] : memref<${operandBytes}xi8>, " + tile.weightType));
+    }
+    std::string k = tile.binary("arith.addi", depth, tile.index(4 * s));
+    for (int64_t r = 0; r < tile.rows; ++r) {
+      std::string a = source.define("a", "vector.load %a[%row_" + Twine(r) + ", " + k + "] : memref<?x${depth}xi8>, vector<4xi8>");
+      for (size_t i = 0; i < numRegisters; ++i)
+        added[r * numRegisters + i] = tile.multiply(weights[i], a, added[r * numRegisters + i]);
+    }
+  }
+  if (partial)
+    for (size_t i = 0; i < numSums; ++i)
+      added[i] = tile.widen(added[i], arguments[i]);
+  source.add("scf.yield " + join(added) + " : " + join(types) + "\n}");
+
+  for (size_t i = 0; i < numRegisters; ++i) {
+    std::string scale = tile.scale(group, i / tile.registers, i % tile.registers);
+    for (int64_t r = 0; r < tile.rows; ++r) {
+      std::string &total = totals[r * numRegisters + i];
+      total = source.multiplyAdd("f", scale, tile.toFloat(id + "_r#" + std::to_string(r * numRegisters + i)), total,
+                                 tile.floatType);
+    }
+  }
+  return totals;
+}
+
+void UnpackedWriter::block(StringRef firstGroup, int64_t groups, int64_t size) {
+  unpack(firstGroup, groups * layout.getUnits(size));
+  source.set("rowsPerBlock", tile.rows);
+  source.add(R"(      %rows_each = arith.constant $rowsPerBlock : index
+      scf.for %slot_0 = %c0 to %rows_here step %rows_each {)");
+  for (int64_t r = 0; r < tile.rows; ++r) {
+    source.set("r", r);
+    source.add("        %ahead_$r = arith.constant $r : index");
+    if (r)
+      source.add("        %slot_$r = arith.addi %slot_0, %ahead_$r : index");
+    source.add(R"(        %wanted_$r = arith.addi %first_row, %slot_$r : index
+        %row_$r = arith.minui %wanted_$r, %final_row : index)");
+  }
+  size_t numSums = tile.numSums(), numRegisters = tile.panels * tile.registers;
+  std::string id = tile.index(groups);
+  Names places, totals, arguments, inits, types(numSums, tile.floatType);
+  for (size_t i = 0; i < numSums; ++i) {
+    places.push_back("%collected[%slot_" + std::to_string(i / numRegisters) + ", " +
+                     tile.index(i % numRegisters * tile.columns) + "] : memref<${chunk}x${width}xf32>, " + tile.floatType);
+    arguments.push_back(id + "_" + std::to_string(i));
+    inits.push_back(arguments.back() + " = " + source.define("f", "vector.load " + Twine(places.back())));
+  }
+  source.add(id + "_r:" + std::to_string(numSums) + " = scf.for " + id + "_g = %c0 to " + id + " step %c1 iter_args(" +
+             join(inits) + ") -> (" + join(types) + ") {");
+  std::string group = tile.binary("arith.addi", firstGroup, id + "_g");
+  std::string step = tile.binary("arith.muli", id + "_g", tile.index(stepsPerGroup(size)));
+  source.add("scf.yield " + join(products(group, step, stepsPerGroup(size), arguments)) + " : " + join(types) + "\n}");
+  for (size_t i = 0; i < numSums; ++i)
+    source.add("vector.store " + id + "_r#" + std::to_string(i) + ", " + places[i]);
+  source.add("      }");
+}
+
+void UnpackedWriter::finish() {
+  source.add(R"(      scf.for %slot = %c0 to %chunk_rows step %c1 {
+        %row_0 = arith.addi %first_row, %slot : index
+        %row_scale = memref.load %scales[%row_0] : memref<?xf32>
+        %row_scales = vector.broadcast %row_scale : f32 to vector<16xf32>)");
+  for (int64_t p = 0; p < tile.panels; ++p) {
+    source.set("p", p).set("column", p * kernel::kPanelColumns);
+    source.add(R"(        %at_$p = arith.constant $column : index
+        %unscaled_$p = vector.load %collected[%slot, %at_$p] : memref<${chunk}x${width}xf32>, vector<16xf32>
+        %total_0_$p = arith.mulf %unscaled_$p, %row_scales : vector<16xf32>)");
+  }
+  writeResults(source, layout.n, 1, tile.panels, epilogue);
+  source.add("      }");
+}
+
+void UnpackedWriter::write() {
+  int64_t panels = std::min(level.unpackedPanels, kernel::getNumPanels(layout.n));
+  BlockWriter blocks(source, level, layout.n);
+  source.add("  %final_row = arith.subi %rows, %c1 : index");
+  blocks.writePanels(panels, [&](int64_t count) {
+    tile.start(level.unpackedRows, count);
+    source.set("rowsPerBlock", level.unpackedRows).set("columnsHere", count * kernel::kPanelColumns);
+    source.add(R"(      %chunk_size = arith.constant $chunk : index
+      scf.for %first_row = %c0 to %rows step %chunk_size {
+      %rows_left = arith.subi %rows, %first_row : index
+      %chunk_rows = arith.minui %rows_left, %chunk_size : index
+      %tile_rows = arith.constant $rowsPerBlock : index
+      %tiles = arith.ceildivui %chunk_rows, %tile_rows : index
+      %rows_here = arith.muli %tiles, %tile_rows : index
+      %columns_here = arith.constant $columnsHere : index
+      %no_total = arith.constant dense<0.0> : vector<16xf32>
+      scf.for %slot = %c0 to %rows_here step %c1 {
+        scf.for %at = %c0 to %columns_here step %sixteen {
+          vector.store %no_total, %collected[%slot, %at] : memref<${chunk}x${width}xf32>, vector<16xf32>
+        }
+      })");
+    int64_t last = layout.getNumGroups() - 1;
+    int64_t whole = layout.getGroupSize(last) == layout.group ? last + 1 : last, each = groupsPerBlock();
+    if (whole >= each) {
+      std::string end = tile.index(whole / each * each), size = tile.index(each);
+      source.add("scf.for " + end + "_b = %c0 to " + end + " step " + size + " {");
+      block(end + "_b", each, layout.group);
+      source.add("}");
+    }
+    auto alone = [&](int64_t first, int64_t groups, int64_t size) {
+      source.add("scf.execute_region {");
+      block(tile.index(first), groups, size);
+      source.add("scf.yield\n}");
+    };
+    if (whole % each)
+      alone(whole / each * each, whole % each, layout.group);
+    if (whole == last)
+      alone(last, 1, layout.getGroupSize(last));
+    finish();
+    source.add("      }");
+  });
+}

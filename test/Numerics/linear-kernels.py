@@ -1,0 +1,134 @@
+# RUN: %python %s
+"""Kernels of linear layers, of every level, against NumPy: random shapes, every number of bits, groups and zero points.
+
+Levels that the machine has run by their instructions; all run by the instructions' definitions.
+"""
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs"))
+from harness import Compiled, tool
+
+rng = np.random.default_rng(11)
+MARCH = {"baseline": "x86-64", "avx2": "x86-64-v3", "avx512vnni": "cascadelake"}
+NEEDS = {"baseline": set(), "avx2": {"avx2", "fma", "f16c"}, "avx512vnni": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"}}
+FLAGS = set(re.search(r"^flags\s*:(.*)$", open("/proc/cpuinfo").read(), re.M).group(1).split())
+BEST = [level for level in MARCH if NEEDS[level] <= FLAGS][-1]
+
+
+def dense(array):
+    """An elements attribute of the array's bytes."""
+    text = {np.dtype(np.int8): "i8", np.dtype(np.uint8): "i8", np.dtype(np.float16): "f16", np.dtype(np.float32): "f32"}[array.dtype]
+    type = f"tensor<{'x'.join(map(str, array.shape))}x{text}>"
+    return f'dense<"0x{array.tobytes().hex().upper()}"> : {type}', type
+
+
+def pack_rows(codes, bits):
+    """Each row a little-endian bit stream."""
+    n, k = codes.shape
+    stream = (codes[:, :, None] >> np.arange(bits) & 1).reshape(n, k * bits).astype(np.uint8)
+    return np.packbits(stream, axis=1, bitorder="little")
+
+
+def layer(k, n, bits, group, zero, bias, residual, scale):
+    """A terse.qlinear and what it computes."""
+    size = group or k
+    groups = -(-k // size)
+    codes = rng.integers(0, 1 << bits, (n, k)).astype(np.uint8)
+    codes.flat[:2] = 0, (1 << bits) - 1
+    scales = (rng.random((n, groups)) * 0.02 + 0.001).astype(scale)
+    zeros = rng.integers(0, 1 << bits, (n, groups)).astype(np.uint8) if zero else np.full((n, groups), 1 << (bits - 1), np.uint8)
+    added = rng.standard_normal(n).astype(np.float32)
+    (c, ct), (s, st), (z, zt), (b, bt) = dense(pack_rows(codes, bits)), dense(scales), dense(zeros), dense(added)
+    scheme = f"<i{bits}, {f'group = {group}, ' if group else ''}scale = {'f16' if scale == np.float16 else 'f32'}, zero = {'integer' if zero else 'none'}>"
+    rows = f"tensor<?x{n}xf32>"
+    mlir = f"""func.func @forward(%x: tensor<?x{k}xf32>{f", %r: {rows}" if residual else ""}) -> {rows} {{
+      %c = arith.constant {c}
+      %s = arith.constant {s}
+      %z = arith.constant {z}
+      %b = arith.constant {b}
+      %y = terse.qlinear {scheme} %x, %c, %s {f"zero %z : {zt}" if zero else ""} {f"bias %b : {bt}" if bias else ""} : tensor<?x{k}xf32>, {ct}, {st} -> {rows}
+      {f"%t = arith.addf %r, %y : {rows}" if residual else ""}
+      return {"%t" if residual else "%y"} : {rows}
+    }}"""
+
+    def want(x, r):
+        scale = np.abs(x).max(1, keepdims=True) / np.float32(127)
+        q = np.rint(x / np.where(scale == 0, np.float32(1), scale)).astype(np.int64)
+        total = np.zeros((len(x), n))
+        for g in range(groups):
+            part = slice(g * size, min(k, (g + 1) * size))
+            weights = codes[:, part].astype(np.int64) - zeros[:, g:g + 1].astype(np.int64)
+            total += (q[:, part] @ weights.T) * scales[:, g].astype(np.float64)
+        return total * scale + (added if bias else 0) + (r if residual else 0)
+
+    return mlir, want
+
+
+def float_layer(k, n, bias, residual, element):
+    weight = rng.standard_normal((n, k)).astype(element)
+    added = rng.standard_normal(n).astype(np.float32)
+    (w, wt), (b, bt) = dense(weight), dense(added)
+    rows = f"tensor<?x{n}xf32>"
+    mlir = f"""func.func @forward(%x: tensor<?x{k}xf32>{f", %r: {rows}" if residual else ""}) -> {rows} {{
+      %w = arith.constant {w}
+      %b = arith.constant {b}
+      %y = terse.linear %x, %w {f"bias %b : {bt}" if bias else ""} : tensor<?x{k}xf32>, {wt} -> {rows}
+      {f"%t = arith.addf %r, %y : {rows}" if residual else ""}
+      return {"%t" if residual else "%y"} : {rows}
+    }}"""
+    return mlir, lambda x, r: x.astype(np.float64) @ weight.astype(np.float64).T + (added if bias else 0) + (r if residual else 0)
+
+
+def check(what, mlir, want, k, n, rows, residual, level, emulate):
+    packed = subprocess.run([tool("terse-opt"), "--terse-pack-weights"], input=mlir, check=True, capture_output=True, text=True).stdout
+    assert "terse.qlinear" not in packed and "terse.linear" not in packed, "not packed: " + what
+    packed = re.sub(r'terse\.weight "[^"]*" = (dense<.*?> : tensor<[^>]*>) -> tensor<[^>]*>', r"arith.constant \1", packed)
+    mma = "--convert-kernel-mma" + ("=emulate" if emulate else "")
+    compiled = Compiled(packed, level=BEST if emulate else level, march=MARCH[BEST if emulate else level],
+                        before=(f"--terse-lower-linear=level={level}", mma))
+    for m in rows:
+        x, r = rng.standard_normal((m, k)).astype(np.float32), rng.standard_normal((m, n)).astype(np.float32)
+        if m > 1:
+            x[1] = 0
+        inputs = [x, r] if residual else [x]
+        results = [compiled(*inputs, outputs=[(m, n)], threads=threads) for threads in ((1, 2, 3, 7) if m < 40 else (1, 3))]
+        expected = want(x, r)
+        error = np.abs(results[0] - expected).max() / np.abs(expected).max()
+        if not error <= 2e-6:
+            sys.exit(f"FAILED {what}, {level}{' by definition' if emulate else ''}, {m} rows: relative error {error:.3g}")
+        if any(other.tobytes() != results[0].tobytes() for other in results):
+            sys.exit(f"FAILED {what}, {level}, {m} rows: threads change the result")
+
+
+F16, F32 = np.float16, np.float32
+# k, n, bits, group (0: per channel), zero points, bias, residual, type of scales
+LAYERS = [
+    (96, 64, 4, 32, False, False, False, F16),
+    (200, 83, 4, 32, True, True, True, F16),     # partial group, partial panel
+    (37, 5, 4, 0, False, True, False, F32),      # one panel, per channel, odd depth
+    (1100, 48, 4, 100, False, False, True, F16), # groups that are no multiple of a unit
+    (130, 40, 3, 64, True, False, False, F16),
+    (320, 96, 3, 32, False, True, False, F32),
+    (150, 33, 2, 16, True, False, True, F16),
+    (256, 128, 2, 0, False, False, False, F16),
+    (90, 50, 8, 32, False, True, False, F16),
+    (64, 70, 8, 0, True, False, True, F32),
+]
+FLOATS = [(33, 21, True, False, F32), (64, 80, False, True, F16), (130, 16, True, True, F32)]
+for number, (k, n, bits, group, zero, bias, residual, scale) in enumerate(LAYERS):
+    what = f"{n} x {k}, {bits} bits, group {group}, {'zero points' if zero else 'symmetric'}"
+    mlir, want = layer(k, n, bits, group, zero, bias, residual, scale)
+    for level in MARCH:
+        if NEEDS[level] <= FLAGS:
+            check(what, mlir, want, k, n, (1, 2, 7, 24, 31, 300) if number < 2 else (1, 5, 29), residual, level, False)
+        check(what, mlir, want, k, n, (1, 3, 26), residual, level, True)
+for k, n, bias, residual, element in FLOATS:
+    mlir, want = float_layer(k, n, bias, residual, element)
+    for level in MARCH:
+        if NEEDS[level] <= FLAGS:
+            check(f"{n} x {k}, {element.__name__}", mlir, want, k, n, (1, 2, 13), residual, level, False)
