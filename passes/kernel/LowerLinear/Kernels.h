@@ -5,6 +5,7 @@
 #include "Kernel/KernelDialect.h"
 #include "Kernel/PackedLayout.h"
 #include "terse/Kernels/KernelSource.h"
+#include "terse/Kernels/NormSource.h"
 
 namespace terse::linear {
 
@@ -36,8 +37,9 @@ struct QuantizedRows {
   auto key() const { return std::make_tuple(k, group, unit); }
 };
 
-/// (input [rows, K] f32) -> codes [rows, depth] i8, sums [rows, groups] i32, scales [rows] f32.
-mlir::func::FuncOp getQuantizeRowsKernel(mlir::ModuleOp module, const QuantizedRows &rows);
+/// (input [rows, K] f32[, parameters of `norm`]) -> codes [rows, depth] i8, sums [rows, groups]
+/// i32, scales [rows] f32: of the input, or of what `norm` makes of it.
+mlir::func::FuncOp getQuantizeRowsKernel(mlir::ModuleOp module, const QuantizedRows &rows, const NormSource *norm);
 
 /// Operands beside input and weights, and the sizes.
 struct Epilogue {

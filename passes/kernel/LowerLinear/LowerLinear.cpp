@@ -34,6 +34,20 @@ template <typename Op> static void fuseResidual(Op op) {
   add.erase();
 }
 
+/// The norm that makes `input`, if only layers that read the same rounded rows
+/// read it: then its result need not exist.
+static NormOp findFusedNorm(Value input, const QuantizedRows &rows) {
+  auto norm = input.getDefiningOp<NormOp>();
+  if (!norm || !NormSource::canWrite(norm) || !norm.getType().getElementType().isF32())
+    return nullptr;
+  bool same = llvm::all_of(norm->getUses(), [&](OpOperand &use) {
+    auto layer = dyn_cast<kernel::QLinearOp>(use.getOwner());
+    return layer && &use == &layer.getInputMutable() &&
+           QuantizedRows(kernel::PackedLayout(layer.getType().getShape().back(), rows.k, layer.getScheme())).key() == rows.key();
+  });
+  return same ? norm : nullptr;
+}
+
 namespace {
 struct LowerLinear : terse::impl::LowerLinearBase<LowerLinear> {
   using LowerLinearBase::LowerLinearBase;
@@ -56,14 +70,21 @@ FailureOr<LowerLinear::Rounded> LowerLinear::round(OpBuilder &builder, Value inp
   Rounded &known = rounded[{input.getAsOpaquePointer(), rows.key()}];
   if (known[0])
     return known;
-  func::FuncOp callee = getQuantizeRowsKernel(getOperation(), rows);
+  NormOp producer = findFusedNorm(input, rows);
+  std::optional<NormSource> norm;
+  if (producer)
+    norm.emplace(producer);
+  func::FuncOp callee = getQuantizeRowsKernel(getOperation(), rows, norm ? &*norm : nullptr);
   if (!callee)
     return failure();
   // Right behind the input, so that every reader of it can use the result.
   OpBuilder::InsertionGuard guard(builder);
   builder.setInsertionPointAfterValue(input);
   Location loc = input.getLoc();
-  Value flat = toRows(builder, input);
+  Value flat = toRows(builder, producer ? producer.getInput() : input);
+  SmallVector<Value> inputs = {flat};
+  if (producer)
+    llvm::append_range(inputs, norm->getParameters(producer));
   Value count = tensor::DimOp::create(builder, loc, flat, 0);
   auto empty = [&](ArrayRef<int64_t> shape, Type type) -> Value {
     return tensor::EmptyOp::create(builder, loc, shape, type, ValueRange{count});
@@ -71,8 +92,8 @@ FailureOr<LowerLinear::Rounded> LowerLinear::round(OpBuilder &builder, Value inp
   SmallVector<Value> outputs = {empty({ShapedType::kDynamic, rows.depth()}, builder.getI8Type()),
                                 empty({ShapedType::kDynamic, rows.groups()}, builder.getI32Type()),
                                 empty({ShapedType::kDynamic}, builder.getF32Type())};
-  auto launch = kernel::LaunchOp::create(builder, loc, TypeRange(ValueRange(outputs)), callee.getSymName(), ValueRange{flat},
-                                         outputs, /*serial=*/false);
+  auto launch = kernel::LaunchOp::create(builder, loc, TypeRange(ValueRange(outputs)), callee.getSymName(), inputs, outputs,
+                                         /*serial=*/false);
   known = {launch.getResult(0), launch.getResult(1), launch.getResult(2)};
   return known;
 }
@@ -91,7 +112,11 @@ void LowerLinear::replace(Operation *op, func::FuncOp callee, SmallVector<Value>
   Value result = kernel::LaunchOp::create(builder, loc, TypeRange{out.getType()}, callee.getSymName(), inputs, ValueRange{out},
                                           /*serial=*/false)
                      .getResult(0);
-  op->getResult(0).replaceAllUsesWith(fromRows(builder, result, type, op->getOperand(0)));
+  // A norm that is computed with the rounding must not live on for its sizes.
+  Value like = op->getOperand(0);
+  while (auto norm = like.getDefiningOp<NormOp>())
+    like = norm.getInput();
+  op->getResult(0).replaceAllUsesWith(fromRows(builder, result, type, like));
   op->erase();
 }
 
@@ -143,4 +168,8 @@ void LowerLinear::runOnOperation() {
     if (failed(isa<kernel::QLinearOp>(op) ? lower(cast<kernel::QLinearOp>(op), *target)
                                           : lower(cast<kernel::LinearOp>(op), *target)))
       return signalPassFailure();
+  getOperation()->walk([](NormOp norm) {
+    if (norm->use_empty())
+      norm.erase();
+  });
 }

@@ -12,10 +12,16 @@ constexpr int64_t kLanes = 16;
 
 struct Writer {
   const QuantizedRows &shape;
+  const NormSource *norm;
   KernelSource source;
 
-  /// Calls body for `count` columns in chunks of 16 from %from on, %c being each chunk's first.
-  void chunks(StringRef name, int64_t count, llvm::function_ref<void()> whole, llvm::function_ref<void()> rest);
+  /// Defines %x: the `$n` columns at %c.
+  void load() {
+    if (norm)
+      norm->addValue(source, "x");
+    else
+      source.add("      %x = vector.load %input[%row, %c] : memref<?x${K}xf32>, vector<${n}xf32>");
+  }
   void group(int64_t size);
 };
 } // namespace
@@ -24,8 +30,7 @@ struct Writer {
 static const char *kMax = R"(      %abs = math.absf %x : vector<${n}xf32>)";
 
 /// Rounds `$n` columns at %c (to %to of the codes): ties to even by adding and subtracting 1.5 * 2^23.
-static const char *kRound = R"(      %x = vector.load %input[%row, %c] : memref<?x${K}xf32>, vector<${n}xf32>
-      %scale_v = vector.broadcast %divisor : f32 to vector<${n}xf32>
+static const char *kRound = R"(      %scale_v = vector.broadcast %divisor : f32 to vector<${n}xf32>
       %magic = arith.constant dense<12582912.0> : vector<${n}xf32>
       %unit_x = arith.divf %x, %scale_v : vector<${n}xf32>
       %shifted = arith.addf %unit_x, %magic : vector<${n}xf32>
@@ -43,6 +48,7 @@ void Writer::group(int64_t size) {
     %whole_sum = scf.for %j = %c0 to %whole step %lanes iter_args(%sum = %no_sum) -> (i32) {
       %c = arith.addi %begin, %j : index
       %to = arith.addi %base, %j : index)");
+  load();
   source.add(kRound);
   source.add(R"(      %next = arith.addi %sum, %part : i32
       scf.yield %next : i32
@@ -52,6 +58,7 @@ void Writer::group(int64_t size) {
     source.add(R"(    %group_sum = scf.execute_region -> i32 {
       %c = arith.addi %begin, %whole : index
       %to = arith.addi %base, %whole : index)");
+    load();
     source.add(kRound);
     source.add(R"(      %next = arith.addi %whole_sum, %part : i32
       scf.yield %next : i32
@@ -70,14 +77,18 @@ void Writer::group(int64_t size) {
   }
 }
 
-func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows &shape) {
+func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows &shape, const NormSource *norm) {
   std::string name = llvm::formatv("quantize_rows_k{0}g{1}u{2}", shape.k, shape.group, shape.unit);
-  Writer writer{shape, {}};
+  if (norm)
+    name = norm->getName() + "_" + name;
+  Writer writer{shape, norm, {}};
   KernelSource &source = writer.source;
   int64_t whole = shape.k / kLanes * kLanes, rest = shape.k - whole;
   source.set("name", name).set("K", shape.k).set("depth", shape.depth()).set("G", shape.groups());
   source.set("n", kLanes).set("whole", whole).set("group", shape.group).set("padded", shape.paddedGroup());
-  source.add(R"(func.func @$name(%input: memref<?x${K}xf32>, %codes: memref<?x${depth}xi8>, %sums: memref<?x${G}xi32>,
+  source.set("arguments", norm ? norm->getArguments() : "");
+  source.add(R"(func.func @$name(%input: memref<?x${K}xf32>,$arguments
+    %codes: memref<?x${depth}xi8>, %sums: memref<?x${G}xi32>,
     %scales: memref<?xf32>, %thread: index, %threads: index) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -91,9 +102,12 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
   %group_size = arith.constant $group : index
   %padded_size = arith.constant $padded : index
   %rows = memref.dim %input, %c0 : memref<?x${K}xf32>
-  scf.for %row = %thread to %rows step %threads {
-    %highs = scf.for %c = %c0 to %columns step %lanes iter_args(%high = %zero_lanes) -> (vector<${n}xf32>) {
-      %x = vector.load %input[%row, %c] : memref<?x${K}xf32>, vector<${n}xf32>)");
+  scf.for %row = %thread to %rows step %threads {)");
+  if (norm)
+    norm->addStatistics(source);
+  source.set("n", kLanes);
+  source.add("    %highs = scf.for %c = %c0 to %columns step %lanes iter_args(%high = %zero_lanes) -> (vector<${n}xf32>) {");
+  writer.load();
   source.add(kMax);
   source.add(R"(      %higher = arith.maximumf %high, %abs : vector<${n}xf32>
       scf.yield %higher : vector<${n}xf32>
@@ -102,7 +116,8 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
   if (rest) {
     source.set("n", rest);
     source.add(R"(    %high_rest = scf.execute_region -> f32 {
-      %x = vector.load %input[%row, %columns] : memref<?x${K}xf32>, vector<${n}xf32>)");
+      %c = arith.addi %columns, %c0 : index)");
+    writer.load();
     source.add(kMax);
     source.add(R"(      %higher = vector.reduction <maximumf>, %abs, %most : vector<${n}xf32> into f32
       scf.yield %higher : f32
@@ -110,10 +125,10 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
   } else {
     source.add("    %high_rest = arith.maximumf %most, %zero : f32");
   }
-  source.add(R"(    %scale = arith.divf %high_rest, %largest_code : f32
-    memref.store %scale, %scales[%row] : memref<?xf32>
-    %is_zero = arith.cmpf oeq, %scale, %zero : f32
-    %divisor = arith.select %is_zero, %one, %scale : f32)");
+  source.add(R"(    %row_scale = arith.divf %high_rest, %largest_code : f32
+    memref.store %row_scale, %scales[%row] : memref<?xf32>
+    %is_zero = arith.cmpf oeq, %row_scale, %zero : f32
+    %divisor = arith.select %is_zero, %one, %row_scale : f32)");
   if (shape.groups() > 1) {
     source.set("last", shape.groups() - 1);
     source.add(R"(    %last = arith.constant $last : index

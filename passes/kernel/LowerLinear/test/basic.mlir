@@ -8,8 +8,7 @@
 // CHECK: kernel.launch @qlinear_n24k40_w4g16_f16 ins(%[[ROWS]]#0, %[[ROWS]]#1, %[[ROWS]]#2,
 // CHECK: kernel.launch @qlinear_n24k40_w4g16_f16_residual ins(%[[ROWS]]#0,
 // CHECK-NOT: arith.addf
-// CHECK: return
-// CHECK: kernel.mma #kernel.x86_vnni
+
 // AVX2: kernel.mma #kernel.x86_maddubs
 // AVX2: kernel.mma_sum #kernel.x86_maddubs
 // DEFINITION-NOT: kernel.mma
@@ -22,3 +21,28 @@ func.func @forward(%x: tensor<?x?x40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x
   %2 = arith.addf %r, %1 : tensor<?x?x24xf32>
   return %0, %2 : tensor<?x?x24xf32>, tensor<?x?x24xf32>
 }
+
+// The norm's result is read by the layer alone, so only its rounded rows exist.
+// CHECK-LABEL: func.func @norm
+// CHECK-NOT: terse.norm
+// CHECK: kernel.launch @norm_rms_c40_f32f32_{{.*}}_quantize_rows_k40g16u8
+func.func @norm(%x: tensor<?x?x40xf32>, %scale: tensor<40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf16>) -> tensor<?x?x24xf32> {
+  %h = terse.norm rms %x, %scale {epsilon = 1.0e-5 : f64} : tensor<?x?x40xf32>, tensor<40xf32>
+  %0 = kernel.qlinear <i4, group = 16, scale = f16, zero = none> %h, %c, %s
+    : tensor<?x?x40xf32>, tensor<2x320xi8>, tensor<2x3x16xf16> -> tensor<?x?x24xf32>
+  return %0 : tensor<?x?x24xf32>
+}
+
+// Someone else reads the norm too.
+// CHECK-LABEL: func.func @norm_kept
+// CHECK: terse.norm
+// CHECK: kernel.launch @quantize_rows_k40g16u8
+func.func @norm_kept(%x: tensor<?x?x40xf32>, %scale: tensor<40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf16>)
+    -> (tensor<?x?x24xf32>, tensor<?x?x40xf32>) {
+  %h = terse.norm rms %x, %scale {epsilon = 1.0e-5 : f64} : tensor<?x?x40xf32>, tensor<40xf32>
+  %0 = kernel.qlinear <i4, group = 16, scale = f16, zero = none> %h, %c, %s
+    : tensor<?x?x40xf32>, tensor<2x320xi8>, tensor<2x3x16xf16> -> tensor<?x?x24xf32>
+  return %0, %h : tensor<?x?x24xf32>, tensor<?x?x40xf32>
+}
+
+// CHECK: kernel.mma #kernel.x86_vnni
