@@ -6,9 +6,9 @@ using namespace terse;
 using namespace terse::linear;
 
 static const Level levels[] = {
-    {"baseline", "x86_maddwd", "x86_maddwd", 2, 1, 2, 2, 1},
-    {"avx2", "x86_maddubs", "x86_maddubs_signed", 4, 1, 2, 4, 1},
-    {"avx512vnni", "x86_vnni", "x86_vnni", 6, 4, 4, 6, 2},
+    {"baseline", "x86_maddwd", "x86_maddwd", {1, 2}, {2, 1}, {2, 1}, {2, 1}},
+    {"avx2", "x86_maddubs", "x86_maddubs_signed", {1, 2}, {4, 1}, {4, 1}, {4, 1}},
+    {"avx512vnni", "x86_vnni", "x86_vnni", {1, 4}, {4, 4}, {8, 2}, {6, 2}},
 };
 
 const Level *linear::findLevel(StringRef name) {
@@ -57,20 +57,33 @@ void BlockWriter::write(llvm::function_ref<void(int64_t, int64_t)> tile) {
   source.add(R"(  %final_row = arith.subi %rows, %c1 : index
   %one_row = arith.cmpi eq, %rows, %c1 : index
   scf.if %one_row {)");
-  writePanels(std::min(level.stepPanels, panels), [&](int64_t count) {
+  writePanels(std::min(level.one.panels, panels), [&](int64_t count) {
     source.add("        %row_0 = arith.constant 0 : index");
     tile(1, count);
   });
-  source.set("rowsPerBlock", level.rows);
   source.add("  } else {");
-  writePanels(std::min(level.panels, panels), [&](int64_t count) {
-    source.set("rowsPerBlock", level.rows);
-    source.add(R"(      %rows_each = arith.constant $rowsPerBlock : index
+  auto loops = [&](const BlockSize &size) {
+    writePanels(std::min(size.panels, panels), [&](int64_t count) {
+      source.set("rowsPerBlock", size.rows);
+      source.add(R"(      %rows_each = arith.constant $rowsPerBlock : index
       scf.for %row0 = %c0 to %rows step %rows_each {)");
-    writeRows(level.rows);
-    tile(level.rows, count);
-    source.add("      }");
-  });
+      writeRows(size.rows);
+      tile(size.rows, count);
+      source.add("      }");
+    });
+  };
+  if (level.few.rows < level.many.rows) {
+    source.set("few", level.few.rows);
+    source.add(R"(  %few = arith.constant $few : index
+  %is_few = arith.cmpi ule, %rows, %few : index
+  scf.if %is_few {)");
+    loops(level.few);
+    source.add("  } else {");
+    loops(level.many);
+    source.add("  }");
+  } else {
+    loops(level.many);
+  }
   source.add("  }");
 }
 

@@ -9,17 +9,20 @@
 
 namespace terse::linear {
 
+/// Rows and panels of a block of results that stays in registers.
+struct BlockSize {
+  int64_t rows, panels;
+};
+
 /// What a CPU level has for linear layers.
 struct Level {
   llvm::StringLiteral name;
   /// The instruction for weights of up to 4 bits, and for 8 bits.
   llvm::StringLiteral narrow, wide;
-  /// Rows and panels of a block of results that stays in registers.
-  int64_t rows, panels;
-  /// Panels of a block of one row.
-  int64_t stepPanels;
-  /// The same where weights were unpacked before.
-  int64_t unpackedRows, unpackedPanels;
+  /// Blocks for one row, for up to as many rows as `few` has, and for more.
+  BlockSize one, few, many;
+  /// Blocks where weights were unpacked before.
+  BlockSize unpacked;
 };
 const Level *findLevel(llvm::StringRef name);
 

@@ -14,7 +14,7 @@ static constexpr int64_t kChunkRows = 256;
 /// Steps of the product's loop that are written out.
 static constexpr int64_t kUnroll = 8;
 
-static int64_t chunkRows(const Level &level) { return (kChunkRows + level.unpackedRows - 1) / level.unpackedRows * level.unpackedRows; }
+static int64_t chunkRows(const Level &level) { return (kChunkRows + level.unpacked.rows - 1) / level.unpacked.rows * level.unpacked.rows; }
 
 int64_t UnpackedWriter::groupsPerBlock() const {
   return std::max<int64_t>(1, kBlockDepth / (layout.getUnits(layout.group) * layout.getUnit()));
@@ -25,13 +25,13 @@ bool UnpackedWriter::isSuitable() const {
   if (layout.bits == 8 || level.name == "baseline")
     return false;
   int64_t depth = layout.getUnits(layout.group) * layout.getUnit();
-  return depth * level.unpackedPanels * kernel::kPanelColumns <= kMostBytes;
+  return depth * level.unpacked.panels * kernel::kPanelColumns <= kMostBytes;
 }
 
 void UnpackedWriter::allocate() {
   int64_t depth = groupsPerBlock() * layout.getUnits(layout.group) * layout.getUnit();
-  source.set("operandBytes", depth * level.unpackedPanels * kernel::kPanelColumns);
-  source.set("chunk", chunkRows(level)).set("width", level.unpackedPanels * kernel::kPanelColumns);
+  source.set("operandBytes", depth * level.unpacked.panels * kernel::kPanelColumns);
+  source.set("chunk", chunkRows(level)).set("width", level.unpacked.panels * kernel::kPanelColumns);
   source.add(R"(  %operands = memref.alloca() {alignment = 64 : i64} : memref<${operandBytes}xi8>
   %collected = memref.alloca() {alignment = 64 : i64} : memref<${chunk}x${width}xf32>)");
 }
@@ -152,12 +152,12 @@ void UnpackedWriter::finish() {
 }
 
 void UnpackedWriter::write() {
-  int64_t panels = std::min(level.unpackedPanels, kernel::getNumPanels(layout.n));
+  int64_t panels = std::min(level.unpacked.panels, kernel::getNumPanels(layout.n));
   BlockWriter blocks(source, level, layout.n);
   source.add("  %final_row = arith.subi %rows, %c1 : index");
   blocks.writePanels(panels, [&](int64_t count) {
-    tile.start(level.unpackedRows, count);
-    source.set("rowsPerBlock", level.unpackedRows).set("columnsHere", count * kernel::kPanelColumns);
+    tile.start(level.unpacked.rows, count);
+    source.set("rowsPerBlock", level.unpacked.rows).set("columnsHere", count * kernel::kPanelColumns);
     source.add(R"(      %chunk_size = arith.constant $chunk : index
       scf.for %first_row = %c0 to %rows step %chunk_size {
       %rows_left = arith.subi %rows, %first_row : index
