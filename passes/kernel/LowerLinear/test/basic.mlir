@@ -45,4 +45,9 @@ func.func @norm_kept(%x: tensor<?x?x40xf32>, %scale: tensor<40xf32>, %c: tensor<
   return %0, %h : tensor<?x?x24xf32>, tensor<?x?x40xf32>
 }
 
+// Few rows read packed codes; many read what was unpacked once.
+// CHECK: func.func private @qlinear_n24k40_w4g16_f16(
+// CHECK: memref.alloca() {alignment = 64 : i64} : memref<{{.*}}xi8>
+// CHECK: kernel.mma #kernel.x86_vnni
+// CHECK: vector.store {{.*}} : memref<{{.*}}xi8>, vector<64xi8>
 // CHECK: kernel.mma #kernel.x86_vnni

@@ -1,0 +1,53 @@
+// RUN: terse-opt %s --split-input-file --verify-diagnostics
+
+// M1
+func.func @weights(%w: vector<32xi8>, %a: vector<4xi8>, %s: vector<16xi32>) -> vector<16xi32> {
+  // expected-error @+1 {{expected weights of 'vector<64xi8>'; got 'vector<32xi8>'}}
+  %0 = kernel.mma #kernel.x86_vnni %w, %a, %s : vector<32xi8>, vector<4xi8>, vector<16xi32>
+  return %0 : vector<16xi32>
+}
+
+// -----
+
+// M2
+func.func @activations(%w: vector<64xi8>, %a: vector<8xi8>, %s: vector<16xi32>) -> vector<16xi32> {
+  // expected-error @+1 {{expected activations of 'vector<4xi8>'; got 'vector<8xi8>'}}
+  %0 = kernel.mma #kernel.x86_vnni %w, %a, %s : vector<64xi8>, vector<8xi8>, vector<16xi32>
+  return %0 : vector<16xi32>
+}
+
+// -----
+
+// M3
+func.func @sums(%w: vector<32xi8>, %a: vector<4xi8>, %s: vector<8xi32>) -> vector<8xi32> {
+  // expected-error @+1 {{expected sums of 'vector<16xi16>'; got 'vector<8xi32>'}}
+  %0 = kernel.mma #kernel.x86_maddubs %w, %a, %s : vector<32xi8>, vector<4xi8>, vector<8xi32>
+  return %0 : vector<8xi32>
+}
+
+// -----
+
+// M4
+func.func @no_partial_sums(%p: vector<16xi16>, %s: vector<16xi32>) -> vector<16xi32> {
+  // expected-error @+1 {{expected an instruction with partial sums; got #kernel.x86_vnni}}
+  %0 = kernel.mma_sum #kernel.x86_vnni %p, %s : vector<16xi16>, vector<16xi32>
+  return %0 : vector<16xi32>
+}
+
+// -----
+
+// M5
+func.func @partial(%p: vector<8xi16>, %s: vector<8xi32>) -> vector<8xi32> {
+  // expected-error @+1 {{expected partial sums of 'vector<16xi16>'; got 'vector<8xi16>'}}
+  %0 = kernel.mma_sum #kernel.x86_maddubs %p, %s : vector<8xi16>, vector<8xi32>
+  return %0 : vector<8xi32>
+}
+
+// -----
+
+// M6
+func.func @wide_sums(%p: vector<16xi16>, %s: vector<16xi32>) -> vector<16xi32> {
+  // expected-error @+1 {{expected sums of 'vector<8xi32>'; got 'vector<16xi32>'}}
+  %0 = kernel.mma_sum #kernel.x86_maddubs %p, %s : vector<16xi16>, vector<16xi32>
+  return %0 : vector<16xi32>
+}

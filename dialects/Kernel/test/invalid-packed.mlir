@@ -1,0 +1,88 @@
+// RUN: terse-opt %s --split-input-file --verify-diagnostics
+
+// P1
+func.func @leading(%x: tensor<3x40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf16>) -> tensor<2x24xf32> {
+  // expected-error @+1 {{expected input and result of the same leading dimensions; got 'tensor<3x40xf32>' and 'tensor<2x24xf32>'}}
+  %0 = kernel.qlinear <i4, group = 16, scale = f16, zero = none> %x, %c, %s
+    : tensor<3x40xf32>, tensor<2x320xi8>, tensor<2x3x16xf16> -> tensor<2x24xf32>
+  return %0 : tensor<2x24xf32>
+}
+
+// -----
+
+// P2
+func.func @dynamic(%x: tensor<?x?xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf16>) -> tensor<?x24xf32> {
+  // expected-error @+1 {{expected static numbers of channels; got 'tensor<?x?xf32>' and 'tensor<?x24xf32>'}}
+  %0 = kernel.qlinear <i4, group = 16, scale = f16, zero = none> %x, %c, %s
+    : tensor<?x?xf32>, tensor<2x320xi8>, tensor<2x3x16xf16> -> tensor<?x24xf32>
+  return %0 : tensor<?x24xf32>
+}
+
+// -----
+
+// P3
+func.func @bias(%x: tensor<?x40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf16>, %b: tensor<24xf32>) -> tensor<?x24xf32> {
+  // expected-error @+1 {{expected a bias of shape [2, 16]; got 'tensor<24xf32>'}}
+  %0 = kernel.qlinear <i4, group = 16, scale = f16, zero = none> %x, %c, %s bias %b : tensor<24xf32>
+    : tensor<?x40xf32>, tensor<2x320xi8>, tensor<2x3x16xf16> -> tensor<?x24xf32>
+  return %0 : tensor<?x24xf32>
+}
+
+// -----
+
+// P4
+func.func @residual(%x: tensor<?x40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf16>) -> tensor<?x24xf32> {
+  // expected-error @+1 {{expected a residual of type 'tensor<?x24xf32>'; got 'tensor<?x40xf32>'}}
+  %0 = kernel.qlinear <i4, group = 16, scale = f16, zero = none> %x, %c, %s residual %x : tensor<?x40xf32>
+    : tensor<?x40xf32>, tensor<2x320xi8>, tensor<2x3x16xf16> -> tensor<?x24xf32>
+  return %0 : tensor<?x24xf32>
+}
+
+// -----
+
+// P5
+func.func @codes(%x: tensor<?x40xf32>, %c: tensor<2x300xi8>, %s: tensor<2x3x16xf16>) -> tensor<?x24xf32> {
+  // expected-error @+1 {{expected codes of shape [2, 320]; got 'tensor<2x300xi8>'}}
+  %0 = kernel.qlinear <i4, group = 16, scale = f16, zero = none> %x, %c, %s
+    : tensor<?x40xf32>, tensor<2x300xi8>, tensor<2x3x16xf16> -> tensor<?x24xf32>
+  return %0 : tensor<?x24xf32>
+}
+
+// -----
+
+// P6
+func.func @scales(%x: tensor<?x40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf32>) -> tensor<?x24xf32> {
+  // expected-error @+1 {{expected scales of 'tensor<2x3x16xf16>'; got 'tensor<2x3x16xf32>'}}
+  %0 = kernel.qlinear <i4, group = 16, scale = f16, zero = none> %x, %c, %s
+    : tensor<?x40xf32>, tensor<2x320xi8>, tensor<2x3x16xf32> -> tensor<?x24xf32>
+  return %0 : tensor<?x24xf32>
+}
+
+// -----
+
+// P7
+func.func @zero(%x: tensor<?x40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf16>) -> tensor<?x24xf32> {
+  // expected-error @+1 {{expected zero points exactly when the scheme has them}}
+  %0 = kernel.qlinear <i4, group = 16, scale = f16, zero = integer> %x, %c, %s
+    : tensor<?x40xf32>, tensor<2x320xi8>, tensor<2x3x16xf16> -> tensor<?x24xf32>
+  return %0 : tensor<?x24xf32>
+}
+
+// -----
+
+// P8
+func.func @zero_points(%x: tensor<?x40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf16>, %z: tensor<2x3xi8>) -> tensor<?x24xf32> {
+  // expected-error @+1 {{expected zero points of shape [2, 3, 16]; got 'tensor<2x3xi8>'}}
+  %0 = kernel.qlinear <i4, group = 16, scale = f16, zero = integer> %x, %c, %s zero %z : tensor<2x3xi8>
+    : tensor<?x40xf32>, tensor<2x320xi8>, tensor<2x3x16xf16> -> tensor<?x24xf32>
+  return %0 : tensor<?x24xf32>
+}
+
+// -----
+
+// P9
+func.func @weight(%x: tensor<?x40xf32>, %w: tensor<40x24xf32>) -> tensor<?x24xf32> {
+  // expected-error @+1 {{expected a weight of shape [2, 40, 16]; got 'tensor<40x24xf32>'}}
+  %0 = kernel.linear %x, %w : tensor<?x40xf32>, tensor<40x24xf32> -> tensor<?x24xf32>
+  return %0 : tensor<?x24xf32>
+}
