@@ -76,7 +76,7 @@ show("hint", model([node("Relu", "x", "y")], [value("a", ["p"]), value("x", ["p 
 show("names", model([node("Relu", "x", "y"), node("Relu", "(aé-b)", "z")], [value("x", ["x.dim1", None]), value("(aé-b)", ["floor(n / 2)"])], [value("y", None), value("z", None)]))
 # CHECK-LABEL: === names
 # CHECK: terse.dims = ["x.dim1", "x.dim1_"], terse.name = "x"
-# CHECK-SAME: terse.dims = ["_a___b_.dim0"]
+# CHECK-SAME: terse.dims = ["ab.arg1.dim0"]
 
 # Positions are loops over indices; broadcasts are explicit.
 show("mask", model([
