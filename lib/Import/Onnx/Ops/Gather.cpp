@@ -108,10 +108,35 @@ TERSE_ONNX_OP("", GatherElements, 13, 2, 2) {
   })});
 }
 
+/// Whether constant tuples of `last` indices are all positions of the first
+/// `last` of `dims`, in row-major order.
+static bool countsUp(Importer &im, ArrayRef<Dim> indices, int64_t last, ArrayRef<Dim> dims) {
+  int64_t count = 1;
+  SmallVector<int64_t> sizes;
+  for (const Dim &dim : dims.take_front(last)) {
+    auto size = im.symbols.resolve(dim).constant();
+    if (!size || *size < 1 || __builtin_mul_overflow(count, *size, &count))
+      return false;
+    sizes.push_back(*size);
+  }
+  if (count != static_cast<int64_t>(indices.size()) / last)
+    return false;
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t d = last, rest = i; d-- > 0; rest /= sizes[d])
+      if (!indices[i * last + d].isConstant(rest % sizes[d]))
+        return false;
+  return true;
+}
+
 /// Whether a tensor of indices, [..., count], is every position of the first
 /// `count` of `dims` in order: index d of a tuple is the d-th coordinate.
 static bool isEveryPosition(Importer &im, Tensor *indices, ArrayRef<Dim> dims) {
   auto last = indices->dims.back().constant();
+  if (indices->ints && last && *last > 0 && *last <= static_cast<int64_t>(dims.size()))
+    return countsUp(im, *indices->ints, *last, dims);
+  // Tuples in one long row, which were positions of all dimensions.
+  if (indices->reshaped && indices->reshaped->pattern && last && indices->reshaped->dims.back() == indices->dims.back())
+    indices = indices->reshaped;
   if (!indices->pattern || !last || *last != static_cast<int64_t>(indices->pattern->size()) ||
       *last > static_cast<int64_t>(dims.size()))
     return false;

@@ -12,6 +12,21 @@ Tensor *keepAxes(Importer &im, Tensor *reduced, ArrayRef<int64_t> axes, bool kee
   return keep ? im.unsqueeze(reduced, axes) : reduced;
 }
 
+/// The one value that all elements have, reduced to itself; null if it is not known.
+static Tensor *extremeOfEqual(Importer &im, Tensor *t, ArrayRef<int64_t> axes, bool keep) {
+  auto constant = im.constantFloat(t);
+  bool empty = llvm::any_of(axes, [&](int64_t axis) { return !im.symbols.isPositive(im.symbols.resolve(t->dims[axis])); });
+  if (!constant || empty)
+    return nullptr;
+  Dims dims;
+  for (int64_t i = 0; i < t->rank(); ++i)
+    if (!llvm::is_contained(axes, i))
+      dims.push_back(t->dims[i]);
+    else if (keep)
+      dims.push_back(Dim(1));
+  return im.fromFill(t->dtype, dims, *constant);
+}
+
 /// Sums of 16-bit floats are in f32.
 static Tensor *wide(Importer &im, Tensor *t) {
   bool narrow = t && (t->dtype == onnx::TensorProto::FLOAT16 || t->dtype == onnx::TensorProto::BFLOAT16);
@@ -59,6 +74,8 @@ static double lowest(DType dtype) {
 Tensor *reduceMax(Importer &im, Tensor *t, ArrayRef<int64_t> axes, bool keep) {
   if (!t)
     return nullptr;
+  if (Tensor *folded = extremeOfEqual(im, t, axes, keep))
+    return folded;
   Tensor *result = im.reduce(t, axes, lowest(t->dtype), [&](OpBuilder &b, ValueRange v) -> Value {
     if (isFloat(t->dtype))
       return arith::MaximumFOp::create(b, im.loc, v[0], v[1]);
@@ -72,6 +89,8 @@ Tensor *reduceMax(Importer &im, Tensor *t, ArrayRef<int64_t> axes, bool keep) {
 static Tensor *reduceMin(Importer &im, Tensor *t, ArrayRef<int64_t> axes, bool keep) {
   if (!t)
     return nullptr;
+  if (Tensor *folded = extremeOfEqual(im, t, axes, keep))
+    return folded;
   // All ones is the greatest unsigned number.
   double initial = isFloat(t->dtype)                             ? INFINITY
                    : isUnsigned(t->dtype) || isBool(t->dtype)    ? -1
