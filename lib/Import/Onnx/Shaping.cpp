@@ -253,6 +253,8 @@ Tensor *Importer::slice(Tensor *t, ArrayRef<Dim> offsets, ArrayRef<Dim> sizes, A
              symbols.resolve(sizes[i]) == symbols.resolve(t->dims[i]);
   if (whole)
     return t;
+  if (product(sizes).isConstant(0))
+    return make(t->dtype, sizes, empty(t->dtype, sizes));
   if (llvm::all_of(offsets, [](const Dim &dim) { return dim.constant().has_value(); })) {
     Tensor *folded = foldMove(t, sizes, [&](ArrayRef<int64_t> at) {
       SmallVector<int64_t> from;
