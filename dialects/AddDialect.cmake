@@ -20,8 +20,14 @@ endif()
 set(TERSE_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
 
 if(TERSE_SANITIZE)
-  add_compile_options(-fsanitize=${TERSE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize=vptr,function)
+  add_compile_options(-fsanitize=${TERSE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize=vptr,function
+    -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${TERSE_SANITIZE})
+endif()
+# What a program that is linked to MLIR needs then.
+set(TERSE_SANITIZER_DEFAULTS)
+if(TERSE_SANITIZE AND NOT TERSE_INSTALLED)
+  set(TERSE_SANITIZER_DEFAULTS ${PROJECT_SOURCE_DIR}/lib/Support/SanitizerDefaults.cpp)
 endif()
 
 # Compile settings of everything that includes MLIR's headers.
@@ -85,7 +91,7 @@ endfunction()
 
 # terse_add_tool(NAME SOURCES...): a program linked to the compiler library.
 function(terse_add_tool name)
-  add_executable(${name} ${ARGN})
+  add_executable(${name} ${ARGN} ${TERSE_SANITIZER_DEFAULTS})
   terse_compiler_settings(${name})
   # The precompiled header was made for -fPIC, which serves a program as well.
   target_compile_options(${name} PRIVATE -fPIC)

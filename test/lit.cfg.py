@@ -12,8 +12,9 @@ beyond lit's own:
   %build         the build folder (build/<preset>)
   %source        the project's folder
   %sanitize      sanitizers of the build, as for -fsanitize=
+  %fuzzers       the folder of fuzz targets that fuzz (of the preset asan)
 
-Features: data, avx2, avx512vnni, root, asan.
+Features: data, avx2, avx512vnni, root, asan, fuzzers.
 """
 
 import os
@@ -41,10 +42,11 @@ for name in ("CCACHE_DIR", "HOME", "LANG"):
     if name in os.environ:
         config.environment[name] = os.environ[name]
 if config.terse_sanitize:
-    # A pass manager that a diagnostic stops leaves allocations to the exit.
-    config.environment["ASAN_OPTIONS"] = "detect_leaks=0"
     config.available_features.add("asan")
 
+fuzzers = os.path.join(config.terse_source_dir, "build", "asan", "bin")
+if os.path.exists(os.path.join(fuzzers, "fuzz-ir")):
+    config.available_features.add("fuzzers")
 if os.path.isdir(os.path.join(data, "models")):
     config.available_features.add("data")
 if os.geteuid() == 0:
@@ -68,4 +70,5 @@ config.substitutions += [
     ("%build", config.terse_binary_dir),
     ("%source", config.terse_source_dir),
     ("%sanitize", config.terse_sanitize),
+    ("%fuzzers", fuzzers),
 ]
