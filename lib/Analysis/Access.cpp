@@ -212,7 +212,8 @@ OpFoldResult terse::buildDim(OpBuilder &builder, Location loc, Value tensor, int
   }
   if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
     SmallVector<Value> parts;
-    for (int64_t source : collapse.getReassociationIndices()[dim])
+    ReassociationIndices sources = collapse.getReassociationIndices()[dim];
+    for (int64_t source : sources)
       parts.push_back(asValue(builder, loc, buildDim(builder, loc, collapse.getSrc(), source)));
     return combine(parts, true);
   }

@@ -73,7 +73,8 @@ std::optional<int64_t> ElementEvaluator::computeSize(Value tensor, int64_t dim) 
     return offset(expand.getMixedOutputShape()[dim]);
   if (auto collapse = dyn_cast<tensor::CollapseShapeOp>(op)) {
     int64_t product = 1;
-    for (int64_t source : collapse.getReassociationIndices()[dim]) {
+    ReassociationIndices sources = collapse.getReassociationIndices()[dim];
+    for (int64_t source : sources) {
       std::optional<int64_t> size = getSize(collapse.getSrc(), source);
       if (!size || llvm::MulOverflow(product, *size, product))
         return std::nullopt;

@@ -85,7 +85,8 @@ Value SizeExpressions::copyDim(Value buffer, int64_t dim) {
     return dynamicOperand(expand.getOutputShape());
   if (auto collapse = dyn_cast<memref::CollapseShapeOp>(op)) {
     Value product = constant(1);
-    for (int64_t from : collapse.getReassociationIndices()[dim]) {
+    ReassociationIndices sources = collapse.getReassociationIndices()[dim];
+    for (int64_t from : sources) {
       Value size = copyDim(collapse.getSrc(), from);
       if (!size)
         return {};
