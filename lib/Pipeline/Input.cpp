@@ -3,8 +3,8 @@
 
 #include "terse/Import/OnnxImport.h"
 #include "terse/Pipeline/Recipe.h"
+#include "terse/Support/IRText.h"
 
-#include "mlir/Parser/Parser.h"
 #include "llvm/Support/Errno.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -150,7 +150,7 @@ llvm::Error Compiler::loadInput() {
   if (extension != ".mlir" && extension != ".mlirbc")
     return llvm::createStringError("expected a model as .onnx or .mlir; got '" +
                                    input + "'");
-  module = parseSourceFile<ModuleOp>(input, &context);
+  module = parseIRFile(input, &context);
   if (!module)
     return llvm::createStringError("");
   // IR that came from a model keeps saying from which.

@@ -4,11 +4,11 @@
 #include "Terse/TerseDialect.h"
 #include "Terse/WeightStore.h"
 #include "terse/Import/OnnxImport.h"
+#include "terse/Support/IRText.h"
 #include "terse/Support/Registry.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
-#include "mlir/Parser/Parser.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -182,7 +182,7 @@ terse_read_model(const char *path, void (*emit)(void *, const char *, size_t), v
   });
   StringRef name(path);
   OwningOpRef<ModuleOp> module = name.ends_with(".mlir") || name.ends_with(".mlirbc")
-                                     ? parseSourceFile<ModuleOp>(name, &context)
+                                     ? parseIRFile(name, &context)
                                      : importOnnx(name, &context);
   if (!module)
     return give(messages.empty() ? "cannot read the model" : messages, 1);
