@@ -89,7 +89,9 @@ TERSE_API void terse_model_close(terse_model *model);
 TERSE_API const char *terse_model_manifest(const terse_model *model);
 /** The CPU level in use. */
 TERSE_API const char *terse_model_cpu_level(const terse_model *model);
-/** Reads all weights and compares their hash with the manifest's. */
+/** Reads the whole file and compares the hashes of manifest, code and weights
+ * with those that the artifact carries. Opening it has done so already with
+ * everything but the weights. */
 TERSE_API terse_status terse_model_verify(const terse_model *model);
 
 /** A terse_dtype is one of these. */

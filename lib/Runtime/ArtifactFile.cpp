@@ -2,6 +2,7 @@
 #include "terse/Runtime/Model.h"
 #include "terse/Runtime/Sha256.h"
 
+#include <algorithm>
 #include <cstring>
 #include <elf.h>
 
@@ -15,6 +16,10 @@ bool readSymbol(const ElfFile &elf, const char *name, T &value) {
     return false;
   std::memcpy(&value, bytes.data(), sizeof value);
   return true;
+}
+
+bool before(std::string_view a, std::string_view b) {
+  return a.data() < b.data();
 }
 
 std::string_view sectionBytes(const ElfFile &elf, const char *name) {
@@ -75,6 +80,7 @@ Result<ArtifactFile> ArtifactFile::open(const std::string &path) {
   artifact.file = std::move(*file);
   artifact.weights = sectionBytes(*elf, TERSE_SECTION_WEIGHTS);
   artifact.tokenizer = sectionBytes(*elf, TERSE_SECTION_TOKENIZER);
+  artifact.seal = sectionBytes(*elf, TERSE_SECTION_SEAL);
   artifact.elf = std::move(*elf);
   artifact.manifest = std::move(*manifest);
   // The views point into the mapping, which does not move when its owner does.
@@ -94,20 +100,65 @@ bool ArtifactFile::hasManifest(const std::string &path) {
   return elf.ok() && elf->symbol(TERSE_SYMBOL_MANIFEST, text);
 }
 
+namespace {
+Status compareHashes(const std::string &path, const char *what,
+                     const std::string &expected, const std::string &got) {
+  if (expected.empty())
+    return fail(Code::Unsupported,
+                "'%s' cannot be verified: its manifest has no hash of its %s",
+                path.c_str(), what);
+  if (got != expected)
+    return fail(Code::BadArtifact,
+                "'%s' is damaged: expected %s of SHA-256 %s; got %s",
+                path.c_str(), what, expected.c_str(), got.c_str());
+  return Status();
+}
+
+std::string hexadecimal(std::string_view bytes) {
+  std::string text;
+  for (unsigned char byte : bytes)
+    for (int shift : {4, 0})
+      text += "0123456789abcdef"[(byte >> shift) & 15];
+  return text;
+}
+} // namespace
+
+Status ArtifactFile::checkSeal() const {
+  if (seal.size() != TERSE_SEAL_SIZE)
+    return fail(Code::BadArtifact,
+                "'%s' is damaged: expected a section '%s' of %d bytes; got %zu",
+                file.path().c_str(), TERSE_SECTION_SEAL, TERSE_SEAL_SIZE,
+                seal.size());
+  if (Status status = compareHashes(
+          file.path(), "a manifest", hexadecimal(seal.substr(0, 32)),
+          Sha256::of(manifest.text.data(), manifest.text.size()));
+      !status.ok())
+    return status;
+  // In a hostile file the two may lie inside of each other.
+  std::string_view left = std::min(weights, seal, before),
+                   right = std::max(weights, seal, before);
+  const char *all = bytes.text().data(), *end = all + bytes.size();
+  Sha256 hash;
+  for (std::string_view part : {left, right, std::string_view(end, 0)}) {
+    if (!part.data())
+      continue;
+    if (part.data() > all)
+      hash.update(all, part.data() - all);
+    all = std::max(all, part.data() + part.size());
+  }
+  return compareHashes(file.path(), "code and tables",
+                       hexadecimal(seal.substr(32)), hash.finish());
+}
+
 Status ArtifactFile::verify() const {
-  const char *name = file.path().c_str();
   auto compare = [&](const char *what, const std::string &expected,
                      const std::string &got) {
-    if (expected.empty())
-      return fail(Code::Unsupported,
-                  "'%s' cannot be verified: its manifest has no hash of its %s",
-                  name, what);
-    if (got != expected)
-      return fail(Code::BadArtifact,
-                  "'%s' is damaged: expected %s of SHA-256 %s; got %s", name,
-                  what, expected.c_str(), got.c_str());
-    return Status();
+    return compareHashes(file.path(), what, expected, got);
   };
+  // A program that a linker made has none.
+  if (!seal.empty())
+    if (Status status = checkSeal(); !status.ok())
+      return status;
   Sha256 code;
   for (const ElfFile::Section &section : elf.sections())
     if ((section.flags & SHF_ALLOC) && section.type == SHT_PROGBITS &&

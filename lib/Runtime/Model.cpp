@@ -50,6 +50,8 @@ Model::open(const std::string &path, std::optional<CpuLevel> level) {
                 "'%s' was built for another machine: expected x86-64; got ELF "
                 "machine %u",
                 path.c_str(), unsigned(file->elf.machine()));
+  if (Status status = file->checkSeal(); !status.ok())
+    return status;
   // A name with a slash, or dlopen would search for it.
   char *real = ::realpath(path.c_str(), nullptr);
   if (!real)
@@ -82,6 +84,9 @@ Model::openSelf(std::optional<CpuLevel> level) {
   Result<ArtifactFile> file = ArtifactFile::open(fileOf(manifest));
   if (!file.ok())
     return file.status();
+  if (!file->seal.empty())
+    if (Status status = file->checkSeal(); !status.ok())
+      return status;
   std::shared_ptr<Model> model(new Model);
   model->file_ = std::move(*file);
   if (Status status = model->load(RTLD_DEFAULT, level); !status.ok())

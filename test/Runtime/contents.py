@@ -8,6 +8,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "Inputs"))
 from harness import toy
+from toy import seal
 
 
 def inspect(*args, status=0):
@@ -51,6 +52,8 @@ assert layer["name"] == "up" and layer["bytes"] == 4608 and layer["bits_per_weig
 data = bytearray(pathlib.Path(art).read_bytes())
 data[18:20] = (183).to_bytes(2, "little")
 (tmp / "arm.so").write_bytes(data)
+assert "expected code and tables of SHA-256" in inspect(tmp / "arm.so", status=1), "it was altered"
+seal(tmp / "arm.so")
 assert "linear, 4 bits" in inspect(tmp / "arm.so")
 
 assert "is not an artifact" in inspect(__file__, status=1)

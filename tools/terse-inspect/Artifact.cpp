@@ -2,6 +2,7 @@
 #include "Layers.h"
 
 #include "terse/Runtime/Model.h"
+#include "terse/Runtime/Sha256.h"
 
 #include <cinttypes>
 #include <cstdio>
@@ -58,8 +59,12 @@ void printText(const ArtifactFile &artifact, bool verified) {
               shown(m.codeHash).c_str());
   std::printf("%-10s %s bytes, sha256 %s\n", "weights",
               grouped(m.weightsBytes).c_str(), shown(m.weightsHash).c_str());
+  std::printf("%-10s %s bytes, sha256 %s\n", "manifest",
+              grouped(m.text.size()).c_str(),
+              Sha256::of(m.text.data(), m.text.size()).c_str());
   if (verified)
-    std::printf("%-10s code and weights have these hashes\n", "verified");
+    std::printf("%-10s manifest, code and weights have these hashes\n",
+                "verified");
   if (!m.tokenizerKind.empty() || !artifact.tokenizer.empty())
     std::printf("%-10s %s, %s bytes\n", "tokenizer",
                 shown(m.tokenizerKind).c_str(),
@@ -77,7 +82,9 @@ void printJson(const ArtifactFile &artifact, bool verified) {
   addLayers(root, artifact.manifest.weights);
   root["hashes"] = {{"source", artifact.manifest.sourceHash},
                     {"weights", artifact.manifest.weightsHash},
-                    {"code", artifact.manifest.codeHash}};
+                    {"code", artifact.manifest.codeHash},
+                    {"manifest", Sha256::of(artifact.manifest.text.data(),
+                                            artifact.manifest.text.size())}};
   if (verified)
     root["verified"] = true;
   root["recipe"] = artifact.manifest.recipe;
@@ -94,8 +101,11 @@ Status inspectArtifact(const Options &options) {
   Result<ArtifactFile> artifact = ArtifactFile::open(options.path);
   if (!artifact.ok())
     return artifact.status();
-  if (options.verify)
-    if (Status status = artifact->verify(); !status.ok())
+  // Linked into a program by other tools, a model has no seal.
+  if (options.verify || !artifact->seal.empty())
+    if (Status status =
+            options.verify ? artifact->verify() : artifact->checkSeal();
+        !status.ok())
       return status;
   if (options.json)
     printJson(*artifact, options.verify);

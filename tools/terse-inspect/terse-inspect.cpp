@@ -30,7 +30,7 @@ int main(int argc, char **argv) {
                  "A compiled model (.so), or a model (.onnx, .mlir)");
   app.add_flag("--json", options.json, "Print one JSON object");
   app.add_flag("--verify", options.verify,
-               "Compare the hashes of code and weights with the manifest's");
+               "Compare the hashes of manifest, code and weights");
   app.set_version_flag("--version",
                        std::string("terse-inspect ") + TERSE_VERSION);
   try {

@@ -155,7 +155,7 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
                       "avx2 or avx512vnni")
           ->type_name("LEVEL");
   general.add_flag("--verify", options.verify,
-                   "Compare the hashes of code and weights first");
+                   "Compare the hashes of manifest, code and weights first");
   general.add_flag("--timing", options.timing,
                    "Print times and memory to standard error");
   general.add_flag("--json", options.json,

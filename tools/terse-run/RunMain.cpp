@@ -73,7 +73,7 @@ Status work(Session &session) {
       !options.outputs.empty())
     return runOnce(session);
   if (!options.json)
-    std::printf("code and weights are as they were written\n");
+    std::printf("manifest, code and weights are as they were written\n");
   return Status();
 }
 } // namespace

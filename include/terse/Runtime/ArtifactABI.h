@@ -15,6 +15,12 @@
  *   .terse.weights       section that no segment maps (not SHF_ALLOC), its file
  *                        offset a multiple of TERSE_WEIGHTS_ALIGNMENT
  *   .terse.tokenizer     optional section, likewise not mapped
+ *   .terse.seal          section, likewise not mapped, of TERSE_SEAL_SIZE bytes:
+ *                        SHA-256 of the manifest, then SHA-256 of the whole file
+ *                        but the contents of .terse.weights and .terse.seal.
+ *                        Every load checks it: no altered byte reaches the
+ *                        system's loader. Absent in a program that a linker made
+ *                        of an object with a model in it
  *
  * The manifest. Shapes are lists of integers or of expressions over "symbols":
  * sums of products ("past + sequence", "2*s + 1"); floordiv, ceildiv and mod
@@ -59,7 +65,7 @@
 extern "C" {
 #endif
 
-#define TERSE_ARTIFACT_ABI_VERSION 1u
+#define TERSE_ARTIFACT_ABI_VERSION 2u
 #define TERSE_MANIFEST_FORMAT 1
 
 /** Alignment of the weights section in the file, in bytes. */
@@ -77,6 +83,8 @@ extern "C" {
 #define TERSE_SECTION_MANIFEST ".terse.manifest"
 #define TERSE_SECTION_WEIGHTS ".terse.weights"
 #define TERSE_SECTION_TOKENIZER ".terse.tokenizer"
+#define TERSE_SECTION_SEAL ".terse.seal"
+#define TERSE_SEAL_SIZE 64
 
 /** One call of an entry function. Tensors are contiguous and row-major; no
  * pointer is null, those of empty tensors included. */

@@ -22,14 +22,16 @@ struct ArtifactFile {
   Mapping bytes;
   ElfFile elf;
   Manifest manifest;
-  std::string_view weights, tokenizer; ///< sections; empty if absent
+  std::string_view weights, tokenizer, seal; ///< sections; empty if absent
 
   static Result<ArtifactFile> open(const std::string &path);
   /// True if `path` is an ELF file that has a manifest (used by programs that
   /// may or may not have a model linked in).
   static bool hasManifest(const std::string &path);
 
-  /// Compares the hashes of the manifest with the sections.
+  /// The quick check: compares the seal with everything but the weights.
+  Status checkSeal() const;
+  /// Compares the seal and the hashes of the manifest with all of the file.
   Status verify() const;
 };
 
@@ -43,7 +45,7 @@ public:
     TerseArenaFn arena = nullptr;
   };
 
-  /// Opens a file. `level` forces a CPU level; otherwise the best one that
+  /// Opens a file whose seal is whole. `level` forces a CPU level; otherwise the best one that
   /// both the machine and the artifact have is taken.
   static Result<std::shared_ptr<const Model>>
   open(const std::string &path, std::optional<CpuLevel> level = {});

@@ -2,8 +2,8 @@
 //
 // The linker makes a file of code and manifest; this appends the weights, which
 // it need never read. Layout of the result: what the linker wrote but its
-// section names and section headers, weights (page-aligned), tokenizer, section
-// names, section headers.
+// section names and section headers, weights (page-aligned), tokenizer, seal,
+// section names, section headers.
 //===----------------------------------------------------------------------===//
 #include "terse/Target/Artifact.h"
 
@@ -166,13 +166,14 @@ llvm::Error terse::appendSections(llvm::StringRef path,
   bool hasTokenizer = !contents.tokenizerKind.empty();
 
   std::vector<Elf64_Shdr> sections = linked->sections;
-  auto addSection = [&](llvm::StringRef name, uint64_t offset, uint64_t size) {
+  auto addSection = [&](llvm::StringRef name, uint64_t offset, uint64_t size,
+                        uint64_t alignment = TERSE_WEIGHTS_ALIGNMENT) {
     Elf64_Shdr section = {};
     section.sh_name = linked->names.size();
     section.sh_type = SHT_PROGBITS;
     section.sh_offset = offset;
     section.sh_size = size;
-    section.sh_addralign = TERSE_WEIGHTS_ALIGNMENT;
+    section.sh_addralign = alignment;
     linked->names += name;
     linked->names += '\0';
     sections.push_back(section);
@@ -183,6 +184,13 @@ llvm::Error terse::appendSections(llvm::StringRef path,
     addSection(TERSE_SECTION_TOKENIZER, tokenizerOffset,
                contents.tokenizer.size());
     end = tokenizerOffset + contents.tokenizer.size();
+  }
+  // An object's bytes change when it is linked.
+  bool sealed = linked->header.e_type != ET_REL;
+  uint64_t sealOffset = end;
+  if (sealed) {
+    addSection(TERSE_SECTION_SEAL, sealOffset, TERSE_SEAL_SIZE, 1);
+    end += TERSE_SEAL_SIZE;
   }
   Elf64_Shdr &strings = sections[linked->header.e_shstrndx];
   strings.sh_offset = end;
@@ -236,5 +244,19 @@ llvm::Error terse::appendSections(llvm::StringRef path,
   if (llvm::Error error = file.write(llvm::StringRef(
           reinterpret_cast<const char *>(&header), sizeof(header))))
     return error;
+  if (sealed) {
+    llvm::Expected<std::string> rest =
+        file.hash({{weightOffset, weightOffset + weightBytes},
+                   {sealOffset, sealOffset + TERSE_SEAL_SIZE}});
+    if (!rest)
+      return rest.takeError();
+    std::array<uint8_t, 32> own =
+        llvm::SHA256::hash(llvm::arrayRefFromStringRef(finalManifest));
+    if (llvm::Error error = file.seek(sealOffset))
+      return error;
+    if (llvm::Error error =
+            file.write(std::string(own.begin(), own.end()) + *rest))
+      return error;
+  }
   return file.finish();
 }

@@ -7,6 +7,7 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SHA256.h"
 
+#include <array>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -78,6 +79,33 @@ llvm::Error OutputFile::write(llvm::StringRef bytes) {
     bytes = bytes.drop_front(written);
   }
   return llvm::Error::success();
+}
+
+llvm::Expected<std::string>
+OutputFile::hash(llvm::ArrayRef<std::pair<uint64_t, uint64_t>> skipped) {
+  llvm::SHA256 hash;
+  uint8_t buffer[1 << 16];
+  for (uint64_t at = 0;;) {
+    if (!skipped.empty() && at >= skipped.front().first) {
+      at = std::max(at, skipped.front().second);
+      skipped = skipped.drop_front();
+      continue;
+    }
+    uint64_t wanted = sizeof(buffer);
+    if (!skipped.empty())
+      wanted = std::min(wanted, skipped.front().first - at);
+    ssize_t got = ::pread(fd, buffer, wanted, at);
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got < 0)
+      return fail("read", errno);
+    if (got == 0)
+      break;
+    hash.update(llvm::ArrayRef<uint8_t>(buffer, got));
+    at += got;
+  }
+  std::array<uint8_t, 32> digest = hash.final();
+  return std::string(digest.begin(), digest.end());
 }
 
 llvm::Error OutputFile::finish() {

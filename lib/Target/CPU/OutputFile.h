@@ -2,6 +2,7 @@
 #ifndef TERSE_LIB_TARGET_CPU_OUTPUTFILE_H
 #define TERSE_LIB_TARGET_CPU_OUTPUTFILE_H
 
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
@@ -23,6 +24,10 @@ public:
   llvm::Error reserve(uint64_t kept, uint64_t size);
   llvm::Error seek(uint64_t position);
   llvm::Error write(llvm::StringRef bytes);
+  /// SHA-256 of the bytes outside of `skipped`, ranges [begin, end) in order;
+  /// 32 bytes.
+  llvm::Expected<std::string>
+  hash(llvm::ArrayRef<std::pair<uint64_t, uint64_t>> skipped);
   /// Makes sure that the disk has everything.
   llvm::Error finish();
 

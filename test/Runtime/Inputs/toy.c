@@ -20,6 +20,9 @@ __asm__(".section .terse.manifest,\"a\",@progbits\n"
         ".size terse_manifest, . - terse_manifest\n"
         ".section .terse.weights,\"\",@progbits\n.balign 4096\n"
         ".incbin \"weights.bin\"\n"
+#ifdef SEAL
+        ".section .terse.seal,\"\",@progbits\n.zero 64\n"
+#endif
 #ifdef TOKENIZER
         ".section .terse.tokenizer,\"\",@progbits\n.incbin \"tokenizer.bin\"\n"
 #endif

@@ -85,26 +85,48 @@ def build(args):
         if args.tokenizer and args.tokenizer != "bytes":
             (folder / "tokenizer.bin").write_bytes(pathlib.Path(args.tokenizer).read_bytes())
             defines.append("-DTOKENIZER")
+        if not args.object:
+            defines.append("-DSEAL")
         kind = ["-c"] if args.object else ["-shared", "-fuse-ld=lld", "-lm"]
         subprocess.run([args.clang, "-std=c11", "-O1", "-fPIC", "-ffp-contract=off", *kind, *defines,
                         f"-I{HERE.parents[2] / 'include'}", "-Wa,-I" + str(folder), str(HERE / "toy.c"),
                         "-o", args.out], check=True)
     if not args.object:
         set_code_hash(pathlib.Path(args.out))
+        seal(pathlib.Path(args.out))
+
+
+def sections(data):
+    """(name, kind, flags, offset, length) of each section of an ELF file."""
+    table, = struct.unpack_from("<Q", data, 40)
+    size, count, names = struct.unpack_from("<3H", data, 58)
+    headers = [struct.unpack_from("<IIQQQQ", data, table + i * size) for i in range(count)]
+    for name, kind, flags, _, offset, length in headers:
+        begin = headers[names][4] + name
+        yield data[begin:data.index(0, begin)].decode(), kind, flags, offset, length
 
 
 def set_code_hash(path):
     """Writes the hash of all mapped PROGBITS sections but the manifest's own."""
     data = bytearray(path.read_bytes())
-    table, = struct.unpack_from("<Q", data, 40)
-    size, count, names = struct.unpack_from("<3H", data, 58)
-    headers = [struct.unpack_from("<IIQQQQ", data, table + i * size) for i in range(count)]
     code = hashlib.sha256()
-    for name, kind, flags, _, offset, length in headers:
-        begin = headers[names][4] + name
-        if kind == 1 and flags & 2 and data[begin:data.index(0, begin)] != b".terse.manifest":
+    for name, kind, flags, offset, length in sections(data):
+        if kind == 1 and flags & 2 and name != ".terse.manifest":
             code.update(data[offset:offset + length])
     path.write_bytes(data.replace(NO_HASH.encode(), code.hexdigest().encode(), 1))
+
+
+def seal(path):
+    """Writes the seal: hashes of the manifest and of all but weights and seal."""
+    data = bytearray(path.read_bytes())
+    place = {name: (offset, offset + length) for name, _, _, offset, length in sections(data)}
+    rest, at = hashlib.sha256(), 0
+    for begin, end in sorted([place[".terse.weights"], place[".terse.seal"], (len(data), len(data))]):
+        rest.update(data[at:begin])
+        at = end
+    begin, end = place[".terse.seal"]
+    data[begin:end] = hashlib.sha256(data[slice(*place[".terse.manifest"])]).digest() + rest.digest()
+    path.write_bytes(data)
 
 
 def logits(seed, ids):
@@ -155,7 +177,7 @@ def main():
     b.add_argument("--logits", default="f32", choices=["f32", "f16", "bf16"])
     b.add_argument("--tokenizer")
     b.add_argument("--levels", default="baseline,avx2,avx512vnni")
-    b.add_argument("--abi", type=int, default=1)
+    b.add_argument("--abi", type=int, default=2)
     b.add_argument("--patch", action="append", default=[])
     b.add_argument("--object", action="store_true")
     b.add_argument("--own-total", action="store_true", help="the mask has a size of its own name")

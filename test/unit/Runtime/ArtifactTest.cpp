@@ -103,7 +103,31 @@ TEST(Artifact, DamagedCodeIsFound) {
   Scratch file(bytes);
   auto artifact = ArtifactFile::open(file.path);
   ASSERT_TRUE(artifact.ok());
-  EXPECT_ERROR(artifact->verify(), "expected code of SHA-256");
+  EXPECT_ERROR(artifact->verify(), "expected code and tables of SHA-256");
+  EXPECT_ERROR(Model::open(file.path).status(),
+               "expected code and tables of SHA-256");
+}
+
+TEST(Artifact, AnAlteredByteIsRefused) {
+  const std::string bytes = readFile(toyPath("state"));
+  auto elf = ElfFile::parse(bytes, "toy");
+  const ElfFile::Section weights = *elf->section(TERSE_SECTION_WEIGHTS);
+  // Many places in the code, tables, manifest, names and headers.
+  for (size_t at = 0; at < bytes.size(); at += 97) {
+    if (at >= weights.offset && at < weights.offset + weights.size)
+      continue;
+    std::string changed = bytes;
+    changed[at] ^= 4;
+    EXPECT_FALSE(openBytes(changed).ok()) << "byte " << at;
+  }
+  std::string text = bytes;
+  text.replace(text.find("\"keep\""), 6, "\"kept\"");
+  EXPECT_ERROR(openBytes(text), "expected a manifest of SHA-256");
+  std::string unsealed = bytes;
+  for (size_t at = 0;
+       (at = unsealed.find(TERSE_SECTION_SEAL, at)) != std::string::npos;)
+    unsealed[at + 1] = 'T';
+  EXPECT_ERROR(openBytes(unsealed), "expected a section '.terse.seal'");
 }
 
 TEST(Artifact, DamagedManifest) {
