@@ -15,9 +15,18 @@ static constexpr double kMasked = -9999;
 // Scores
 //===----------------------------------------------------------------------===//
 
+/// What the elements of a tensor are beside a factor times those of its source.
+enum class Beside {
+  /// Nothing.
+  Nothing,
+  /// Anything: the mask. Where there is no term of the source, it is masked.
+  Mask
+};
+
 /// If the elements of `value` are a factor times those of `source` at the same
-/// index, and where they have no such term, masked: the factor.
-static std::optional<double> findFactor(func::FuncOp function, Value value, Value source, bool assumeNoNaN = false) {
+/// index: the factor.
+static std::optional<double> findFactor(func::FuncOp function, Value value, Value source, Beside beside,
+                                        bool assumeNoNaN = false) {
   Environment environment;
   environment.assumeNoNaN = assumeNoNaN;
   environment.barriers.insert(source);
@@ -27,6 +36,8 @@ static std::optional<double> findFactor(func::FuncOp function, Value value, Valu
       [&](ElementEvaluator &evaluator) { return evaluator.getShape(value); },
       [&](ElementEvaluator &evaluator, ArrayRef<int64_t> point) {
         Element element = evaluator.evaluate(value, point);
+        if (beside == Beside::Nothing && !element.getSingleTerm())
+          return false;
         if (element.isConcrete())
           return element.getConstant() <= kMasked;
         bool found = false;
@@ -58,25 +69,39 @@ static MaskElement maskElement(Value value, Value source) {
   };
 }
 
-/// The tensor added to the scores: the other side of the addition, or of the select that masks them.
-static bool findBias(func::FuncOp function, Value value, Value source, Scores &scores) {
+/// The tensor added to the scores: the sum of all that is added between `value` and a mere multiple of `source`.
+static bool findBias(func::FuncOp function, SoftmaxOp softmax, Value source, Scores &scores) {
+  Value value = softmax.getInput();
+  SmallVector<Value> added;
   while (Operation *op = value.getDefiningOp()) {
     if (isa<arith::ExtFOp, arith::TruncFOp, tensor::CastOp>(op)) {
       value = op->getOperand(0);
       continue;
     }
     auto reaches = [&](Value operand) { return llvm::is_contained(collectSources(operand, Environment()), source); };
-    if (isa<arith::AddFOp>(op)) {
-      bool left = reaches(op->getOperand(0)), right = reaches(op->getOperand(1));
-      if (left == right)
-        return false;
-      Value scaled = op->getOperand(left ? 0 : 1);
-      scores.bias = op->getOperand(left ? 1 : 0);
-      return findFactor(function, scaled, source).has_value();
-    }
-    return false;
+    if (!isa<arith::AddFOp>(op))
+      return false;
+    bool left = reaches(op->getOperand(0)), right = reaches(op->getOperand(1));
+    if (left == right)
+      return false;
+    value = op->getOperand(left ? 0 : 1);
+    added.push_back(op->getOperand(left ? 1 : 0));
+    if (findFactor(function, value, source, Beside::Nothing))
+      break;
   }
-  return false;
+  if (added.empty() || !findFactor(function, value, source, Beside::Nothing))
+    return false;
+  OpBuilder builder(softmax);
+  Location loc = softmax.getLoc();
+  scores.bias = added.front();
+  for (Value other : llvm::drop_begin(added)) {
+    Type element = cast<RankedTensorType>(scores.bias.getType()).getElementType();
+    other = castElements(builder, loc, other, element);
+    if (other.getType() != scores.bias.getType())
+      return false;
+    scores.bias = arith::AddFOp::create(builder, loc, other, scores.bias);
+  }
+  return true;
 }
 
 std::optional<Scores> terse::matchScores(func::FuncOp function, SoftmaxOp softmax, std::string &reason) {
@@ -101,13 +126,13 @@ std::optional<Scores> terse::matchScores(func::FuncOp function, SoftmaxOp softma
   Value capped = product;
   scores.scale = 1;
   if (tanh) {
-    std::optional<double> inner = findFactor(function, tanh.getOperand(), product);
+    std::optional<double> inner = findFactor(function, tanh.getOperand(), product, Beside::Nothing);
     if (!inner)
       return std::nullopt;
     scores.scale = *inner;
     capped = tanh;
   }
-  std::optional<double> factor = findFactor(function, input, capped);
+  std::optional<double> factor = findFactor(function, input, capped, Beside::Mask);
   if (!factor)
     return std::nullopt;
   scores.scale *= *factor;
@@ -119,7 +144,7 @@ std::optional<Scores> terse::matchScores(func::FuncOp function, SoftmaxOp softma
   scores.mask = classifyMask(
       function, environment, [=](ElementEvaluator &evaluator) { return evaluator.getShape(input); }, sources,
       maskElement(input, capped));
-  if (!scores.mask && !findBias(function, input, capped, scores)) {
+  if (!scores.mask && !findBias(function, softmax, capped, scores)) {
     reason = "what is added to its scores cannot be separated from them";
     return std::nullopt;
   }
@@ -147,7 +172,7 @@ MatmulOp terse::findWeightedSum(func::FuncOp function, SoftmaxOp softmax) {
   if (!found || found.getType().getRank() != 4)
     return {};
   // A softmax is not a number where all is masked; attention yields 0 there, as the guards do.
-  std::optional<double> factor = findFactor(function, found.getLhs(), softmax.getResult(), true);
+  std::optional<double> factor = findFactor(function, found.getLhs(), softmax.getResult(), Beside::Nothing, true);
   return factor == 1.0 ? found : MatmulOp();
 }
 
