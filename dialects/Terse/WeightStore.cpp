@@ -118,6 +118,8 @@ llvm::Expected<WeightStore::MappedFile *> WeightStore::map(llvm::StringRef path,
 }
 
 llvm::Expected<WeightData> WeightStore::read(Attribute attr, ShapedType type) {
+  if (cancelled && *cancelled)
+    return llvm::createStringError("cancelled");
   std::optional<uint64_t> expected = getByteSize(type);
   if (!expected)
     return llvm::createStringError("expected a weight of static shape and whole bytes");

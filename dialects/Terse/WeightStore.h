@@ -9,6 +9,7 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -59,6 +60,9 @@ public:
   /// Without a spill file new weights are kept in attributes of the IR.
   llvm::Error setSpillFile(llvm::StringRef path);
 
+  /// Reading fails once `flag` is true: passes over all weights then end early.
+  void setCancellation(const std::atomic<bool> *flag) { cancelled = flag; }
+
   /// Data of `attr`, a `#terse.file` or an elements attribute of type `type`.
   llvm::Expected<WeightData> read(mlir::Attribute attr, mlir::ShapedType type);
 
@@ -70,6 +74,7 @@ private:
   llvm::Expected<MappedFile *> map(llvm::StringRef path, uint64_t end);
 
   std::mutex mutex;
+  const std::atomic<bool> *cancelled = nullptr;
   std::string baseDirectory;
   std::string spillPath;
   int spillFile = -1;

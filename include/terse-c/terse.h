@@ -16,7 +16,7 @@
  *   - Tensors are contiguous and row-major.
  *   - Structures that the caller fills begin with `size`; set it to
  *     sizeof(the structure), or use the INIT macros. A newer library then
- *     understands older callers.
+ *     understands older callers; an older one refuses what it does not know.
  *   - A model may be used by any number of threads at once; a context
  *     by one at a time.
  *===----------------------------------------------------------------------===*/
@@ -35,7 +35,9 @@ extern "C" {
 /** Version of this interface: additions raise the minor number, changes that
  * break callers the major one. */
 #define TERSE_API_VERSION_MAJOR 0
-#define TERSE_API_VERSION_MINOR 1
+#define TERSE_API_VERSION_MINOR 2
+#define TERSE_API_VERSION                                                      \
+  ((uint32_t)TERSE_API_VERSION_MAJOR << 16 | TERSE_API_VERSION_MINOR)
 
 /** Major version in the upper 16 bits, minor in the lower, of the library. */
 TERSE_API uint32_t terse_api_version(void);
@@ -53,13 +55,18 @@ enum {
   TERSE_UNSUPPORTED = 4,      /**< not for this machine or this version */
   TERSE_OUT_OF_MEMORY = 5,
   TERSE_CONTEXT_FULL = 6, /**< no room for more tokens */
-  TERSE_INTERNAL = 7
+  TERSE_INTERNAL = 7,
+  TERSE_CANCELLED = 8 /**< a callback wanted it */
 };
 typedef int32_t terse_status;
 
 /** Why the last function that failed in this thread did. Valid until the next
  * failure in this thread; never null. */
 TERSE_API const char *terse_last_error(void);
+
+/** Refuses a library that a program was not compiled for: call it first, as
+ * terse_check_version(TERSE_API_VERSION). */
+TERSE_API terse_status terse_check_version(uint32_t version);
 
 /*===-- Models ------------------------------------------------------------===*/
 
@@ -89,6 +96,14 @@ TERSE_API void terse_model_close(terse_model *model);
 TERSE_API const char *terse_model_manifest(const terse_model *model);
 /** The CPU level in use. */
 TERSE_API const char *terse_model_cpu_level(const terse_model *model);
+/** Receives a text. */
+typedef void (*terse_text_fn)(void *user, const char *text, size_t size);
+/** Describes an artifact as a JSON object (what terse-inspect --json prints):
+ * manifest, layers, bits, bytes, hashes. No code of it is loaded, so that it
+ * may be one for another machine. `verify`: reads all of it and compares
+ * hashes. */
+TERSE_API terse_status terse_describe(const char *path, int verify,
+                                      terse_text_fn emit, void *user);
 /** Reads the whole file and compares the hashes of manifest, code and weights
  * with those that the artifact carries. Opening it has done so already with
  * everything but the weights. */
@@ -147,7 +162,7 @@ typedef struct terse_context_options {
   size_t size;
   int32_t threads;  /**< 0: all processors available */
   int64_t capacity; /**< tokens that the states have room for; memory is taken
-                         as they come; 0: 2048 */
+                         as they come; 0: as the artifact says, else 2048 */
   int64_t batch;    /**< sequences that the states hold; 0: 1 */
 } terse_context_options;
 #define TERSE_CONTEXT_OPTIONS_INIT                                             \
@@ -179,6 +194,27 @@ TERSE_API terse_status terse_context_run(terse_context *context,
 TERSE_API terse_status terse_context_output(const terse_context *context,
                                             size_t index, terse_tensor *output);
 
+/** Finds the shapes that outputs have for inputs of these shapes, which are
+ * checked as terse_context_run does; nothing is run. `sizes` receives all sizes
+ * of output 0, then those of output 1, ...: the sum of their ranks. */
+TERSE_API terse_status terse_context_output_sizes(terse_context *context,
+                                                  const terse_tensor *inputs,
+                                                  size_t input_count,
+                                                  int64_t *sizes);
+
+/** Memory of the caller's, aligned to the elements. */
+typedef struct terse_buffer {
+  void *data; /**< null: the context keeps the output */
+  size_t bytes;
+} terse_buffer;
+
+/** As terse_context_run, with output i written to buffers[i]. */
+TERSE_API terse_status terse_context_run_into(terse_context *context,
+                                              const terse_tensor *inputs,
+                                              size_t input_count,
+                                              const terse_buffer *buffers,
+                                              size_t buffer_count);
+
 /*===-- Language models ---------------------------------------------------===*/
 
 /** Runs tokens through the model and leaves their effect in the context: in the
@@ -193,6 +229,35 @@ TERSE_API size_t terse_vocabulary(terse_context *context);
 TERSE_API int64_t terse_past(const terse_context *context);
 /** Forgets all tokens. */
 TERSE_API void terse_reset(terse_context *context);
+
+/** Returns 0 to go on. */
+typedef int (*terse_go_on_fn)(void *user);
+/** `go_on` is asked between the parts that a long text is run in; another
+ * result than 0 ends the call with TERSE_CANCELLED; reset then. Null: none. */
+TERSE_API terse_status terse_context_on_part(terse_context *context,
+                                             terse_go_on_fn go_on, void *user);
+
+/** Chooses tokens from logits. */
+typedef struct terse_sampler terse_sampler;
+
+typedef struct terse_sampler_options {
+  size_t size;
+  float temperature; /**< 0: always the likeliest token, the lowest of equals */
+  int32_t top_k;     /**< 0: all */
+  float top_p;       /**< 1: all */
+  uint64_t seed;
+} terse_sampler_options;
+#define TERSE_SAMPLER_OPTIONS_INIT                                             \
+  { sizeof(terse_sampler_options), 0.0f, 0, 1.0f, 0 }
+
+/** Makes a sampler. `options` may be null. */
+TERSE_API terse_status terse_sampler_create(
+    const terse_sampler_options *options, terse_sampler **sampler);
+TERSE_API void terse_sampler_destroy(terse_sampler *sampler);
+/** Draws the next token. */
+TERSE_API terse_status terse_sampler_next(terse_sampler *sampler,
+                                          const float *logits, size_t count,
+                                          int32_t *token);
 
 typedef struct terse_generate_options {
   size_t size;
@@ -215,6 +280,32 @@ TERSE_API terse_status terse_generate(terse_context *context,
                                       const terse_generate_options *options,
                                       terse_token_fn on_token, void *user);
 
+typedef struct terse_perplexity {
+  size_t size;
+  double perplexity;
+  double nll;            /**< nats a token */
+  double kl;             /**< from the other model, nats a token */
+  double top1_agreement; /**< share of tokens with the same likeliest one */
+  int64_t tokens;        /**< predicted */
+  int64_t windows;
+} terse_perplexity;
+#define TERSE_PERPLEXITY_INIT                                                  \
+  { sizeof(terse_perplexity), 0, 0, 0, 0, 0, 0 }
+
+/** Receives what is known after a window, and how many there are; returns 0 to
+ * go on. */
+typedef int (*terse_window_fn)(void *user, const terse_perplexity *so_far,
+                               int64_t windows);
+
+/** Cuts a text into windows of `window` tokens, at most `max_windows` (0: all),
+ * each run alone to predict every next token. `against`, if not null, is an
+ * artifact with the same vocabulary to compare with. `on_window` may be null.
+ */
+TERSE_API terse_status terse_measure_perplexity(
+    const terse_model *model, const terse_model *against, int32_t threads,
+    const int32_t *tokens, size_t count, int64_t window, int64_t max_windows,
+    terse_window_fn on_window, void *user, terse_perplexity *result);
+
 /*===-- Tokenizers --------------------------------------------------------===*/
 
 typedef struct terse_tokenizer terse_tokenizer;
@@ -232,6 +323,15 @@ TERSE_API void terse_tokenizer_close(terse_tokenizer *tokenizer);
 /** Tokens that begin and end a text; -1 if there are none. */
 TERSE_API int32_t terse_tokenizer_bos(const terse_tokenizer *tokenizer);
 TERSE_API int32_t terse_tokenizer_eos(const terse_tokenizer *tokenizer);
+
+/** 1 if a text is over when a model gives this token. */
+TERSE_API int terse_tokenizer_ends(const terse_tokenizer *tokenizer,
+                                   int32_t token);
+/** 1 if models with this tokenizer expect its first token before a prompt. */
+TERSE_API int
+terse_tokenizer_prompts_begin_with_bos(const terse_tokenizer *tokenizer);
+/** Tokens in the vocabulary. */
+TERSE_API int64_t terse_tokenizer_size(const terse_tokenizer *tokenizer);
 
 /** Writes up to `capacity` tokens of a text and the number that it has to
  * `count`; call it with capacity 0 to learn how many. */

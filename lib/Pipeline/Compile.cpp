@@ -16,12 +16,11 @@ using namespace mlir;
 using namespace terse;
 
 void Compiler::say(const llvm::Twine &what) {
-  if (!options.progress)
-    return;
   double seconds =
       std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
           .count();
-  llvm::errs() << llvm::formatv("[{0,6:F1} s] ", seconds) << what << '\n';
+  listener.onMessage({Message::Kind::Progress, "",
+                      llvm::formatv("[{0,6:F1} s] {1}", seconds, what).str()});
 }
 
 /// A textual pipeline on a module, whether or not it names its anchor.
@@ -35,12 +34,14 @@ static llvm::StringRef stripAnchor(llvm::StringRef pipeline) {
 llvm::Error Compiler::runStage(Stage stage, ModuleOp target,
                                const CPULevel *level) {
   StageOptions stageOptions;
-  stageOptions.optimize = options.optimize;
+  stageOptions.optimize = !options.plain;
   stageOptions.keepCacheIO = options.keepCacheIO;
   stageOptions.compress = recipePipeline;
   if (level)
     stageOptions.level = level->name.str();
   stageOptions.emulatedKernels = options.emulatedKernels;
+  if (llvm::Error error = checkCancelled())
+    return error;
   say(level ? getStageName(stage) + " (" + level->name + ")"
             : llvm::Twine(getStageName(stage)));
 
@@ -65,7 +66,10 @@ llvm::Error Compiler::runStage(Stage stage, ModuleOp target,
                      level ? (getStageName(stage) + "-" + level->name).str()
                            : getStageName(stage).str(),
                      numDumps));
-    if (failed(manager.run(target)))
+    LogicalResult result = manager.run(target);
+    if (llvm::Error error = checkCancelled())
+      return error;
+    if (failed(result))
       return llvm::createStringError("the stage '" + getStageName(stage) +
                                      "' failed");
   }
@@ -74,7 +78,7 @@ llvm::Error Compiler::runStage(Stage stage, ModuleOp target,
 
 /// Says what stays in parts: it is right but slower.
 void Compiler::reportUnrecognized() {
-  if (!options.optimize)
+  if (options.plain)
     return;
   int64_t numMatmuls = 0, numSoftmaxes = 0;
   module->walk([&](Operation *op) {
@@ -203,11 +207,13 @@ llvm::Error Compiler::compileLevels(llvm::ArrayRef<const CPULevel *> levels) {
       return llvm::createStringError(job->error);
     objects.push_back(std::move(job->object));
   }
+  if (llvm::Error error = checkCancelled())
+    return error;
   say("link");
   return writeArtifact(levels, std::move(objects));
 }
 
-llvm::Error Compiler::run() {
+llvm::Error Compiler::checkLevels() const {
   std::vector<std::string> wanted = options.levels;
   if (!options.emulatedKernels.empty())
     wanted.push_back(options.emulatedKernels);
@@ -220,16 +226,47 @@ llvm::Error Compiler::run() {
           "unknown CPU level '" + name + "'" + suggestNearest(name, names) +
           " (known: " + llvm::join(names, ", ") + ")");
     }
+  return llvm::Error::success();
+}
+
+llvm::Error Compiler::selectRecipe() {
   if (options.passPipeline) {
+    if (options.recipe || options.groupSize)
+      return llvm::createStringError("expected a recipe or passes; got both");
     recipeName = "passes:" + *options.passPipeline;
     recipePipeline = *options.passPipeline;
-  } else {
-    llvm::Expected<Recipe> recipe = parseRecipe(options.recipe);
-    if (!recipe)
-      return recipe.takeError();
-    recipeName = recipe->name;
-    recipePipeline = recipe->pipeline;
+    return llvm::Error::success();
   }
+  std::string text = options.recipe.value_or("keep");
+  if (options.groupSize)
+    text += (llvm::StringRef(text).contains(':') ? "," : ":") +
+            ("group-size=" + std::to_string(*options.groupSize));
+  llvm::Expected<Recipe> recipe = parseRecipe(text);
+  if (!recipe)
+    return recipe.takeError();
+  recipeName = recipe->name;
+  recipePipeline = recipe->pipeline;
+  return llvm::Error::success();
+}
+
+llvm::Error Compiler::run() {
+  if (llvm::Error error = runStages())
+    return error;
+  if (options.report)
+    reportFacts();
+  return llvm::Error::success();
+}
+
+llvm::Error Compiler::checkCancelled() const {
+  return listener.cancelled ? llvm::createStringError("cancelled")
+                            : llvm::Error::success();
+}
+
+llvm::Error Compiler::runStages() {
+  if (llvm::Error error = checkLevels())
+    return error;
+  if (llvm::Error error = selectRecipe())
+    return error;
   if (llvm::Error error = checkPaths())
     return error;
   if (llvm::Error error = loadTokenizer())
@@ -258,23 +295,20 @@ llvm::Error Compiler::run() {
   return compileLevels(*levels);
 }
 
-llvm::Error terse::compile(MLIRContext &context,
-                           const CompileOptions &options) {
-  Compiler compiler(context, options);
-  if (llvm::Error error = compiler.run())
-    return error;
-  if (options.report) {
-    // Passes that run once per CPU level mostly say the same of each.
-    Report once;
-    llvm::StringSet<> said;
-    for (Report::Fact &fact :
-         context.getOrLoadDialect<TerseDialect>()->getReport().getFacts())
-      if (said.insert(
-                  llvm::formatv("{0}:{1}:{2}", fact.pass, fact.name, fact.value)
-                      .str())
-              .second)
-        once.add(fact.pass, fact.name, std::move(fact.value));
-    once.print(llvm::errs());
-  }
-  return llvm::Error::success();
+void Compiler::reportFacts() {
+  // Passes that run once per CPU level mostly say the same of each.
+  Report once;
+  llvm::StringSet<> said;
+  for (Report::Fact &fact :
+       context.getOrLoadDialect<TerseDialect>()->getReport().getFacts())
+    if (said.insert(
+                llvm::formatv("{0}:{1}:{2}", fact.pass, fact.name, fact.value)
+                    .str())
+            .second)
+      once.add(fact.pass, fact.name, std::move(fact.value));
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  once.print(stream);
+  listener.onMessage(
+      {Message::Kind::Report, "", llvm::StringRef(text).rtrim('\n').str()});
 }

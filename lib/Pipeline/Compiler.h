@@ -9,6 +9,7 @@
 #include "terse/Target/CPULevel.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
 #include "mlir/IR/OwningOpRef.h"
 
 #include <chrono>
@@ -18,8 +19,11 @@ namespace terse {
 /// One run of `compile`: what its steps share.
 class Compiler {
 public:
-  Compiler(mlir::MLIRContext &context, const CompileOptions &options)
-      : context(context), options(options) {}
+  Compiler(mlir::MLIRContext &context, const CompileOptions &options,
+           CompileListener &listener)
+      : context(context), options(options), listener(listener) {}
+  /// Diagnostics come through the context's handlers; what they do not say is
+  /// in the error.
   llvm::Error run();
 
 private:
@@ -32,6 +36,10 @@ private:
   llvm::Error loadTokenizer();
 
   // Compile.cpp
+  llvm::Error runStages();
+  llvm::Error checkLevels() const;
+  llvm::Error checkCancelled() const;
+  llvm::Error selectRecipe();
   llvm::Error runStage(Stage stage, mlir::ModuleOp target,
                        const CPULevel *level);
   llvm::Error runSharedStages();
@@ -49,9 +57,11 @@ private:
   /// The last stage to run.
   Stage getLastStage() const { return options.stopAfter.value_or(Stage::Emit); }
   void say(const llvm::Twine &what);
+  void reportFacts();
 
   mlir::MLIRContext &context;
   const CompileOptions &options;
+  CompileListener &listener;
   std::string recipeName, recipePipeline;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   /// The stage that the module has behind it.

@@ -1,7 +1,8 @@
 //===- CAPI.cpp - the C interface -------------------------------*- C++ -*-===//
 #include "terse-c/terse.h"
 
-#include "terse/Runtime/LanguageModel.h"
+#include "terse/Runtime/Describe.h"
+#include "terse/Runtime/Perplexity.h"
 #include "terse/Runtime/Sampler.h"
 #include "terse/Runtime/Tokenizer.h"
 #include "terse/Runtime/Version.h"
@@ -24,6 +25,12 @@ struct terse_context {
   std::unique_ptr<Context> context;
   std::unique_ptr<LanguageModel> language;
   std::vector<TensorView> inputs;
+  std::vector<void *> places; ///< of outputs
+  std::function<bool()> goOn;
+};
+
+struct terse_sampler {
+  Sampler sampler;
 };
 
 struct terse_tokenizer {
@@ -58,17 +65,35 @@ template <typename F> terse_status guarded(F body) noexcept {
   }
 }
 
-/// A copy of a caller's structure in which fields that an older caller does not
-/// have keep their defaults.
-template <typename T> T optionsOr(const T *given, T defaults) {
-  if (given)
-    std::memcpy(&defaults, given, std::min(given->size, sizeof(T)));
-  return defaults;
+/// Copies a caller's structure, which may be null: fields that an older caller
+/// does not have keep their defaults, and those of a newer one that this
+/// library does not know must be zero.
+template <typename T> Status readOptions(const T *given, T &options) {
+  if (!given)
+    return Status();
+  size_t size = given->size;
+  // Larger than any structure of this interface is ever going to be.
+  if (size < sizeof(size_t) || size > 4096)
+    return fail(Code::InvalidArgument,
+                "expected the size of the structure in its field 'size'; got "
+                "%zu",
+                size);
+  auto *bytes = reinterpret_cast<const char *>(given);
+  for (size_t i = sizeof(T); i < size; ++i)
+    if (bytes[i])
+      return fail(Code::Unsupported,
+                  "the caller sets options that this library, version %s, does "
+                  "not know: expected a structure of %zu bytes; got %zu",
+                  TERSE_VERSION, sizeof(T), size);
+  std::memcpy(&options, given, std::min(size, sizeof(T)));
+  return Status();
 }
 
 Status parseLevel(const terse_model_options *given,
                   std::optional<CpuLevel> &level) {
-  terse_model_options options = optionsOr(given, TERSE_MODEL_OPTIONS_INIT);
+  terse_model_options options = TERSE_MODEL_OPTIONS_INIT;
+  if (Status status = readOptions(given, options); !status.ok())
+    return status;
   CpuLevel value;
   if (!options.cpu_level)
     return Status();
@@ -78,6 +103,26 @@ Status parseLevel(const terse_model_options *given,
                 options.cpu_level);
   level = value;
   return Status();
+}
+
+Status readSampling(const terse_sampler_options &options,
+                    SamplerOptions &sampling) {
+  if (!(options.temperature >= 0 && options.temperature < 1e30f))
+    return Status(Code::InvalidArgument,
+                  "expected a temperature of at least 0");
+  if (!(options.top_p > 0 && options.top_p <= 1))
+    return Status(Code::InvalidArgument, "expected top_p above 0 and up to 1");
+  if (options.top_k < 0)
+    return Status(Code::InvalidArgument, "expected top_k of at least 0");
+  sampling.temperature = options.temperature;
+  sampling.topK = options.top_k;
+  sampling.topP = options.top_p;
+  sampling.seed = options.seed;
+  return Status();
+}
+
+Status missing(const char *what) {
+  return fail(Code::InvalidArgument, "expected %s; got null", what);
 }
 
 terse_status tensorInfo(const std::vector<TensorSpec> &specs, size_t index,
@@ -118,15 +163,20 @@ Status needLanguage(terse_context &self) {
   if (self.language)
     return Status();
   auto created = LanguageModel::create(self.model, self.options);
-  if (created.ok())
+  if (created.ok()) {
     self.language = std::move(*created);
+    self.language->setGoOn(self.goOn);
+  }
   return created.status();
 }
 
-Status runContext(terse_context &self, const terse_tensor *inputs,
+/// Puts the inputs in the order of the manifest.
+Status readInputs(terse_context &self, const terse_tensor *inputs,
                   size_t count) {
   if (Status status = needContext(self); !status.ok())
     return status;
+  if (count && !inputs)
+    return missing("inputs");
   const Manifest &manifest = self.model->manifest();
   self.inputs.resize(manifest.inputs.size());
   std::vector<bool> given(manifest.inputs.size());
@@ -151,7 +201,35 @@ Status runContext(terse_context &self, const terse_tensor *inputs,
     if (!given[i])
       return fail(Code::InvalidArgument, "input '%s' is missing",
                   manifest.inputs[i].name.c_str());
-  return self.context->run(self.inputs);
+  return Status();
+}
+
+/// Checks that outputs of the sizes that the context knows fit the buffers.
+Status placeOutputs(terse_context &self, const terse_buffer *buffers,
+                    size_t count) {
+  const std::vector<TensorSpec> &specs = self.model->manifest().outputs;
+  if (count != specs.size() || (count && !buffers))
+    return fail(Code::InvalidArgument,
+                "expected %zu buffers, one for each output; got %zu",
+                specs.size(), count);
+  self.places.assign(count, nullptr);
+  for (size_t i = 0; i < count; ++i) {
+    if (!buffers[i].data)
+      continue;
+    size_t element = sizeOf(specs[i].dtype);
+    uint64_t bytes = uint64_t(self.context->output(i).elements()) * element;
+    if (buffers[i].bytes < bytes)
+      return fail(Code::InvalidArgument,
+                  "output '%s': expected a buffer of %llu bytes; got %zu",
+                  specs[i].name.c_str(), (unsigned long long)bytes,
+                  buffers[i].bytes);
+    if (uintptr_t(buffers[i].data) % element != 0)
+      return fail(Code::InvalidArgument,
+                  "output '%s': the buffer is not aligned to its elements",
+                  specs[i].name.c_str());
+    self.places[i] = buffers[i].data;
+  }
+  return Status();
 }
 
 Status generateTokens(terse_context &self, const int32_t *prompt, size_t count,
@@ -159,15 +237,18 @@ Status generateTokens(terse_context &self, const int32_t *prompt, size_t count,
                       terse_token_fn onToken, void *user) {
   if (Status status = needLanguage(self); !status.ok())
     return status;
-  if (!count)
+  if (!count || !prompt)
     return Status(Code::InvalidArgument,
                   "the prompt is empty; expected at least one token");
+  if (!onToken)
+    return missing("a function that receives tokens");
   LanguageModel &model = *self.language;
   SamplerOptions sampling;
-  sampling.temperature = options.temperature;
-  sampling.topK = options.top_k;
-  sampling.topP = options.top_p;
-  sampling.seed = options.seed;
+  if (Status status = readSampling(
+          {0, options.temperature, options.top_k, options.top_p, options.seed},
+          sampling);
+      !status.ok())
+    return status;
   Sampler sampler(sampling);
   int64_t next = -1;
   LanguageModel::LogitsFn choose = [&](int64_t, const float *logits) {
@@ -190,6 +271,15 @@ Status generateTokens(terse_context &self, const int32_t *prompt, size_t count,
 
 uint32_t terse_api_version(void) {
   return TERSE_API_VERSION_MAJOR << 16 | TERSE_API_VERSION_MINOR;
+}
+terse_status terse_check_version(uint32_t version) {
+  uint32_t own = terse_api_version();
+  if (version >> 16 == own >> 16 && version <= own)
+    return TERSE_OK;
+  return report(fail(Code::Unsupported,
+                     "the program was compiled for version %u.%u of Terse's C "
+                     "interface; this library has %u.%u",
+                     version >> 16, version & 0xffff, own >> 16, own & 0xffff));
 }
 const char *terse_version(void) { return TERSE_VERSION; }
 const char *terse_last_error(void) { return lastError.c_str(); }
@@ -216,6 +306,8 @@ terse_status terse_model_open_self(const terse_model_options *options,
     std::optional<CpuLevel> level;
     if (Status status = parseLevel(options, level); !status.ok())
       return status;
+    if (!model)
+      return missing("a result");
     auto opened = Model::openSelf(level);
     if (opened.ok())
       *model = new terse_model{*opened};
@@ -230,6 +322,19 @@ const char *terse_model_manifest(const terse_model *model) {
 }
 const char *terse_model_cpu_level(const terse_model *model) {
   return nameOf(model->model->level());
+}
+terse_status terse_describe(const char *path, int verify, terse_text_fn emit,
+                            void *user) {
+  return guarded([&]() -> Status {
+    if (!path || !emit)
+      return missing("a path and a function that receives the text");
+    auto artifact = openChecked(path, verify != 0);
+    if (!artifact.ok())
+      return artifact.status();
+    std::string text = describeArtifact(*artifact, verify != 0);
+    emit(user, text.c_str(), text.size());
+    return Status();
+  });
 }
 terse_status terse_model_verify(const terse_model *model) {
   return guarded([&] { return model->model->verify(); });
@@ -268,13 +373,15 @@ terse_status terse_context_create(const terse_model *model,
                                   const terse_context_options *given,
                                   terse_context **context) {
   return guarded([&]() -> Status {
-    terse_context_options options =
-        optionsOr(given, TERSE_CONTEXT_OPTIONS_INIT);
+    if (!model || !context)
+      return missing("a model and a result");
+    terse_context_options options = TERSE_CONTEXT_OPTIONS_INIT;
+    if (Status status = readOptions(given, options); !status.ok())
+      return status;
     std::unique_ptr<terse_context> self(new terse_context);
     self->model = model->model;
     self->options.threads = options.threads;
-    if (options.capacity)
-      self->options.capacity = options.capacity;
+    self->options.capacity = options.capacity;
     if (options.batch)
       self->options.batch = options.batch;
     *context = self.release();
@@ -286,7 +393,46 @@ void terse_context_destroy(terse_context *context) { delete context; }
 
 terse_status terse_context_run(terse_context *context,
                                const terse_tensor *inputs, size_t count) {
-  return guarded([&] { return runContext(*context, inputs, count); });
+  return terse_context_run_into(context, inputs, count, nullptr, 0);
+}
+
+terse_status terse_context_run_into(terse_context *context,
+                                    const terse_tensor *inputs, size_t count,
+                                    const terse_buffer *buffers,
+                                    size_t bufferCount) {
+  return guarded([&]() -> Status {
+    if (!context)
+      return missing("a context");
+    if (Status status = readInputs(*context, inputs, count); !status.ok())
+      return status;
+    if (!buffers && !bufferCount)
+      return context->context->run(context->inputs);
+    if (Status status = context->context->shapeOutputs(context->inputs);
+        !status.ok())
+      return status;
+    if (Status status = placeOutputs(*context, buffers, bufferCount);
+        !status.ok())
+      return status;
+    return context->context->run(context->inputs, &context->places);
+  });
+}
+
+terse_status terse_context_output_sizes(terse_context *context,
+                                        const terse_tensor *inputs,
+                                        size_t count, int64_t *sizes) {
+  return guarded([&]() -> Status {
+    if (!context || !sizes)
+      return missing("a context and a result");
+    if (Status status = readInputs(*context, inputs, count); !status.ok())
+      return status;
+    if (Status status = context->context->shapeOutputs(context->inputs);
+        !status.ok())
+      return status;
+    for (size_t i = 0; i < context->model->manifest().outputs.size(); ++i)
+      for (int64_t size : context->context->output(i).shape)
+        *sizes++ = size;
+    return Status();
+  });
 }
 
 terse_status terse_context_output(const terse_context *context, size_t index,
@@ -304,6 +450,8 @@ terse_status terse_context_output(const terse_context *context, size_t index,
 terse_status terse_eval(terse_context *context, const int32_t *tokens,
                         size_t count, float *logits) {
   return guarded([&]() -> Status {
+    if (!context || (count && !tokens) || !logits)
+      return missing("a context, tokens and a place for logits");
     if (Status status = needLanguage(*context); !status.ok())
       return status;
     LanguageModel &model = *context->language;
@@ -335,16 +483,119 @@ void terse_reset(terse_context *context) {
 terse_status terse_generate(terse_context *context, const int32_t *prompt,
                             size_t count, const terse_generate_options *given,
                             terse_token_fn onToken, void *user) {
-  return guarded([&] {
-    return generateTokens(*context, prompt, count,
-                          optionsOr(given, TERSE_GENERATE_OPTIONS_INIT),
-                          onToken, user);
+  return guarded([&]() -> Status {
+    if (!context)
+      return missing("a context");
+    terse_generate_options options = TERSE_GENERATE_OPTIONS_INIT;
+    if (Status status = readOptions(given, options); !status.ok())
+      return status;
+    return generateTokens(*context, prompt, count, options, onToken, user);
+  });
+}
+
+terse_status terse_context_on_part(terse_context *context, terse_go_on_fn goOn,
+                                   void *user) {
+  return guarded([&]() -> Status {
+    if (!context)
+      return missing("a context");
+    context->goOn = nullptr;
+    if (goOn)
+      context->goOn = [=] { return goOn(user) == 0; };
+    if (context->language)
+      context->language->setGoOn(context->goOn);
+    return Status();
+  });
+}
+
+terse_status terse_sampler_create(const terse_sampler_options *given,
+                                  terse_sampler **sampler) {
+  return guarded([&]() -> Status {
+    if (!sampler)
+      return missing("a result");
+    terse_sampler_options options = TERSE_SAMPLER_OPTIONS_INIT;
+    SamplerOptions sampling;
+    if (Status status = readOptions(given, options); !status.ok())
+      return status;
+    if (Status status = readSampling(options, sampling); !status.ok())
+      return status;
+    *sampler = new terse_sampler{Sampler(sampling)};
+    return Status();
+  });
+}
+
+void terse_sampler_destroy(terse_sampler *sampler) { delete sampler; }
+
+terse_status terse_sampler_next(terse_sampler *sampler, const float *logits,
+                                size_t count, int32_t *token) {
+  return guarded([&]() -> Status {
+    if (!sampler || !logits || !token)
+      return missing("a sampler, logits and a result");
+    int64_t next = sampler->sampler.next(logits, int64_t(count));
+    if (next < 0)
+      return Status(Code::Internal, "the logits are not numbers");
+    *token = int32_t(next);
+    return Status();
+  });
+}
+
+terse_status terse_measure_perplexity(
+    const terse_model *model, const terse_model *against, int32_t threads,
+    const int32_t *tokens, size_t count, int64_t window, int64_t maxWindows,
+    terse_window_fn onWindow, void *user, terse_perplexity *given) {
+  return guarded([&]() -> Status {
+    if (!model || (count && !tokens) || !given)
+      return missing("a model, tokens and a result");
+    terse_perplexity result = TERSE_PERPLEXITY_INIT;
+    if (given->size < sizeof(result))
+      return fail(Code::InvalidArgument,
+                  "expected a result of %zu bytes in its field 'size'; got %zu",
+                  sizeof(result), given->size);
+    ContextOptions context;
+    context.threads = threads;
+    context.capacity = window;
+    auto mine = LanguageModel::create(model->model, context);
+    if (!mine.ok())
+      return mine.status();
+    std::unique_ptr<LanguageModel> other;
+    if (against) {
+      auto created = LanguageModel::create(against->model, context);
+      if (!created.ok())
+        return created.status();
+      other = std::move(*created);
+    }
+    auto convert = [&](const PerplexityResult &from) {
+      result.perplexity = from.perplexity();
+      result.nll = from.nll;
+      result.kl = from.kl;
+      result.top1_agreement = from.top1Agreement;
+      result.tokens = from.tokens;
+      result.windows = from.windows;
+    };
+    PerplexityOptions options;
+    options.window = window;
+    options.maxWindows = maxWindows;
+    if (onWindow)
+      options.onWindow = [&](const PerplexityResult &soFar, int64_t windows) {
+        convert(soFar);
+        return onWindow(user, &result, windows) == 0;
+      };
+    PerplexityResult measured;
+    Status status = measurePerplexity(
+        **mine, other.get(), {tokens, tokens + count}, options, measured);
+    if (!status.ok())
+      return status;
+    convert(measured);
+    result.size = given->size;
+    *given = result;
+    return Status();
   });
 }
 
 terse_status terse_tokenizer_of_model(const terse_model *model,
                                       terse_tokenizer **tokenizer) {
   return guarded([&]() -> Status {
+    if (!model || !tokenizer)
+      return missing("a model and a result");
     const std::string &kind = model->model->manifest().tokenizerKind;
     if (kind.empty() && model->model->tokenizer().empty())
       return Status(Code::InvalidArgument, "the artifact has no tokenizer");
@@ -358,6 +609,8 @@ terse_status terse_tokenizer_of_model(const terse_model *model,
 terse_status terse_tokenizer_open(const char *path,
                                   terse_tokenizer **tokenizer) {
   return guarded([&]() -> Status {
+    if (!path || !tokenizer)
+      return missing("a path and a result");
     auto made = Tokenizer::open(path);
     if (made.ok())
       *tokenizer = new terse_tokenizer{std::move(*made)};
@@ -367,6 +620,15 @@ terse_status terse_tokenizer_open(const char *path,
 
 void terse_tokenizer_close(terse_tokenizer *tokenizer) { delete tokenizer; }
 
+int terse_tokenizer_ends(const terse_tokenizer *tokenizer, int32_t token) {
+  return tokenizer->tokenizer->ends(token);
+}
+int terse_tokenizer_prompts_begin_with_bos(const terse_tokenizer *tokenizer) {
+  return tokenizer->tokenizer->promptsBeginWithBos();
+}
+int64_t terse_tokenizer_size(const terse_tokenizer *tokenizer) {
+  return tokenizer->tokenizer->size();
+}
 int32_t terse_tokenizer_bos(const terse_tokenizer *tokenizer) {
   return tokenizer->tokenizer->bos();
 }

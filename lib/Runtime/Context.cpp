@@ -108,6 +108,8 @@ Status Context::prepare() {
   if (options_.threads < 0 || options_.threads > 1024)
     return fail(Code::InvalidArgument, "expected 0 to 1024 threads; got %d",
                 options_.threads);
+  if (options_.capacity == 0)
+    options_.capacity = manifest.context ? manifest.context : 2048;
   if (options_.capacity < 1 || options_.batch < 1)
     return fail(Code::InvalidArgument,
                 "expected a capacity and a batch of at least 1; got %lld and "
@@ -208,10 +210,11 @@ Status Context::checkInputs(const std::vector<TensorView> &inputs) {
   return bindSymbols(manifest, shapes_, symbols_);
 }
 
-Status Context::placeOutputs() {
+Status Context::sizeOutputs() {
   const Manifest &manifest = model_->manifest();
   for (size_t i = 0; i < manifest.outputs.size(); ++i) {
     const TensorSpec &spec = manifest.outputs[i];
+    outputs_[i].data = nullptr;
     for (size_t d = 0; d < spec.shape.size(); ++d)
       if (!spec.shape[d].evaluate(symbols_.data(), outputs_[i].shape[d]))
         return fail(Code::InvalidArgument,
@@ -222,10 +225,23 @@ Status Context::placeOutputs() {
       return fail(Code::InvalidArgument,
                   "output '%s': impossible shape %s for these inputs",
                   spec.name.c_str(), shapeText(outputs_[i].shape).c_str());
-    if (!outputBuffers_[i].reserve(bytes, /*filledAtOnce=*/true))
-      return fail(Code::OutOfMemory, "no memory for output '%s' of shape %s",
-                  spec.name.c_str(), shapeText(outputs_[i].shape).c_str());
-    outputs_[i].data = outputPointers_[i] = outputBuffers_[i].data();
+  }
+  return Status();
+}
+
+Status Context::placeOutputs(const std::vector<void *> *into) {
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    uint64_t bytes = 0;
+    (void)bytesOf(outputs_[i].dtype, outputs_[i].shape, bytes);
+    void *place = into ? (*into)[i] : nullptr;
+    if (!place) {
+      if (!outputBuffers_[i].reserve(bytes, /*filledAtOnce=*/true))
+        return fail(Code::OutOfMemory, "no memory for output '%s' of shape %s",
+                    manifest().outputs[i].name.c_str(),
+                    shapeText(outputs_[i].shape).c_str());
+      place = outputBuffers_[i].data();
+    }
+    outputs_[i].data = outputPointers_[i] = place;
   }
   return Status();
 }
@@ -246,7 +262,14 @@ size_t Context::pickEntry() const {
   return best;
 }
 
-Status Context::run(const std::vector<TensorView> &inputs) {
+Status Context::shapeOutputs(const std::vector<TensorView> &inputs) {
+  if (Status status = checkInputs(inputs); !status.ok())
+    return status;
+  return sizeOutputs();
+}
+
+Status Context::run(const std::vector<TensorView> &inputs,
+                    const std::vector<void *> *into) {
   if (Status status = checkInputs(inputs); !status.ok())
     return status;
   int64_t added = advanceInput_ < 0 ? 0 : inputs[advanceInput_].shape.back();
@@ -256,7 +279,9 @@ Status Context::run(const std::vector<TensorView> &inputs) {
                 "its capacity of %lld",
                 (long long)past_, (long long)added,
                 (long long)options_.capacity);
-  if (Status status = placeOutputs(); !status.ok())
+  if (Status status = sizeOutputs(); !status.ok())
+    return status;
+  if (Status status = placeOutputs(into); !status.ok())
     return status;
 
   const Model::Entry &entry = model_->entries()[pickEntry()];

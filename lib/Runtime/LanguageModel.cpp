@@ -122,6 +122,8 @@ Status LanguageModel::eval(const int32_t *tokens, int64_t count, bool lastOnly,
     return status;
   }
   for (int64_t done = 0; done < count;) {
+    if (done && goOn_ && !goOn_())
+      return Status(Code::Cancelled, "cancelled");
     int64_t part = std::min(chunk_, count - done);
     bool last = done + part == count;
     if (!lastOnly || last) {

@@ -198,6 +198,8 @@ void fill(Manifest &manifest, const json &root) {
     }
   if (std::string name = text(root, "past"); !name.empty())
     manifest.past = symbolIndex(manifest, name);
+  if (root.contains("context"))
+    manifest.context = int64_t(size(root, "context"));
   if (std::string name = text(root, "capacity"); !name.empty())
     manifest.capacity = symbolIndex(manifest, name);
   manifest.inputs = tensors(root, "inputs", manifest);

@@ -1,27 +1,16 @@
 //===- Artifact.cpp - what lies in a compiled model -------------*- C++ -*-===//
 #include "Layers.h"
 
-#include "terse/Runtime/Model.h"
 #include "terse/Runtime/Sha256.h"
 
 #include <cinttypes>
 #include <cstdio>
-#include <elf.h>
 
 namespace terse::inspect {
 
 using namespace rt;
-using nlohmann::ordered_json;
 
 namespace {
-
-uint64_t codeBytes(const ElfFile &elf) {
-  uint64_t bytes = 0;
-  for (const ElfFile::Section &section : elf.sections())
-    if (section.flags & SHF_EXECINSTR)
-      bytes += section.size;
-  return bytes;
-}
 
 void printTensors(const char *title, const std::vector<TensorSpec> &specs) {
   for (const TensorSpec &spec : specs) {
@@ -72,43 +61,14 @@ void printText(const ArtifactFile &artifact, bool verified) {
   printLayers(m.weights);
 }
 
-/// The manifest and what follows from it and the file.
-void printJson(const ArtifactFile &artifact, bool verified) {
-  ordered_json root = ordered_json::object();
-  root["file"] = artifact.file.path();
-  root["bytes"] = artifact.file.size();
-  root["code_bytes"] = codeBytes(artifact.elf);
-  root["tokenizer_bytes"] = artifact.tokenizer.size();
-  addLayers(root, artifact.manifest.weights);
-  root["hashes"] = {{"source", artifact.manifest.sourceHash},
-                    {"weights", artifact.manifest.weightsHash},
-                    {"code", artifact.manifest.codeHash},
-                    {"manifest", Sha256::of(artifact.manifest.text.data(),
-                                            artifact.manifest.text.size())}};
-  if (verified)
-    root["verified"] = true;
-  root["recipe"] = artifact.manifest.recipe;
-  root["manifest"] =
-      ordered_json::parse(artifact.manifest.text, nullptr, false);
-  std::printf("%s\n",
-              root.dump(-1, ' ', false, ordered_json::error_handler_t::replace)
-                  .c_str());
-}
-
 } // namespace
 
 Status inspectArtifact(const Options &options) {
-  Result<ArtifactFile> artifact = ArtifactFile::open(options.path);
+  Result<ArtifactFile> artifact = openChecked(options.path, options.verify);
   if (!artifact.ok())
     return artifact.status();
-  // Linked into a program by other tools, a model has no seal.
-  if (options.verify || !artifact->seal.empty())
-    if (Status status =
-            options.verify ? artifact->verify() : artifact->checkSeal();
-        !status.ok())
-      return status;
   if (options.json)
-    printJson(*artifact, options.verify);
+    std::printf("%s\n", describeArtifact(*artifact, options.verify).c_str());
   else
     printText(*artifact, options.verify);
   return Status();

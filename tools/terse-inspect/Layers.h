@@ -3,9 +3,7 @@
 #define TERSE_TOOLS_TERSE_INSPECT_LAYERS_H
 
 #include "Inspect.h"
-#include "terse/Runtime/Manifest.h"
-
-#include <nlohmann/json.hpp>
+#include "terse/Runtime/Describe.h"
 
 namespace terse::inspect {
 
@@ -18,9 +16,6 @@ std::string grouped(uint64_t value);
 
 /// Prints a row for each tensor, then sums by kind and format.
 void printLayers(const std::vector<rt::WeightSpec> &weights);
-/// Adds the same as "layers" and "totals".
-void addLayers(nlohmann::ordered_json &root,
-               const std::vector<rt::WeightSpec> &weights);
 
 } // namespace terse::inspect
 

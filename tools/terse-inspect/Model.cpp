@@ -1,6 +1,8 @@
 //===- Model.cpp - what lies in a model -------------------------*- C++ -*-===//
 #include "Layers.h"
-#include "ModelReader.h"
+#include "terse-c/compiler.h"
+
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cinttypes>
@@ -17,21 +19,21 @@ using nlohmann::ordered_json;
 
 namespace {
 
-using ReadModelFn = decltype(&terse_read_model);
+constexpr const char *compilerLibrary = "libTerse.so.0";
+using DescribeFn = decltype(&terse_describe_model);
 
-/// Loads the reader from the library folder beside the program's.
-ReadModelFn loadReader(std::string &why) {
+/// Loads the compiler from the library folder beside the program's.
+DescribeFn loadCompiler(std::string &why) {
   char program[PATH_MAX] = {};
   std::string folder;
   if (::realpath("/proc/self/exe", program))
     folder = std::string(program).substr(0, std::string(program).rfind('/'));
   for (const std::string &path :
-       {folder + "/../lib/" TERSE_MODEL_READER_LIBRARY,
-        std::string(TERSE_MODEL_READER_LIBRARY)}) {
+       {folder + "/../lib/" + compilerLibrary, std::string(compilerLibrary)}) {
     // Never closed: what it registers lives until the end.
     if (void *handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL))
-      if (void *read = ::dlsym(handle, "terse_read_model"))
-        return reinterpret_cast<ReadModelFn>(read);
+      if (void *describe = ::dlsym(handle, "terse_describe_model"))
+        return reinterpret_cast<DescribeFn>(describe);
     const char *reason = ::dlerror();
     why = reason ? reason : "unknown error";
   }
@@ -102,20 +104,20 @@ Status inspectModel(const Options &options) {
     return fail(Code::InvalidArgument,
                 "--verify: a model has no hashes; expected a compiled one");
   std::string why, text;
-  ReadModelFn read = loadReader(why);
-  if (!read)
+  DescribeFn describe = loadCompiler(why);
+  if (!describe)
     return fail(Code::Unsupported,
                 "models need the compiler, whose %s cannot be loaded: %s",
-                TERSE_MODEL_READER_LIBRARY, why.c_str());
+                compilerLibrary, why.c_str());
   auto collect = [](void *user, const char *bytes, size_t size) {
     static_cast<std::string *>(user)->assign(bytes, size);
   };
-  if (read(options.path.c_str(), collect, &text) != 0)
+  if (describe(options.path.c_str(), collect, &text) != 0)
     return Status(Code::InvalidArgument, text);
 
   ordered_json given = ordered_json::parse(text, nullptr, false), root;
   if (given.is_discarded())
-    return Status(Code::Internal, "the model's reader gave no JSON");
+    return Status(Code::Internal, "the compiler gave no JSON");
   std::vector<WeightSpec> weights;
   for (const ordered_json &row : given["layers"])
     weights.push_back(weightOf(row));

@@ -4,9 +4,8 @@
 
 #include "terse/Pipeline/Stages.h"
 
-#include "mlir/IR/MLIRContext.h"
-#include "llvm/Support/Error.h"
-
+#include <atomic>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,17 +15,22 @@ namespace terse {
 
 enum class EmitKind { SharedObject, Executable, Object, LLVM, MLIR };
 
-/// Everything that a compile depends on.
+/// Everything that a compile depends on. lib/Pipeline/Options.cpp names the
+/// fields for users.
 struct CompileOptions {
   /// A .onnx or .mlir file, or a folder that holds model.onnx.
   std::string input;
   /// `-` is standard output, for text.
   std::string output;
   EmitKind emit = EmitKind::SharedObject;
-  std::string recipe = "keep";
+  /// NAME[:KEY=VALUE,...]; unset: "keep".
+  std::optional<std::string> recipe;
+  /// The recipe's key of this name.
+  std::optional<int64_t> groupSize;
   /// Passes of the compress stage instead of a recipe's.
   std::optional<std::string> passPipeline;
-  bool optimize = true;
+  /// Plain float code of everything: no optimization.
+  bool plain = false;
   bool keepCacheIO = false;
   /// CPU levels to make code for; empty: all.
   std::vector<std::string> levels;
@@ -48,16 +52,39 @@ struct CompileOptions {
   int64_t context = 0;
   /// Threads of the compiler; 0: one a processor.
   unsigned threads = 0;
-  /// Say on standard error what is being done.
-  bool progress = false;
-  /// Print what passes recorded, on standard error.
+  /// Say what passes recorded.
   bool report = false;
+  /// Shared objects with passes or dialects.
+  std::vector<std::string> plugins;
 };
 
-/// Compiles. The output is written whole or not at all, and nothing else is
-/// left. Diagnostics come through the context's handlers; what they do not say
-/// is in the error.
-llvm::Error compile(mlir::MLIRContext &context, const CompileOptions &options);
+/// What a compile has to say.
+struct Message {
+  enum class Kind {
+    Error,
+    Warning,
+    Note,     ///< more about the message before
+    Progress, ///< what is being done, with the seconds since the start
+    Report    ///< what passes recorded, one line a fact
+  };
+  Kind kind;
+  /// The place that it is about, such as "model.mlir:3:8"; may be empty.
+  std::string location;
+  std::string text;
+};
+
+/// Where a compile's messages go, and how it is stopped.
+struct CompileListener {
+  /// May be called from any thread, by one at a time.
+  std::function<void(const Message &)> onMessage;
+  /// Set to true by any thread: the compile fails soon after.
+  std::atomic<bool> cancelled{false};
+};
+
+/// Compiles in a context of its own; true if it succeeded, otherwise there was
+/// a message of kind Error. The output is written whole or not at all, and
+/// nothing else is left. Several threads may compile at once.
+bool compile(const CompileOptions &options, CompileListener &listener);
 
 } // namespace terse
 

@@ -35,6 +35,7 @@
  *   past      symbol: positions already in the states (absent without states)
  *   capacity  symbol: positions that the states have room for, a multiple of
  *             TERSE_CAPACITY_MULTIPLE (code may keep keys in tiles)
+ *   context   positions to make room for unless told otherwise (optional)
  *   inputs, outputs, states
  *             [{"name", "dtype", "shape", "role"}]
  *             dtype: f32 f16 bf16 f64 i8 u8 i16 u16 i32 u32 i64 u64, or bool

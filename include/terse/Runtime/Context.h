@@ -21,7 +21,8 @@ struct TensorView {
 
 struct ContextOptions {
   int threads = 0;         ///< 0: all available processors
-  int64_t capacity = 2048; ///< positions that the states have room for
+  int64_t capacity = 0;    ///< positions that the states have room for; 0: as
+                           ///< the artifact says, else 2048
   int64_t batch = 1;       ///< sequences held by the states
 };
 
@@ -55,7 +56,13 @@ public:
   /// Runs the model once: checks `inputs` (one per input, in manifest order)
   /// and computes all outputs. The states advance by the length of the
   /// sequence. Input data is used in place and must be aligned to its elements.
-  Status run(const std::vector<TensorView> &inputs);
+  /// `into`, if not null, has a place for each output that is large enough, or
+  /// null for one that the context keeps.
+  Status run(const std::vector<TensorView> &inputs,
+             const std::vector<void *> *into = nullptr);
+  /// The shapes that outputs have for these inputs, in `output(i).shape`; the
+  /// data of the last run is gone then. Nothing is run.
+  Status shapeOutputs(const std::vector<TensorView> &inputs);
 
   /// Output `index` of the last run; valid until the next one.
   const TensorView &output(size_t index) const { return outputs_[index]; }
@@ -70,7 +77,8 @@ private:
       : model_(std::move(model)), options_(options) {}
   Status prepare();
   Status checkInputs(const std::vector<TensorView> &inputs);
-  Status placeOutputs();
+  Status sizeOutputs();
+  Status placeOutputs(const std::vector<void *> *into);
   size_t pickEntry() const;
 
   std::shared_ptr<const Model> model_;

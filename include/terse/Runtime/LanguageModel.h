@@ -30,6 +30,9 @@ public:
               const LogitsFn &logits);
   /// Forgets all tokens.
   void reset();
+  /// Asked between the parts that a long text is run in; false ends eval with
+  /// Code::Cancelled.
+  void setGoOn(std::function<bool()> goOn) { goOn_ = std::move(goOn); }
 
   int64_t vocabulary() const { return vocabulary_; }
   int64_t past() const { return past_; }
@@ -47,6 +50,7 @@ private:
 
   std::unique_ptr<Context> context_;
   Memory memory_ = Memory::None;
+  std::function<bool()> goOn_;
   int ids_ = -1, logits_ = -1;
   int64_t vocabulary_ = 0, chunk_ = 0, past_ = 0;
   std::vector<std::string> roles_; ///< of the inputs

@@ -53,6 +53,8 @@ struct Manifest {
   std::vector<EntrySpec> entries;
   std::vector<WeightSpec> weights;
   uint64_t weightsBytes = 0;
+  int64_t context = 0; ///< positions to make room for unless told otherwise;
+                       ///< 0: not said
 
   static Result<Manifest> parse(std::string_view text);
 

@@ -25,6 +25,7 @@ enum class Code {
   OutOfMemory = 5,
   ContextFull = 6, ///< no room left in the states
   Internal = 7,
+  Cancelled = 8, ///< a callback wanted it
 };
 
 class [[nodiscard]] Status {

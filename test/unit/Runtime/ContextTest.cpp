@@ -132,7 +132,7 @@ TEST(Context, RejectsBadOptions) {
         .status();
   };
   EXPECT_ERROR(create(-1, 1, 1), "threads; got -1");
-  EXPECT_ERROR(create(1, 0, 1), "at least 1");
+  EXPECT_ERROR(create(1, -1, 1), "at least 1");
   EXPECT_ERROR(create(1, 1, 0), "at least 1");
   EXPECT_ERROR(create(1, INT64_MAX / 2, 1), "no memory for state");
 }

@@ -1,5 +1,5 @@
-//===- ModelReader.cpp - models for terse-inspect -------------------------===//
-#include "ModelReader.h"
+//===- DescribeModel.cpp - what lies in a model, as JSON ------------------===//
+#include "terse-c/compiler.h"
 
 #include "Terse/TerseDialect.h"
 #include "Terse/WeightStore.h"
@@ -156,20 +156,19 @@ llvm::json::Object describe(ModuleOp module) {
 
 } // namespace
 
-extern "C" __attribute__((visibility("default"))) int
-terse_read_model(const char *path, void (*emit)(void *, const char *, size_t), void *user) {
-  auto give = [&](const std::string &text, int status) {
+terse_compile_status terse_describe_model(const char *path, terse_description_fn emit, void *user) {
+  auto give = [&](const std::string &text, terse_compile_status status) {
     emit(user, text.data(), text.size());
     return status;
   };
   auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!buffer)
-    return give((llvm::Twine("cannot open '") + path + "': " + buffer.getError().message()).str(), 1);
+    return give((llvm::Twine("cannot open '") + path + "': " + buffer.getError().message()).str(), TERSE_COMPILE_FAILED);
   llvm::SHA256 hash;
   hash.update((*buffer)->getBuffer());
 
   DialectRegistry registry;
-  registerEverything(registry);
+  llvm::cantFail(fillRegistry(registry));
   MLIRContext context(registry, MLIRContext::Threading::DISABLED);
   std::string messages;
   ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
@@ -185,11 +184,11 @@ terse_read_model(const char *path, void (*emit)(void *, const char *, size_t), v
                                      ? parseIRFile(name, &context)
                                      : importOnnx(name, &context);
   if (!module)
-    return give(messages.empty() ? "cannot read the model" : messages, 1);
+    return give(messages.empty() ? "cannot read the model" : messages, TERSE_COMPILE_FAILED);
 
   llvm::json::Object root = describe(*module);
   root["file"] = llvm::json::fixUTF8(path);
   root["bytes"] = int64_t((*buffer)->getBufferSize());
   root["sha256"] = llvm::toHex(hash.final(), /*LowerCase=*/true);
-  return give(llvm::formatv("{0}", llvm::json::Value(std::move(root))).str(), 0);
+  return give(llvm::formatv("{0}", llvm::json::Value(std::move(root))).str(), TERSE_COMPILED);
 }

@@ -1,0 +1,185 @@
+//===- Options.cpp - the table of a compile's options ---------------------===//
+#include "terse/Pipeline/Options.h"
+
+#include "terse/Pipeline/Recipe.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallVector.h"
+
+using namespace terse;
+using llvm::Error;
+using llvm::StringRef;
+using Kind = OptionInfo::Kind;
+
+/// For a value that is none of `known`.
+static Error refuse(StringRef what, StringRef value,
+                    llvm::ArrayRef<StringRef> known) {
+  return llvm::createStringError("unknown " + what + " '" + value + "'" +
+                                 suggestNearest(value, known) +
+                                 " (known: " + llvm::join(known, ", ") + ")");
+}
+
+template <auto Member> static Error setText(CompileOptions &o, StringRef text) {
+  o.*Member = text.str();
+  return Error::success();
+}
+
+template <auto Member> static Error setFlag(CompileOptions &o, StringRef text) {
+  if (text != "true" && text != "false")
+    return llvm::createStringError("expected true or false; got '" + text +
+                                   "'");
+  o.*Member = text == "true";
+  return Error::success();
+}
+
+template <auto Member>
+static Error setNumber(CompileOptions &o, StringRef text) {
+  uint32_t number;
+  if (text.getAsInteger(10, number) || number > INT32_MAX)
+    return llvm::createStringError(
+        "expected a whole number of at least 0; got '" + text + "'");
+  o.*Member = number;
+  return Error::success();
+}
+
+template <auto Member>
+static Error addToList(CompileOptions &o, StringRef text) {
+  (o.*Member).push_back(text.str());
+  return Error::success();
+}
+
+static Error readStage(StringRef text, std::optional<Stage> &stage) {
+  stage = parseStage(text);
+  return stage ? Error::success() : refuse("stage", text, getStageNames());
+}
+
+static Error setEmit(CompileOptions &o, StringRef text) {
+  static constexpr std::pair<llvm::StringLiteral, EmitKind> kinds[] = {
+      {"so", EmitKind::SharedObject}, {"exe", EmitKind::Executable},
+      {"obj", EmitKind::Object},      {"llvm", EmitKind::LLVM},
+      {"mlir", EmitKind::MLIR},
+  };
+  llvm::SmallVector<StringRef> known;
+  for (auto &[name, kind] : kinds) {
+    known.push_back(name);
+    if (name == text) {
+      o.emit = kind;
+      return Error::success();
+    }
+  }
+  return refuse("kind of output", text, known);
+}
+
+static Error setLevels(CompileOptions &o, StringRef text) {
+  llvm::SmallVector<StringRef> names;
+  text.split(names, ',', /*MaxSplit=*/-1, /*KeepEmpty=*/false);
+  for (StringRef name : names)
+    o.levels.push_back(name.str());
+  return Error::success();
+}
+
+static Error setStopAfter(CompileOptions &o, StringRef text) {
+  if (Error error = readStage(text, o.stopAfter))
+    return error;
+  if (o.stopAfter == Stage::Emit)
+    o.stopAfter.reset(); // all stages
+  return Error::success();
+}
+
+static Error setStartFrom(CompileOptions &o, StringRef text) {
+  if (Error error = readStage(text, o.startFrom))
+    return error;
+  if (o.startFrom == Stage::Emit)
+    return llvm::createStringError("expected a stage before 'emit'");
+  return Error::success();
+}
+
+static Error addExtraPasses(CompileOptions &o, StringRef text) {
+  auto [name, passes] = text.split(':');
+  std::optional<Stage> stage;
+  if (passes.empty())
+    return llvm::createStringError("expected STAGE:PASSES; got '" + text + "'");
+  if (Error error = readStage(name, stage))
+    return error;
+  o.extraPasses.emplace_back(*stage, passes.str());
+  return Error::success();
+}
+
+static constexpr OptionInfo table[] = {
+    {"recipe", Kind::Text, "NAME[:KEY=VALUE,...]",
+     "how to compress: keep (as the file has it, the default), f32, f16, w8, "
+     "w4, w3, w2",
+     setText<&CompileOptions::recipe>},
+    {"group-size", Kind::Number, "n",
+     "weights that share a scale, for the recipes w8 to w2; 0: a whole row",
+     setNumber<&CompileOptions::groupSize>},
+    {"pass-pipeline", Kind::Text, "passes",
+     "passes that compress, instead of a recipe",
+     setText<&CompileOptions::passPipeline>},
+    {"emit", Kind::Text, "kind",
+     "what to write: so (an artifact, the default), exe (a program: terse-run "
+     "and artifact in one), obj (an object to link to a program), llvm (LLVM "
+     "IR of one CPU level), mlir (the llvm dialect of one CPU level)",
+     setEmit},
+    {"O0", Kind::Flag, "",
+     "plain float code of every operation, the oracle of the rest",
+     setFlag<&CompileOptions::plain>},
+    {"levels", Kind::List, "level,...",
+     "CPU levels to make code for: baseline, avx2, avx512vnni (default: all)",
+     setLevels},
+    {"emulate-kernels", Kind::Text, "level",
+     "for checks: run this level's kernels on any machine, their matrix "
+     "instructions by definition (slow)",
+     setText<&CompileOptions::emulatedKernels>},
+    {"keep-cache-io", Kind::Flag, "",
+     "leave past and present keys and values as inputs and outputs",
+     setFlag<&CompileOptions::keepCacheIO>},
+    {"tokenizer", Kind::Text, "file",
+     "tokenizer to embed (SentencePiece or llama2.c), or 'bytes'",
+     setText<&CompileOptions::tokenizer>},
+    {"context", Kind::Number, "n",
+     "positions that the runtime makes room for unless told otherwise",
+     setNumber<&CompileOptions::context>},
+    {"stop-after", Kind::Text, "stage",
+     "write the IR after this stage: import, normalize, compress, integerize, "
+     "layout, kernel, target",
+     setStopAfter},
+    {"start-from", Kind::Text, "stage",
+     "MODEL is the IR after this stage (as --stop-after wrote it): go on from "
+     "it",
+     setStartFrom},
+    {"at", Kind::List, "stage:passes",
+     "run these passes too, at the stage's end (may be repeated)",
+     addExtraPasses},
+    {"dump-ir-dir", Kind::Text, "folder",
+     "write the IR after each pass to a numbered file",
+     setText<&CompileOptions::dumpIRFolder>},
+    {"threads", Kind::Number, "n",
+     "threads to compile with (default: one a processor)",
+     setNumber<&CompileOptions::threads>},
+    {"report", Kind::Flag, "", "say what each pass did",
+     setFlag<&CompileOptions::report>},
+    {"load-pass-plugin", Kind::List, "file",
+     "load passes from a shared object (may be repeated)",
+     addToList<&CompileOptions::plugins>},
+    {"load-dialect-plugin", Kind::List, "file",
+     "load a dialect from a shared object (may be repeated)",
+     addToList<&CompileOptions::plugins>},
+};
+
+llvm::ArrayRef<OptionInfo> terse::getOptions() { return table; }
+
+Error terse::setOption(CompileOptions &options, StringRef name,
+                       StringRef value) {
+  llvm::SmallVector<StringRef> known;
+  for (const OptionInfo &option : table) {
+    known.push_back(option.name);
+    if (option.name != name)
+      continue;
+    Error error = option.set(options, value);
+    return error ? llvm::createStringError(name + ": " +
+                                           llvm::toString(std::move(error)))
+                 : Error::success();
+  }
+  return refuse("option", name, known);
+}
