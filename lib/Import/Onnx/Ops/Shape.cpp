@@ -31,6 +31,15 @@ TERSE_ONNX_OP("", Size, 13, 1, 1) {
   return n.yield({im.fromInts(onnx::TensorProto::INT64, {}, {im.product(n.input(0)->dims)})});
 }
 
+/// Whether a reshape to [batch, -1] keeps both sizes, because the batch is one of the inputs' sizes on either side: a
+/// mask comes with sizes of its own, which are the tokens'.
+static bool isSameBatch(Importer &im, ArrayRef<Dim> from, ArrayRef<Dim> to, size_t inferred) {
+  if (from.size() != 2 || to.size() != 2 || inferred != 1)
+    return false;
+  auto a = im.symbols.resolve(from[0]).asSymbol(), b = im.symbols.resolve(to[0]).asSymbol();
+  return a && b && im.symbols.isFree(*a) && im.symbols.isFree(*b) && im.symbols.unify(from[0], to[0]);
+}
+
 TERSE_ONNX_OP("", Reshape, 13, 2, 2) {
   Tensor *t = n.input(0);
   auto shape = im.sizes(n.input(1), "a shape", /*nonNegative=*/true);
@@ -74,6 +83,8 @@ TERSE_ONNX_OP("", Reshape, 13, 2, 2) {
     if (known.isConstant(0))
       return im.error("cannot infer a size beside one of 0"), failure();
     auto quotient = total.divideExactly(known);
+    if (!quotient && isSameBatch(im, t->dims, dims, *inferred))
+      quotient = t->dims[*inferred];
     if (!quotient && total.constant() && known.constant())
       return im.error("cannot reshape " + Twine(*total.constant()) + " elements to multiples of " +
                       Twine(*known.constant())),
