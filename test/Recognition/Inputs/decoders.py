@@ -275,6 +275,37 @@ def flat(layers=2):
     return decoder(attention, layers, width, 7)
 
 
+def interleaved(layers=2):
+    """Angles repeated for each pair of neighbours by positions of a comparison that always holds."""
+    heads, size, width = 4, 8, 32
+
+    def repeated(g, x):
+        """[1, S, n] to [1, S, 2 n], each twice, as TorchScript writes repeat_interleave."""
+        pairs = size // 2
+        counts = g.ConstantOfShape(np.array([pairs], np.int64), value=helper.make_tensor("value", TensorProto.INT64, [1], [2]))
+        inside = g.Less(g.range(0, g.Cast(g.ReduceMax(counts, keepdims=0), to=TensorProto.INT64)), g.unsqueeze(counts, 1))
+        places = g.Transpose(g.NonZero(inside), perm=[1, 0])
+        x = g.unsqueeze(g.Transpose(x, perm=[2, 1, 0]), 1)
+        twice = g.Expand(x, g.vector(1, g.ReduceMax(counts, keepdims=0), 1, 1))
+        return g.Transpose(g.GatherND(twice, places), perm=[2, 1, 0])
+
+    def rotate(g, x, state):
+        cos, sin = (g.unsqueeze(repeated(g, part), 1) for part in angles(g, state, size // 2))
+        even, odd = g.slice(x, 0, 1 << 62, 3, 2), g.slice(x, 1, 1 << 62, 3, 2)
+        turned = g.Reshape(g.Concat(g.unsqueeze(g.Neg(odd), 4), g.unsqueeze(even, 4), axis=4), np.array([0, 0, 0, size], np.int64))
+        return g.Add(g.Mul(x, cos), g.Mul(turned, sin))
+
+    def attention(g, x, layer, state):
+        q, k, v = (heads_first(g, g.linear(x, width, width), state["batch"], state["tokens"], heads, size) for _ in range(3))
+        q, k = rotate(g, q, state), rotate(g, k, state)
+        scores = g.Mul(g.MatMul(q, g.Transpose(k, perm=[0, 1, 3, 2])), np.float32(size ** -0.5))
+        y = g.MatMul(g.Softmax(g.Add(scores, causal_bias(g, state)), axis=-1), v)
+        return g.linear(merged(g, y, state["batch"], state["tokens"], width), width, width)
+
+    return decoder(attention, layers, width, 8)
+
+
 #: name: (model, attentions, ropes, biased attentions, states) of two layers
 DECODERS = {"gpt2": (gpt2, 2, 0, 0, 4), "gptj": (gptj, 2, 4, 0, 4), "windowed": (windowed, 2, 4, 0, 4), "alibi": (alibi, 2, 0, 2, 0),
-            "folded": (folded, 2, 0, 0, 4), "flat": (flat, 2, 4, 0, 4)}
+            "folded": (folded, 2, 0, 0, 4), "flat": (flat, 2, 4, 0, 4),
+            "interleaved": (interleaved, 2, 4, 0, 4)}
