@@ -74,11 +74,21 @@ static llvm::Error fileError(llvm::StringRef path, const llvm::Twine &what) {
   return llvm::createStringError("'" + path.str() + "': " + what.str());
 }
 
+/// An error of the spill file, which may have no name: its folder says where.
+static llvm::Error spillError(llvm::StringRef path, const llvm::Twine &what) {
+  llvm::SmallString<128> real(path);
+  char target[4096];
+  ssize_t size = readlink(path.str().c_str(), target, sizeof(target));
+  if (size > 0)
+    real = llvm::StringRef(target, size);
+  return llvm::createStringError("new weights in '" + llvm::sys::path::parent_path(real).str() + "': " + what.str());
+}
+
 llvm::Error WeightStore::setSpillFile(llvm::StringRef path) {
   std::lock_guard<std::mutex> lock(mutex);
   int fd = open(path.str().c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0)
-    return fileError(path, "cannot create: " + llvm::sys::StrError());
+    return spillError(path, "cannot create: " + llvm::sys::StrError());
   if (spillFile >= 0)
     close(spillFile);
   spillFile = fd;
@@ -180,7 +190,7 @@ llvm::Expected<Attribute> WeightStore::add(RankedTensorType type, ArrayRef<char>
     if (written < 0 && errno == EINTR)
       continue;
     if (written <= 0)
-      return fileError(spillPath, "cannot write: " + llvm::sys::StrError());
+      return spillError(spillPath, "cannot write: " + llvm::sys::StrError());
     done += written;
   }
   spillSize = offset + bytes.size();

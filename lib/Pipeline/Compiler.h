@@ -7,6 +7,7 @@
 #include "Terse/TerseDialect.h"
 #include "terse/Target/Artifact.h"
 #include "terse/Target/CPULevel.h"
+#include "terse/Target/TemporaryFile.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -50,6 +51,7 @@ private:
   llvm::Error writeIR(mlir::ModuleOp target, Stage stage);
   llvm::Error writeText(llvm::StringRef text);
   llvm::Error writeLLVM(const CPULevel &level);
+  llvm::Expected<std::string> link(llvm::ArrayRef<ObjectCode> objects) const;
   llvm::Error writeArtifact(llvm::ArrayRef<const CPULevel *> levels,
                             std::vector<ObjectCode> objects);
 
@@ -66,8 +68,8 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   /// The stage that the module has behind it.
   Stage done = Stage::Import;
-  std::optional<TemporaryFolder> temporary;
-  std::string spillPath;
+  /// Weights that passes made.
+  std::optional<TemporaryFile> spill;
   ArtifactContents contents;
   unsigned numDumps = 0;
   std::chrono::steady_clock::time_point start =

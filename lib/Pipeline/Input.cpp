@@ -57,28 +57,21 @@ llvm::Error Compiler::checkPaths() {
                                      options.dumpIRFolder +
                                      "': " + error.message());
 
-  // Beside the output: the finished file is renamed, and it is where there
-  // should be room.
+  // Beside the output, where there should be room.
   std::string parent = options.output == "-" ? "" : getFolder(options.output);
   if (parent.empty()) {
     llvm::SmallString<64> system;
     path::system_temp_directory(/*erasedOnReboot=*/true, system);
     parent = system.str().str();
   }
-  llvm::StringRef name =
-      options.output == "-" ? "tersec" : path::filename(options.output);
-  llvm::Expected<TemporaryFolder> folder =
-      TemporaryFolder::create(parent, ("." + name + ".").str());
-  if (!folder)
-    return folder.takeError();
-  temporary.emplace(std::move(*folder));
-  spillPath = temporary->getFile("weights");
-  llvm::SmallString<128> absolute(spillPath);
-  fs::make_absolute(absolute);
-  spillPath = absolute.str().str();
+  llvm::Expected<TemporaryFile> file =
+      TemporaryFile::create(parent, TemporaryFile::Kind::Document);
+  if (!file)
+    return file.takeError();
+  spill.emplace(std::move(*file));
   return context.getOrLoadDialect<TerseDialect>()
       ->getWeightStore()
-      .setSpillFile(spillPath);
+      .setSpillFile(spill->getPath());
 }
 
 llvm::Error Compiler::loadTokenizer() {
@@ -88,6 +81,11 @@ llvm::Error Compiler::loadTokenizer() {
     contents.tokenizerKind = "bytes";
     return llvm::Error::success();
   }
+  // A device or a pipe may never end.
+  if (fs::exists(options.tokenizer) && !fs::is_regular_file(options.tokenizer))
+    return llvm::createStringError("cannot read the tokenizer '" +
+                                   options.tokenizer +
+                                   "': not a regular file");
   auto buffer = llvm::MemoryBuffer::getFile(options.tokenizer, /*IsText=*/false,
                                             /*RequiresNullTerminator=*/false);
   if (!buffer)

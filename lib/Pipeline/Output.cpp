@@ -17,29 +17,30 @@ namespace path = llvm::sys::path;
 namespace fs = llvm::sys::fs;
 
 llvm::Error Compiler::writeText(llvm::StringRef text) {
-  std::string file = options.output == "-" ? "-" : temporary->getFile("text");
-  std::error_code error;
-  {
-    llvm::raw_fd_ostream stream(file, error);
-    if (!error) {
-      stream << text;
-      stream.flush();
-      error = stream.error();
-      stream.clear_error();
-    }
+  if (options.output != "-") {
+    llvm::Expected<TemporaryFile> file =
+        TemporaryFile::create(path::parent_path(options.output),
+                              TemporaryFile::Kind::Document);
+    if (!file)
+      return file.takeError();
+    if (llvm::Error error = file->write(text, options.output))
+      return error;
+    return file->commit(options.output);
   }
-  if (error)
-    return llvm::createStringError("cannot write '" + options.output +
-                                   "': " + error.message());
-  return file == "-" ? llvm::Error::success()
-                     : commitFile(file, options.output);
+  llvm::outs() << text;
+  llvm::outs().flush();
+  std::error_code error = llvm::outs().error();
+  llvm::outs().clear_error();
+  return error ? llvm::createStringError("cannot write the output: " +
+                                         error.message())
+               : llvm::Error::success();
 }
 
 /// Writes the IR. Files of weights are named relative to it where they lie
 /// beside or below it; new weights come to lie in OUT.weights.
 llvm::Error Compiler::writeIR(ModuleOp target, Stage stage) {
   uint64_t spilled = 0;
-  fs::file_size(spillPath, spilled);
+  fs::file_size(spill->getPath(), spilled);
   if (options.output == "-" && spilled)
     return llvm::createStringError(
         "expected a file for -o: the IR refers to weights that passes made");
@@ -53,7 +54,7 @@ llvm::Error Compiler::writeIR(ModuleOp target, Stage stage) {
   AttrTypeReplacer replacer;
   replacer.addReplacement([&](FileAttr file) -> Attribute {
     llvm::SmallString<128> absolute(file.getPath());
-    if (absolute == spillPath)
+    if (absolute == spill->getPath())
       return FileAttr::get(&context, path::filename(weightsFile),
                            file.getOffset(), file.getBytes());
     if (path::is_relative(absolute)) {
@@ -74,7 +75,7 @@ llvm::Error Compiler::writeIR(ModuleOp target, Stage stage) {
   target.print(stream);
   stream << '\n';
   if (spilled)
-    if (llvm::Error error = commitFile(spillPath, weightsFile))
+    if (llvm::Error error = spill->commit(weightsFile))
       return error;
   llvm::Error error = writeText(text);
   if (error && spilled)
@@ -107,6 +108,18 @@ static llvm::Expected<std::vector<std::string>> findRuntime() {
   return files;
 }
 
+llvm::Expected<std::string>
+Compiler::link(llvm::ArrayRef<ObjectCode> objects) const {
+  if (options.emit == EmitKind::Object)
+    return linkRelocatable(objects);
+  if (options.emit != EmitKind::Executable)
+    return linkSharedObject(objects);
+  llvm::Expected<std::vector<std::string>> libraries = findRuntime();
+  if (!libraries)
+    return libraries.takeError();
+  return linkProgram(objects, *libraries);
+}
+
 llvm::Error Compiler::writeArtifact(llvm::ArrayRef<const CPULevel *> levels,
                                     std::vector<ObjectCode> objects) {
   auto getString = [&](llvm::StringRef name) {
@@ -134,31 +147,24 @@ llvm::Error Compiler::writeArtifact(llvm::ArrayRef<const CPULevel *> levels,
   if (!manifestObject)
     return manifestObject.takeError();
   objects.push_back(std::move(*manifestObject));
-  std::string linked = temporary->getFile("linked");
-  switch (options.emit) {
-  case EmitKind::Executable: {
-    llvm::Expected<std::vector<std::string>> libraries = findRuntime();
-    if (!libraries)
-      return libraries.takeError();
-    if (llvm::Error error =
-            linkProgram(objects, *libraries, *temporary, linked))
-      return error;
-    break;
-  }
-  case EmitKind::Object:
-    if (llvm::Error error = linkRelocatable(objects, *temporary, linked))
-      return error;
-    break;
-  default:
-    if (llvm::Error error = linkSharedObject(objects, *temporary, linked))
-      return error;
-    break;
-  }
-  if (llvm::Error error = appendSections(linked, manifest, contents))
+  llvm::Expected<std::string> linked = link(objects);
+  if (!linked)
+    return linked.takeError();
+  llvm::Expected<TemporaryFile> file =
+      TemporaryFile::create(path::parent_path(options.output),
+                            options.emit == EmitKind::Object
+                                ? TemporaryFile::Kind::Document
+                                : TemporaryFile::Kind::Program);
+  if (!file)
+    return file.takeError();
+  if (llvm::Error error = file->write(*linked, options.output))
+    return error;
+  if (llvm::Error error = appendSections(file->getPath(), options.output,
+                                         manifest, contents))
     return error;
   uint64_t bytes = 0;
-  fs::file_size(linked, bytes);
-  if (llvm::Error error = commitFile(linked, options.output))
+  fs::file_size(file->getPath(), bytes);
+  if (llvm::Error error = file->commit(options.output))
     return error;
   say("wrote " + options.output + ", " +
       llvm::Twine((bytes + 50000) / 100000 / 10) + "." +

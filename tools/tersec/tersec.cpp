@@ -1,6 +1,6 @@
 //===- tersec.cpp - the compiler's driver ---------------------------------===//
 #include "terse/Pipeline/Options.h"
-#include "terse/Target/TemporaryFolder.h"
+#include "terse/Target/TemporaryFile.h"
 
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/CommandLine.h"
@@ -87,7 +87,7 @@ static void cleanUpOnSignals() {
     int number = 0;
     while (sigwait(&signals, &number) != 0) {
     }
-    TemporaryFolder::removeAll();
+    TemporaryFile::removeAll();
     signal(number, SIG_DFL);
     sigset_t one;
     sigemptyset(&one);

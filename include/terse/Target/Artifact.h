@@ -4,7 +4,6 @@
 
 #include "Terse/WeightStore.h"
 #include "terse/Target/CodeGen.h"
-#include "terse/Target/TemporaryFolder.h"
 
 #include "mlir/IR/BuiltinAttributes.h"
 #include "llvm/Support/JSON.h"
@@ -46,13 +45,11 @@ llvm::Expected<ObjectCode> emitManifestObject(llvm::StringRef manifest);
 
 /// Appends the weights and the tokenizer to the linked file `path` as sections
 /// that no segment maps and sets the hashes in its manifest. Weights are
-/// streamed: memory does not grow with them.
-llvm::Error appendSections(llvm::StringRef path, llvm::StringRef manifest,
+/// streamed: memory does not grow with them. `name` stands for the file in
+/// messages.
+llvm::Error appendSections(llvm::StringRef path, llvm::StringRef name,
+                           llvm::StringRef manifest,
                            const ArtifactContents &contents);
-
-/// Moves the finished file `from` to `to`, on the same file system: `to` is
-/// either as before or complete, whatever happens.
-llvm::Error commitFile(llvm::StringRef from, llvm::StringRef to);
 
 /// SHA-256 of a file in hexadecimal.
 llvm::Expected<std::string> hashFile(llvm::StringRef path);

@@ -3,31 +3,27 @@
 #define TERSE_TARGET_LINKER_H
 
 #include "terse/Target/CodeGen.h"
-#include "terse/Target/TemporaryFolder.h"
 
 #include <string>
 #include <vector>
 
 namespace terse {
 
-/// Links `objects` to the shared object `output`. Functions of libc and libm
-/// that they use are resolved when it is loaded; no file of the system is read.
-/// Temporary files go to `folder`.
-llvm::Error linkSharedObject(llvm::ArrayRef<ObjectCode> objects,
-                             const TemporaryFolder &folder,
-                             llvm::StringRef output);
+/// Links `objects` to a shared object. Functions of libc and libm that they use
+/// are resolved when it is loaded; no file of the system is read. The result,
+/// as all of these, is the file's bytes: nothing is written to a disk.
+llvm::Expected<std::string>
+linkSharedObject(llvm::ArrayRef<ObjectCode> objects);
 
-/// Links `objects` and the archives `libraries` (which define `main`) to the
-/// position-independent program `output`. libc, libm, libstdc++ and libgcc_s
-/// are those of this system; no development files are needed.
-llvm::Error linkProgram(llvm::ArrayRef<ObjectCode> objects,
-                        llvm::ArrayRef<std::string> libraries,
-                        const TemporaryFolder &folder, llvm::StringRef output);
+/// Links `objects` and the archives `libraries` (which define `main`) to a
+/// position-independent program. libc, libm, libstdc++ and libgcc_s are those
+/// of this system; no development files are needed.
+llvm::Expected<std::string>
+linkProgram(llvm::ArrayRef<ObjectCode> objects,
+            llvm::ArrayRef<std::string> libraries);
 
 /// Merges `objects` to one relocatable object.
-llvm::Error linkRelocatable(llvm::ArrayRef<ObjectCode> objects,
-                            const TemporaryFolder &folder,
-                            llvm::StringRef output);
+llvm::Expected<std::string> linkRelocatable(llvm::ArrayRef<ObjectCode> objects);
 
 } // namespace terse
 

@@ -143,10 +143,10 @@ static bool setHash(std::string &manifest, llvm::StringRef key,
   return true;
 }
 
-llvm::Error terse::appendSections(llvm::StringRef path,
+llvm::Error terse::appendSections(llvm::StringRef path, llvm::StringRef name,
                                   llvm::StringRef manifest,
                                   const ArtifactContents &contents) {
-  llvm::Expected<OutputFile> opened = OutputFile::open(path);
+  llvm::Expected<OutputFile> opened = OutputFile::open(path, name);
   if (!opened)
     return opened.takeError();
   OutputFile &file = *opened;

@@ -2,24 +2,87 @@
 #include "terse/Target/Linker.h"
 
 #include "SystemLibraries.h"
+#include "terse/Target/TemporaryFile.h"
 
 #include "lld/Common/Driver.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/InterfaceStub/ELFObjHandler.h"
 #include "llvm/InterfaceStub/IFSStub.h"
-#include "llvm/Support/Errno.h"
-#include "llvm/Support/FileSystem.h"
 
+#include <cerrno>
+#include <fcntl.h>
 #include <map>
 #include <mutex>
+#include <thread>
+#include <unistd.h>
 
 LLD_HAS_DRIVER(elf)
 
 using namespace terse;
 
-/// Runs lld with `arguments` (without the program's name).
-static llvm::Error runLinker(llvm::ArrayRef<std::string> arguments) {
+namespace {
+/// A file that can only be written, by its path, and what was written to it.
+/// LLVM's writers of files make temporary ones beside what they write, but not
+/// beside what is no regular file.
+class Pipe {
+public:
+  Pipe() {
+    if (::pipe2(ends, O_CLOEXEC) == 0)
+      reader = std::thread([this] {
+        char buffer[1 << 16];
+        for (;;) {
+          ssize_t got = ::read(ends[0], buffer, sizeof(buffer));
+          if (got > 0)
+            contents.append(buffer, got);
+          else if (got == 0 || errno != EINTR)
+            return;
+        }
+      });
+  }
+  ~Pipe() {
+    finish();
+    if (ends[0] >= 0)
+      ::close(ends[0]);
+  }
+  std::string getPath() const {
+    return "/proc/self/fd/" + std::to_string(ends[1]);
+  }
+  /// All that was written; nobody may write any more.
+  std::string finish() {
+    if (ends[1] >= 0)
+      ::close(ends[1]);
+    ends[1] = -1;
+    if (reader.joinable())
+      reader.join();
+    return std::move(contents);
+  }
+
+private:
+  int ends[2] = {-1, -1};
+  std::string contents;
+  std::thread reader;
+};
+
+/// What the linker reads.
+struct Inputs {
+  std::vector<TemporaryFile> files;
+  std::vector<std::string> arguments;
+
+  llvm::Error add(llvm::ArrayRef<char> contents) {
+    llvm::Expected<TemporaryFile> file = TemporaryFile::create(contents);
+    if (!file)
+      return file.takeError();
+    arguments.push_back(file->getPath());
+    files.push_back(std::move(*file));
+    return llvm::Error::success();
+  }
+};
+} // namespace
+
+/// Runs lld with `arguments` (without the program's name and the output).
+static llvm::Expected<std::string>
+runLinker(llvm::ArrayRef<std::string> arguments) {
   // lld keeps its state in globals.
   static std::mutex mutex;
   static bool usable = true;
@@ -32,44 +95,32 @@ static llvm::Error runLinker(llvm::ArrayRef<std::string> arguments) {
                                     "--color-diagnostics=never"};
   for (const std::string &argument : arguments)
     argv.push_back(argument.c_str());
+  Pipe pipe;
+  std::string output = pipe.getPath();
+  argv.insert(argv.end(), {"-o", output.c_str()});
   std::string messages;
   llvm::raw_string_ostream stream(messages);
   lld::Result result =
       lld::lldMain(argv, stream, stream, {{lld::Gnu, &lld::elf::link}});
   usable = result.canRunAgain;
   if (result.retCode == 0)
-    return llvm::Error::success();
+    return pipe.finish();
   return llvm::createStringError("cannot link: " +
                                  llvm::StringRef(messages).trim());
 }
 
-/// Writes `objects` to `folder` and appends their paths to `arguments`.
-static llvm::Error writeObjects(llvm::ArrayRef<ObjectCode> objects,
-                                const TemporaryFolder &folder,
-                                std::vector<std::string> &arguments) {
-  for (auto [index, object] : llvm::enumerate(objects)) {
-    std::string path = folder.getFile(std::to_string(index) + ".o");
-    std::error_code error;
-    llvm::raw_fd_ostream file(path, error);
-    if (!error) {
-      file.write(object.data(), object.size());
-      file.close();
-      error = file.error();
-      file.clear_error();
-    }
-    if (error)
-      return llvm::createStringError("cannot write '" + path +
-                                     "': " + error.message());
-    arguments.push_back(path);
-  }
+static llvm::Error addObjects(llvm::ArrayRef<ObjectCode> objects,
+                              Inputs &inputs) {
+  for (const ObjectCode &object : objects)
+    if (llvm::Error error = inputs.add(object))
+      return error;
   return llvm::Error::success();
 }
 
 /// Makes shared objects that stand for the system's libraries and define just
 /// what `objects` use of them.
-static llvm::Error writeStubs(llvm::ArrayRef<ObjectCode> objects,
-                              const TemporaryFolder &folder,
-                              std::vector<std::string> &arguments) {
+static llvm::Error addStubs(llvm::ArrayRef<ObjectCode> objects,
+                            Inputs &inputs) {
   std::map<std::string, llvm::ifs::IFSStub> stubs;
   llvm::StringSet<> defined;
   std::vector<std::string> used;
@@ -99,10 +150,11 @@ static llvm::Error writeStubs(llvm::ArrayRef<ObjectCode> objects,
     stub.Target.BitWidth = llvm::ifs::IFSBitWidthType::IFS64;
     stub.Target.Endianness = llvm::ifs::IFSEndiannessType::Little;
     llvm::sort(stub.Symbols);
-    std::string path = folder.getFile(library);
-    if (llvm::Error error = llvm::ifs::writeBinaryStub(path, stub))
+    Pipe pipe;
+    if (llvm::Error error = llvm::ifs::writeBinaryStub(pipe.getPath(), stub))
       return error;
-    arguments.push_back(path);
+    if (llvm::Error error = inputs.add(pipe.finish()))
+      return error;
   }
   return llvm::Error::success();
 }
@@ -126,55 +178,51 @@ static const char *const commonFlags[] = {"-m",
                                           "--no-allow-shlib-undefined",
                                           "--as-needed"};
 
-llvm::Error terse::linkSharedObject(llvm::ArrayRef<ObjectCode> objects,
-                                    const TemporaryFolder &folder,
-                                    llvm::StringRef output) {
-  std::vector<std::string> arguments(std::begin(commonFlags),
-                                     std::end(commonFlags));
-  arguments.insert(arguments.end(),
-                   {"-shared", "-Bsymbolic", "-o", output.str()});
-  if (llvm::Error error = writeObjects(objects, folder, arguments))
+llvm::Expected<std::string>
+terse::linkSharedObject(llvm::ArrayRef<ObjectCode> objects) {
+  Inputs inputs;
+  inputs.arguments.assign(std::begin(commonFlags), std::end(commonFlags));
+  inputs.arguments.insert(inputs.arguments.end(), {"-shared", "-Bsymbolic"});
+  if (llvm::Error error = addObjects(objects, inputs))
     return error;
-  if (llvm::Error error = writeStubs(objects, folder, arguments))
+  if (llvm::Error error = addStubs(objects, inputs))
     return error;
-  return runLinker(arguments);
+  return runLinker(inputs.arguments);
 }
 
-llvm::Error terse::linkProgram(llvm::ArrayRef<ObjectCode> objects,
-                               llvm::ArrayRef<std::string> libraries,
-                               const TemporaryFolder &folder,
-                               llvm::StringRef output) {
-  std::vector<std::string> arguments(std::begin(commonFlags),
-                                     std::end(commonFlags));
+llvm::Expected<std::string>
+terse::linkProgram(llvm::ArrayRef<ObjectCode> objects,
+                   llvm::ArrayRef<std::string> libraries) {
+  Inputs inputs;
+  inputs.arguments.assign(std::begin(commonFlags), std::end(commonFlags));
   // The runtime looks its own entries up by name, as dlsym does.
-  arguments.insert(arguments.end(),
-                   {"-pie", "--export-dynamic-symbol=terse_*", "--eh-frame-hdr",
-                    "-dynamic-linker", "/lib64/ld-linux-x86-64.so.2", "-o",
-                    output.str()});
+  inputs.arguments.insert(
+      inputs.arguments.end(),
+      {"-pie", "--export-dynamic-symbol=terse_*", "--eh-frame-hdr",
+       "-dynamic-linker", "/lib64/ld-linux-x86-64.so.2"});
   llvm::Expected<ObjectCode> start = emitProgramStart();
   if (!start)
     return start.takeError();
-  std::vector<ObjectCode> all(objects.begin(), objects.end());
-  all.push_back(std::move(*start));
-  if (llvm::Error error = writeObjects(all, folder, arguments))
+  if (llvm::Error error = addObjects(objects, inputs))
+    return error;
+  if (llvm::Error error = inputs.add(*start))
     return error;
   for (const std::string &library : libraries)
-    arguments.push_back(library);
+    inputs.arguments.push_back(library);
   for (llvm::StringRef name : getProgramLibraries()) {
     llvm::Expected<std::string> path = locateSystemLibrary(name);
     if (!path)
       return path.takeError();
-    arguments.push_back(*path);
+    inputs.arguments.push_back(*path);
   }
-  return runLinker(arguments);
+  return runLinker(inputs.arguments);
 }
 
-llvm::Error terse::linkRelocatable(llvm::ArrayRef<ObjectCode> objects,
-                                   const TemporaryFolder &folder,
-                                   llvm::StringRef output) {
-  std::vector<std::string> arguments = {
-      "-m", "elf_x86_64", "-r", "--build-id=none", "-o", output.str()};
-  if (llvm::Error error = writeObjects(objects, folder, arguments))
+llvm::Expected<std::string>
+terse::linkRelocatable(llvm::ArrayRef<ObjectCode> objects) {
+  Inputs inputs;
+  inputs.arguments = {"-m", "elf_x86_64", "-r", "--build-id=none"};
+  if (llvm::Error error = addObjects(objects, inputs))
     return error;
-  return runLinker(arguments);
+  return runLinker(inputs.arguments);
 }

@@ -4,7 +4,6 @@
 #include "terse/Target/Artifact.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Errno.h"
-#include "llvm/Support/Path.h"
 #include "llvm/Support/SHA256.h"
 
 #include <array>
@@ -16,20 +15,21 @@
 using namespace terse;
 
 llvm::Error OutputFile::fail(const llvm::Twine &what, int code) const {
-  return llvm::createStringError("cannot " + what + " '" + path +
+  return llvm::createStringError("cannot " + what + " '" + name +
                                  "': " + llvm::sys::StrError(code));
 }
 
-llvm::Expected<OutputFile> OutputFile::open(llvm::StringRef path) {
+llvm::Expected<OutputFile> OutputFile::open(llvm::StringRef path,
+                                            llvm::StringRef name) {
   int fd = ::open(path.str().c_str(), O_RDWR | O_CLOEXEC);
-  OutputFile file(path.str(), fd);
+  OutputFile file(name.str(), fd);
   if (fd < 0)
     return file.fail("open", errno);
   return file;
 }
 
 OutputFile::OutputFile(OutputFile &&other) noexcept
-    : path(std::move(other.path)), fd(other.fd) {
+    : name(std::move(other.name)), fd(other.fd) {
   other.fd = -1;
 }
 
@@ -114,22 +114,6 @@ llvm::Error OutputFile::finish() {
   int closed = ::close(fd);
   fd = -1;
   return closed != 0 ? fail("write", errno) : llvm::Error::success();
-}
-
-llvm::Error terse::commitFile(llvm::StringRef from, llvm::StringRef to) {
-  if (::rename(from.str().c_str(), to.str().c_str()) != 0)
-    return llvm::createStringError("cannot write '" + to +
-                                   "': " + llvm::sys::StrError());
-  // The name is on disk only when its folder is; a system that cannot sync a
-  // folder has done what it can.
-  llvm::StringRef parent = llvm::sys::path::parent_path(to);
-  int folder = ::open(parent.empty() ? "." : parent.str().c_str(),
-                      O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder >= 0) {
-    ::fsync(folder);
-    ::close(folder);
-  }
-  return llvm::Error::success();
 }
 
 llvm::Expected<std::string> terse::hashFile(llvm::StringRef path) {

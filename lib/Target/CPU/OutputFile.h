@@ -14,7 +14,9 @@ namespace terse {
 /// system's reason.
 class OutputFile {
 public:
-  static llvm::Expected<OutputFile> open(llvm::StringRef path);
+  /// `name` stands for the file in messages.
+  static llvm::Expected<OutputFile> open(llvm::StringRef path,
+                                         llvm::StringRef name);
   OutputFile(OutputFile &&other) noexcept;
   ~OutputFile();
 
@@ -32,9 +34,9 @@ public:
   llvm::Error finish();
 
 private:
-  OutputFile(std::string path, int fd) : path(std::move(path)), fd(fd) {}
+  OutputFile(std::string name, int fd) : name(std::move(name)), fd(fd) {}
   llvm::Error fail(const llvm::Twine &what, int code) const;
-  std::string path;
+  std::string name;
   int fd;
 };
 
