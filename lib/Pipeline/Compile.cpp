@@ -152,8 +152,6 @@ llvm::Error Compiler::compileLevels(llvm::ArrayRef<const CPULevel *> levels) {
   std::vector<ObjectCode> objects;
   std::mutex mutex;
   {
-    // LLVM's share of a level runs beside MLIR's of the next.
-    llvm::DefaultThreadPool pool(llvm::hardware_concurrency(options.threads));
     auto runJob = [&](Job &job) {
       auto finish = [&](llvm::Error error) {
         std::lock_guard<std::mutex> lock(mutex);
@@ -168,6 +166,9 @@ llvm::Error Compiler::compileLevels(llvm::ArrayRef<const CPULevel *> levels) {
       job.object = std::move(*object);
       job.llvmModule.reset();
     };
+    // LLVM's share of a level runs beside MLIR's of the next. The pool waits for
+    // its jobs when it goes: it goes first.
+    llvm::DefaultThreadPool pool(llvm::hardware_concurrency(options.threads));
     for (const CPULevel *level : levels) {
       OwningOpRef<ModuleOp> copy = module->clone();
       for (Stage stage : {Stage::Kernel, Stage::Target})
