@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,13 +20,12 @@ SentencePieceProcessor *of(void *model) {
 void *openModel(const void *bytes, size_t size, char *error, size_t errorSize) {
   std::string message;
   try {
-    auto *model = new SentencePieceProcessor;
+    auto model = std::make_unique<SentencePieceProcessor>();
     auto status = model->LoadFromSerializedProto(
         {static_cast<const char *>(bytes), size});
     if (status.ok() && model->GetPieceSize() > 0)
-      return model;
+      return model.release();
     message = status.ok() ? "no pieces in it" : status.ToString();
-    delete model;
   } catch (const std::exception &caught) {
     message = caught.what();
   }
@@ -35,12 +35,17 @@ void *openModel(const void *bytes, size_t size, char *error, size_t errorSize) {
 
 int encode(void *model, const char *text, size_t size,
            void (*emit)(void *, int32_t), void *user) {
-  std::vector<int> ids;
-  if (!of(model)->Encode({text, size}, &ids).ok())
+  // An exception must not pass through functions that may know none.
+  try {
+    std::vector<int> ids;
+    if (!of(model)->Encode({text, size}, &ids).ok())
+      return 1;
+    for (int id : ids)
+      emit(user, id);
+    return 0;
+  } catch (const std::exception &) {
     return 1;
-  for (int id : ids)
-    emit(user, id);
-  return 0;
+  }
 }
 
 void piece(void *model, int32_t token, int first,

@@ -29,7 +29,7 @@ int main(int argc, char **argv) {
   std::unique_ptr<llvm::MemoryBuffer> text =
       mlir::openInputFile(input, &message);
   if (text)
-    if (llvm::Error error = terse::checkNesting(text->getBuffer()))
+    if (llvm::Error error = terse::checkIRText(text->getBuffer()))
       message = input + ": " + llvm::toString(std::move(error));
   std::unique_ptr<llvm::ToolOutputFile> file;
   if (message.empty())

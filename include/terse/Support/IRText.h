@@ -8,10 +8,10 @@
 
 namespace terse {
 
-/// An error if brackets lie inside of each other more deeply than any sensible
-/// IR has them: MLIR's parser recurses into each and would overflow the stack.
-/// Bytecode passes.
-llvm::Error checkNesting(llvm::StringRef text);
+/// An error if `text` would crash MLIR's parser: brackets more deeply inside of
+/// each other than any sensible IR has them (it recurses into each), and what it
+/// is known not to expect. Bytecode passes.
+llvm::Error checkIRText(llvm::StringRef text);
 
 /// Parses and verifies text or bytecode; null after a diagnostic. `name` is what
 /// locations call the text.

@@ -149,8 +149,11 @@ LogicalResult Importer::run(ArrayRef<const FlatNode *> nodes) {
   if (mlir::failed(bindInputs()))
     return failure();
   for (const FlatNode *node : nodes)
-    if (mlir::failed(importNode(*node)))
+    if (mlir::failed(importNode(*node))) {
+      if (!failed)
+        error("cannot be imported in this form");
       return failure();
+    }
   current = nullptr;
   loc = file.getLocation();
   if (mlir::failed(bindOutputs()))

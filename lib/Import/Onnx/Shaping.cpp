@@ -221,6 +221,8 @@ Tensor *Importer::concat(ArrayRef<Tensor *> given, int64_t axis) {
                    getTypeName(t->dtype));
     if (t->rank() != given[0]->rank())
       return error("expected inputs of one rank; got " + Twine(given[0]->rank()) + " and " + Twine(t->rank()));
+    if (axis >= t->rank())
+      return error("expected tensors of rank " + Twine(axis + 1) + " or more; got " + Twine(t->rank()));
     for (int64_t i = 0; i < t->rank(); ++i)
       if (i != axis && !unify(t->dims[i], given[0]->dims[i], "sizes beside the axis"))
         return nullptr;
