@@ -23,6 +23,10 @@ def TerseDialect : Dialect {
     static constexpr llvm::StringLiteral kDimsAttr = "terse.dims";
     static constexpr llvm::StringLiteral kStateAttr = "terse.state";
     static constexpr llvm::StringLiteral kSymbolAttr = "terse.symbol";
+    /// On the entry function: what must hold of the symbols of `terse.dims`
+    /// beside these, as strings "past + sequence <= 64" or "2*n == m". Checked
+    /// before the function is called.
+    static constexpr llvm::StringLiteral kConstraintsAttr = "terse.constraints";
     /// Name of the entry function.
     static constexpr llvm::StringLiteral kEntryName = "forward";
 

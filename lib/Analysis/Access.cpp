@@ -18,6 +18,11 @@ Probes::Probes(func::FuncOp function, const Environment &base) {
     unsigned next = 0;
     for (const std::string &symbol : getDimSymbols(function))
       environment.symbols.try_emplace(symbol, next < 8 ? sizes[next] : sizes[next % 8] + 30 * int64_t(next)), ++next;
+    // A function may take small sizes only (a table of few positions).
+    for (int64_t divisor = 2; divisor <= 32 && !satisfiesConstraints(function, environment.symbols); ++divisor)
+      for (const std::string &symbol : getDimSymbols(function))
+        if (!base.symbols.count(symbol))
+          environment.symbols[symbol] = std::max<int64_t>(1, environment.symbols[symbol] * (divisor - 1) / divisor);
     all.push_back(std::make_unique<ElementEvaluator>(std::move(environment)));
   }
 }

@@ -2,103 +2,17 @@
 #include "terse/Analysis/DimExpression.h"
 
 #include "Terse/TerseDialect.h"
-#include "llvm/ADT/StringExtras.h"
 
 using namespace mlir;
 using namespace terse;
 
-namespace {
-/// expression = term {(+|-) term}; term = factor {(*|//) factor};
-/// factor = integer | symbol | -factor | (expression).
-class Parser {
-public:
-  Parser(StringRef text, const llvm::StringMap<int64_t> &symbols) : rest(text), symbols(symbols) {}
-
-  std::optional<int64_t> parse() {
-    std::optional<int64_t> value = sum();
-    rest = rest.ltrim();
-    return rest.empty() ? value : std::nullopt;
-  }
-
-private:
-  bool consume(StringRef token) {
-    rest = rest.ltrim();
-    return rest.consume_front(token);
-  }
-
-  std::optional<int64_t> sum() {
-    std::optional<int64_t> value = product();
-    while (value) {
-      bool minus = false;
-      if (!consume("+") && !(minus = consume("-")))
-        break;
-      std::optional<int64_t> next = product();
-      int64_t result;
-      if (!next || (minus ? llvm::SubOverflow(*value, *next, result) : llvm::AddOverflow(*value, *next, result)))
-        return std::nullopt;
-      value = result;
-    }
-    return value;
-  }
-
-  std::optional<int64_t> product() {
-    std::optional<int64_t> value = factor();
-    while (value) {
-      bool divide = consume("//") || consume("/");
-      if (!divide && !consume("*"))
-        break;
-      std::optional<int64_t> next = factor();
-      int64_t result;
-      if (!next || (divide && *next <= 0) || (!divide && llvm::MulOverflow(*value, *next, result)))
-        return std::nullopt;
-      value = divide ? llvm::divideFloorSigned(*value, *next) : result;
-    }
-    return value;
-  }
-
-  std::optional<int64_t> factor() {
-    if (consume("-")) {
-      std::optional<int64_t> value = factor();
-      return value ? std::optional<int64_t>(-*value) : std::nullopt;
-    }
-    if (consume("(")) {
-      std::optional<int64_t> value = sum();
-      return consume(")") ? value : std::nullopt;
-    }
-    rest = rest.ltrim();
-    StringRef word = rest.take_while([](char c) { return llvm::isAlnum(c) || c == '_' || c == '.'; });
-    rest = rest.drop_front(word.size());
-    int64_t number;
-    if (word.empty())
-      return std::nullopt;
-    if (!word.getAsInteger(10, number))
-      return number;
-    auto it = symbols.find(word);
-    return it == symbols.end() ? std::nullopt : std::optional<int64_t>(it->second);
-  }
-
-  StringRef rest;
-  const llvm::StringMap<int64_t> &symbols;
-};
-} // namespace
-
 std::optional<int64_t> terse::evaluateDim(StringRef expression, const llvm::StringMap<int64_t> &symbols) {
-  return Parser(expression, symbols).parse();
-}
-
-std::string terse::renameDimSymbols(StringRef expression, llvm::function_ref<std::string(StringRef)> replace) {
-  std::string result;
-  while (!expression.empty()) {
-    StringRef word = expression.take_while([](char c) { return llvm::isAlnum(c) || c == '_' || c == '.'; });
-    if (word.empty()) {
-      result += expression.front();
-      expression = expression.drop_front();
-      continue;
-    }
-    result += llvm::isDigit(word.front()) ? word.str() : replace(word);
-    expression = expression.drop_front(word.size());
-  }
-  return result;
+  std::optional<DimExpr> parsed = DimExpr::parse(expression);
+  return parsed ? parsed->evaluate([&](StringRef symbol) -> std::optional<int64_t> {
+    auto it = symbols.find(symbol);
+    return it == symbols.end() ? std::nullopt : std::optional<int64_t>(it->second);
+  })
+                : std::nullopt;
 }
 
 void terse::collectDimSymbols(StringRef expression, std::set<std::string> &symbols) {
@@ -129,4 +43,32 @@ std::set<std::string> terse::getDimSymbols(func::FuncOp function) {
         collectDimSymbols(getArgDim(function, arg.getArgNumber(), i), symbols);
   }
   return symbols;
+}
+
+bool terse::satisfiesConstraints(func::FuncOp function, const llvm::StringMap<int64_t> &symbols) {
+  auto constraints = function->getAttrOfType<ArrayAttr>(TerseDialect::kConstraintsAttr);
+  auto value = [&](StringRef symbol) -> std::optional<int64_t> {
+    auto it = symbols.find(symbol);
+    return it == symbols.end() ? std::nullopt : std::optional<int64_t>(it->second);
+  };
+  return !constraints || llvm::all_of(constraints, [&](Attribute attribute) {
+    auto text = dyn_cast<StringAttr>(attribute);
+    std::optional<DimConstraint> constraint = text ? DimConstraint::parse(text.getValue()) : std::nullopt;
+    if (!constraint)
+      return false;
+    std::optional<int64_t> lhs = constraint->lhs.evaluate(value), rhs = constraint->rhs.evaluate(value);
+    return lhs && rhs && (constraint->equal ? *lhs == *rhs : *lhs <= *rhs);
+  });
+}
+
+void terse::renameConstraintSymbol(func::FuncOp function, StringRef from, StringRef to) {
+  auto constraints = function->getAttrOfType<ArrayAttr>(TerseDialect::kConstraintsAttr);
+  if (!constraints)
+    return;
+  Builder builder(function.getContext());
+  SmallVector<Attribute> renamed;
+  for (auto text : constraints.getAsRange<StringAttr>())
+    renamed.push_back(builder.getStringAttr(
+        renameDimSymbols(text.getValue(), [&](StringRef word) { return (word == from ? to : word).str(); })));
+  function->setAttr(TerseDialect::kConstraintsAttr, builder.getArrayAttr(renamed));
 }

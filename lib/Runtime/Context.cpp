@@ -38,6 +38,37 @@ int64_t TensorView::elements() const {
   return total;
 }
 
+/// The complaint about sizes that do not meet a constraint: names the first
+/// input that one of them is of.
+static Status violation(const Manifest &manifest,
+                        const ConstraintSpec &constraint,
+                        const std::vector<const std::vector<int64_t> *> &shapes,
+                        const std::vector<int64_t> &values) {
+  std::string where, have;
+  bool tokens = false;
+  for (size_t s = 0; s < manifest.symbols.size(); ++s) {
+    if (!constraint.left.uses(int(s)) && !constraint.right.uses(int(s)))
+      continue;
+    have += (have.empty() ? "" : ", ") + manifest.symbols[s] + " = " +
+            std::to_string(values[s]);
+    for (size_t i = 0; i < manifest.inputs.size(); ++i)
+      for (const Expr &dim : manifest.inputs[i].shape) {
+        if (!dim.uses(int(s)))
+          continue;
+        if (where.empty())
+          where = "input '" + manifest.inputs[i].name + "' of shape " +
+                  shapeText(*shapes[i]) + ": ";
+        tokens |= manifest.inputs[i].role == "input_ids" && dim.uses(int(s)) &&
+                  &dim == &manifest.inputs[i].shape.back();
+      }
+  }
+  // Too many tokens for the model, not for the caller's context.
+  Code code = tokens && !constraint.equal ? Code::ContextFull
+                                          : Code::InvalidArgument;
+  return fail(code, "%sexpected %s; got %s", where.c_str(),
+              constraint.text.c_str(), have.c_str());
+}
+
 Status bindSymbols(const Manifest &manifest,
                    const std::vector<const std::vector<int64_t> *> &shapes,
                    std::vector<int64_t> &values) {
@@ -91,6 +122,9 @@ Status bindSymbols(const Manifest &manifest,
       }
     }
   }
+  for (const ConstraintSpec &constraint : manifest.constraints)
+    if (!constraint.holds(values.data()))
+      return violation(manifest, constraint, shapes, values);
   return Status();
 }
 

@@ -100,6 +100,29 @@ std::vector<TensorSpec> tensors(const json &object, const char *key,
   return specs;
 }
 
+ConstraintSpec constraint(const json &item, const Manifest &manifest) {
+  ConstraintSpec spec;
+  if (!item.is_string())
+    throw Bad("'constraints' has the wrong type");
+  spec.text = item.get<std::string>();
+  size_t at = spec.text.find(" <= ");
+  if (at == std::string::npos) {
+    spec.equal = true;
+    at = spec.text.find(" == ");
+  }
+  if (at == std::string::npos)
+    throw Bad("bad constraint '" + spec.text + "'");
+  auto parse = [&](std::string_view text) {
+    Result<Expr> expr = Expr::parse(text, manifest.symbols);
+    if (!expr.ok())
+      throw Bad(expr.status().message());
+    return std::move(*expr);
+  };
+  spec.left = parse(std::string_view(spec.text).substr(0, at));
+  spec.right = parse(std::string_view(spec.text).substr(at + 4));
+  return spec;
+}
+
 /// The role that exporters mean by a name.
 const char *usualRole(const TensorSpec &spec, bool input) {
   auto startsWith = [&](std::string_view prefix) {
@@ -214,6 +237,9 @@ void fill(Manifest &manifest, const json &root) {
     manifest.states = tensors(root, "states", manifest);
   if (!manifest.states.empty() && (manifest.past < 0 || manifest.capacity < 0))
     throw Bad("there are states but no 'past' and 'capacity' symbols");
+  if (root.contains("constraints"))
+    for (const json &item : member(root, "constraints", json::value_t::array))
+      manifest.constraints.push_back(constraint(item, manifest));
   bool general = false;
   for (const json &item : member(root, "entries", json::value_t::array)) {
     manifest.entries.push_back(entry(item, manifest));
@@ -243,6 +269,12 @@ Result<Manifest> Manifest::parse(std::string_view text) {
     return fail(Code::BadArtifact, "bad manifest: %s", error.what());
   }
   return manifest;
+}
+
+bool ConstraintSpec::holds(const int64_t *symbols) const {
+  int64_t a, b;
+  return left.evaluate(symbols, a) && right.evaluate(symbols, b) &&
+         (equal ? a == b : a <= b);
 }
 
 int Manifest::find(const std::vector<TensorSpec> &list, std::string_view name) {

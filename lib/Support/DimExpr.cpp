@@ -4,8 +4,14 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace terse;
+
+static bool isDelimiter(char c) {
+  return static_cast<unsigned char>(c) <= ' ' ||
+         llvm::StringRef("+-*(),").contains(c);
+}
 
 namespace terse {
 /// sum := product (('+' | '-') product)*
@@ -114,10 +120,7 @@ private:
 
   /// The name or integer at the start of the rest.
   llvm::StringRef word() const {
-    return rest.take_until([](char c) {
-      return static_cast<unsigned char>(c) <= ' ' ||
-             llvm::StringRef("+-*(),").contains(c);
-    });
+    return rest.take_until(isDelimiter);
   }
 
   bool consume(llvm::StringRef token) {
@@ -145,4 +148,77 @@ void DimExpr::forEachSymbol(
     visit(symbol);
   for (const DimExpr &operand : operands)
     operand.forEachSymbol(visit);
+}
+
+std::optional<int64_t> DimExpr::evaluate(
+    llvm::function_ref<std::optional<int64_t>(llvm::StringRef)> symbols) const {
+  if (kind == Kind::Constant)
+    return constant;
+  if (kind == Kind::Symbol)
+    return symbols(symbol);
+  std::optional<int64_t> left = getLHS().evaluate(symbols),
+                         right = getRHS().evaluate(symbols);
+  if (!left || !right)
+    return std::nullopt;
+  int64_t result = 0;
+  bool overflow = false;
+  switch (kind) {
+  case Kind::Add:
+    overflow = llvm::AddOverflow(*left, *right, result);
+    break;
+  case Kind::Sub:
+    overflow = llvm::SubOverflow(*left, *right, result);
+    break;
+  case Kind::Mul:
+    overflow = llvm::MulOverflow(*left, *right, result);
+    break;
+  case Kind::Max:
+    result = std::max(*left, *right);
+    break;
+  case Kind::Min:
+    result = std::min(*left, *right);
+    break;
+  default:
+    if (*right <= 0)
+      return std::nullopt;
+    result = kind == Kind::FloorDiv  ? llvm::divideFloorSigned(*left, *right)
+             : kind == Kind::CeilDiv ? llvm::divideCeilSigned(*left, *right)
+                                     : llvm::mod(*left, *right);
+  }
+  return overflow ? std::nullopt : std::optional<int64_t>(result);
+}
+
+std::optional<DimConstraint> DimConstraint::parse(llvm::StringRef text) {
+  for (llvm::StringRef relation : {" <= ", " == "}) {
+    auto [left, right] = text.split(relation);
+    if (left.size() == text.size())
+      continue;
+    std::optional<DimExpr> lhs = DimExpr::parse(left),
+                           rhs = DimExpr::parse(right);
+    if (lhs && rhs)
+      return DimConstraint{*lhs, *rhs, relation == " == "};
+  }
+  return std::nullopt;
+}
+
+std::string terse::renameDimSymbols(
+    llvm::StringRef text,
+    llvm::function_ref<std::string(llvm::StringRef)> replace) {
+  std::string result;
+  while (!text.empty()) {
+    llvm::StringRef word = text.take_until(isDelimiter);
+    text = text.drop_front(word.size());
+    bool isFunction = text.starts_with("(") &&
+                      llvm::StringSwitch<bool>(word)
+                          .Cases({"floordiv", "ceildiv", "mod", "max", "min"}, true)
+                          .Default(false);
+    bool isSymbol = !word.empty() && !isFunction && word != "<=" && word != "==" &&
+                    !llvm::all_of(word, llvm::isDigit);
+    result += isSymbol ? replace(word) : word.str();
+    if (!text.empty()) {
+      result += text.front();
+      text = text.drop_front();
+    }
+  }
+  return result;
 }

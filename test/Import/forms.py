@@ -72,6 +72,27 @@ show("hint", model([node("Relu", "x", "y")], [value("a", ["p"]), value("x", ["p 
 # CHECK-LABEL: === hint
 # CHECK: terse.dims = ["p + 2*q"], terse.name = "x"
 
+# A table of positions that is cut to the length bounds the length; a size that nothing else says is checked.
+show("limit", model([node("Shape", "x", "n", start=1, end=2), node("Slice", "table zero n one", "p"), node("Add", "x p", "h"), node("Reshape", "h pairs", "y")],
+    [value("x", ["b", "n", 4])], [value("y", None)],
+    [constant("table", rng.random((1, 8, 4), np.float32)), constant("zero", np.array([0])), constant("one", np.array([1])), constant("pairs", np.array([0, -1, 3]))]))
+# CHECK-LABEL: === limit
+# CHECK: func.func @forward(%{{.*}}: tensor<?x?x4xf32> {terse.dims = ["b", "n", "4"], terse.name = "x"})
+# CHECK-SAME: -> (tensor<?x?x3xf32> {terse.dims = ["b", "floordiv(4*n, 3)", "3"]
+# CHECK-SAME: terse.constraints = ["n <= 8", "4*b*n == 3*b*floordiv(4*n, 3)"]
+# CHECK-NOT: minsi
+
+# [-n:] is all of n, and all of a longer one but its start.
+show("from the end", model([
+    node("Shape", "x", "n", start=1, end=2), node("Neg", "n", "minus"), node("Slice", "x minus end one", "a"), node("Add", "x a", "s"),
+    node("Concat", "past x", "all", axis=1), node("Slice", "all minus end one", "last"), node("Mul", "s last", "y")],
+    [value("x", ["b", "n"]), value("past", ["b", "p"])], [value("y", None)], [constant("end", np.array([2**63 - 1])), constant("one", np.array([1]))]))
+# CHECK-LABEL: === from the end
+# CHECK: terse.constraints = ["1 <= n"]
+# CHECK: tensor.extract_slice %{{.*}}[0, %{{.*}}] [%{{.*}}, %{{.*}}] [1, 1]
+# CHECK-NOT: tensor.extract_slice
+# CHECK: return
+
 # Sizes without a name that can be used get one, which is no other size's.
 show("names", model([node("Relu", "x", "y"), node("Relu", "(aé-b)", "z")], [value("x", ["x.dim1", None]), value("(aé-b)", ["floor(n / 2)"])], [value("y", None), value("z", None)]))
 # CHECK-LABEL: === names

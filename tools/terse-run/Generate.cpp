@@ -136,8 +136,8 @@ Status generate(Session &session) {
     if (int64_t(generated.size()) == options.maxTokens)
       break;
     status = model.eval(&token, 1, true, choose);
-    if (status.code() == Code::ContextFull && options.context) {
-      status = Status(); // what the user asked for with --context
+    if (status.code() == Code::ContextFull) {
+      status = Status(); // --context, or as many tokens as the model takes
       reason = "context";
       break;
     }

@@ -2,6 +2,8 @@
 #ifndef TERSE_ANALYSIS_DIMEXPRESSION_H
 #define TERSE_ANALYSIS_DIMEXPRESSION_H
 
+#include "terse/Support/DimExpr.h"
+
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
 #include "llvm/ADT/StringMap.h"
@@ -20,9 +22,6 @@ std::optional<int64_t> evaluateDim(llvm::StringRef expression, const llvm::Strin
 /// Adds the symbols of the expression to `symbols`.
 void collectDimSymbols(llvm::StringRef expression, std::set<std::string> &symbols);
 
-/// The expression with each symbol replaced by `replace(symbol)`.
-std::string renameDimSymbols(llvm::StringRef expression, llvm::function_ref<std::string(llvm::StringRef)> replace);
-
 /// The `terse.dims` entry of dimension `dim` of an argument of a function: its size
 /// where static, a name of its own ("arg2.dim1") where the argument has no such attribute.
 std::string getArgDim(mlir::func::FuncOp function, unsigned arg, int64_t dim);
@@ -30,6 +29,12 @@ std::string getArgDim(mlir::func::FuncOp function, unsigned arg, int64_t dim);
 /// All symbols in the dimensions of the arguments of a function, and those that its
 /// index arguments hold.
 std::set<std::string> getDimSymbols(mlir::func::FuncOp function);
+
+/// Whether sizes meet the function's `terse.constraints`, so that it may be called with them.
+bool satisfiesConstraints(mlir::func::FuncOp function, const llvm::StringMap<int64_t> &symbols);
+
+/// Puts `to`, a symbol or an expression in parentheses, for a symbol in the function's `terse.constraints`.
+void renameConstraintSymbol(mlir::func::FuncOp function, llvm::StringRef from, llvm::StringRef to);
 
 } // namespace terse
 

@@ -43,6 +43,9 @@
  *             role (optional, else by the usual names): input_ids
  *             attention_mask position_ids past logits present; the i-th
  *             "present" is fed back to the i-th "past"
+ *   constraints
+ *             (optional) what must hold of the symbols for the model to be run:
+ *             "past + sequence <= 64", "2*floordiv(n, 2) == n"
  *   entries   [{"name", "functions": {level: symbol}, "when": {symbol: value}}]
  *             when (optional): the entry is specialised to these values. The
  *             runtime takes the entry with the most conditions, all true; one

@@ -36,6 +36,14 @@ public:
   /// The first symbol whose value is unknown, or -1.
   int firstUnknown(const int64_t *values) const;
 
+  /// True if symbol `index` is in it.
+  bool uses(int index) const {
+    for (const Instruction &instruction : code_)
+      if (instruction.op == Op::Symbol && instruction.value == index)
+        return true;
+    return false;
+  }
+
   /// True if the expression is just symbol `index`.
   bool isSymbol(int index) const {
     return code_.size() == 1 && code_[0].op == Op::Symbol &&

@@ -31,6 +31,15 @@ struct EntrySpec {
   std::vector<std::pair<int, int64_t>> when;    ///< symbol must equal value
 };
 
+/// What must hold of the symbols: left <= right, or left == right.
+struct ConstraintSpec {
+  std::string text; ///< as written
+  Expr left, right;
+  bool equal = false;
+
+  bool holds(const int64_t *symbols) const;
+};
+
 /// A tensor in the weights section.
 struct WeightSpec {
   std::string name, kind, scale;
@@ -50,6 +59,7 @@ struct Manifest {
   std::vector<std::string> levels, symbols;
   int past = -1, capacity = -1; ///< indices into symbols, -1 if none
   std::vector<TensorSpec> inputs, outputs, states;
+  std::vector<ConstraintSpec> constraints;
   std::vector<EntrySpec> entries;
   std::vector<WeightSpec> weights;
   uint64_t weightsBytes = 0;

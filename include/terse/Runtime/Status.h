@@ -23,7 +23,7 @@ enum class Code {
   BadArtifact = 3,     ///< truncated, damaged, or not an artifact
   Unsupported = 4,     ///< well formed, but not for this machine or version
   OutOfMemory = 5,
-  ContextFull = 6, ///< no room left in the states
+  ContextFull = 6, ///< no room left in the states, or more tokens than the model takes
   Internal = 7,
   Cancelled = 8, ///< a callback wanted it
 };

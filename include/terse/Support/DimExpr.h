@@ -41,6 +41,11 @@ public:
   const DimExpr &getLHS() const { return operands[0]; }
   const DimExpr &getRHS() const { return operands[1]; }
 
+  /// The value; none if a symbol has none, or on overflow or division by what is not positive.
+  std::optional<int64_t>
+  evaluate(llvm::function_ref<std::optional<int64_t>(llvm::StringRef)> symbols)
+      const;
+
   /// Calls `visit` with each symbol, from left to right.
   void forEachSymbol(llvm::function_ref<void(llvm::StringRef)> visit) const;
 
@@ -51,6 +56,22 @@ private:
   std::string symbol;
   std::vector<DimExpr> operands;
 };
+
+/// What must hold of dimensions, as `terse.constraints` and the manifest write
+/// it: "past + sequence <= 64" or "2*floordiv(n, 2) == n".
+struct DimConstraint {
+  DimExpr lhs, rhs;
+  bool equal = false; ///< else at most
+
+  /// None if `text` is no constraint.
+  static std::optional<DimConstraint> parse(llvm::StringRef text);
+};
+
+/// `text`, an expression or a constraint, with each symbol replaced by what
+/// `replace` gives for it.
+std::string
+renameDimSymbols(llvm::StringRef text,
+                 llvm::function_ref<std::string(llvm::StringRef)> replace);
 
 } // namespace terse
 

@@ -2,7 +2,6 @@
 #include "Dim.h"
 
 #include "llvm/ADT/STLExtras.h"
-#include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringExtras.h"
 
 #include <algorithm>
@@ -207,11 +206,19 @@ Dim Symbols::min(const Dim &lhs, const Dim &rhs) {
   return lhs < rhs ? derived(Kind::Min, lhs, rhs) : derived(Kind::Min, rhs, lhs);
 }
 
+void Symbols::forgetResolved() {
+  for (Symbol &symbol : symbols)
+    symbol.resolved.reset();
+}
+
 void Symbols::setValue(SymbolId id, const Dim &value) {
   symbols[id].value = value;
   changed = true;
-  for (Symbol &symbol : symbols)
-    symbol.resolved.reset();
+  forgetResolved();
+  for (Constraint &constraint : constraints) {
+    constraint.lhs = resolve(constraint.lhs);
+    constraint.rhs = resolve(constraint.rhs);
+  }
 }
 
 Dim Symbols::resolve(const Dim &dim) {
@@ -233,11 +240,71 @@ Dim Symbols::resolve(const Dim &dim) {
   });
 }
 
-bool Symbols::isNonNegative(const Dim &dim) const {
-  for (const auto &[monomial, coefficient] : dim.terms())
-    if (coefficient < 0 || llvm::any_of(monomial, [&](SymbolId id) { return !symbols[id].nonNegative; }))
-      return false;
-  return true;
+/// Minima and maxima are looked into so often.
+static constexpr int kSplits = 3;
+
+bool Symbols::isNonNegative(const Dim &dim) const { return isNonNegative(dim, kSplits); }
+
+bool Symbols::isNonNegative(SymbolId id, int splits) const {
+  const Symbol &symbol = symbols[id];
+  if (symbol.nonNegative || splits == 0)
+    return symbol.nonNegative;
+  switch (symbol.kind) {
+  case Kind::FloorDiv:
+  case Kind::Min:
+    return isNonNegative(symbol.lhs, splits - 1) && isNonNegative(symbol.rhs, splits - 1);
+  case Kind::Max:
+    return isNonNegative(symbol.lhs, splits - 1) || isNonNegative(symbol.rhs, splits - 1);
+  default:
+    return false;
+  }
+}
+
+/// Whether `dim` is a positive multiple of `fact`, which is not negative, and more.
+bool Symbols::followsFrom(const Dim &dim, const Dim &fact, int splits) const {
+  constexpr int64_t kMost = 1ll << 40; // no overflow below
+  for (const auto &[monomial, coefficient] : dim.terms()) {
+    auto it = fact.terms().find(monomial);
+    if (coefficient >= 0 || coefficient < -kMost || it == fact.terms().end() || it->second >= 0 || it->second < -kMost)
+      continue;
+    int64_t times = (coefficient + it->second + 1) / it->second;
+    Dim rest = dim - fact * Dim(times);
+    return llvm::all_of(rest.terms(), [&](const auto &term) {
+      return term.second >= 0 && llvm::all_of(term.first, [&](SymbolId id) { return isNonNegative(id, splits); });
+    });
+  }
+  return false;
+}
+
+bool Symbols::isNonNegative(const Dim &dim, int splits) const {
+  bool plain = llvm::all_of(dim.terms(), [&](const auto &term) {
+    return term.second >= 0 && llvm::all_of(term.first, [&](SymbolId id) { return isNonNegative(id, splits); });
+  });
+  if (plain)
+    return true;
+  for (const Constraint &constraint : constraints)
+    if (followsFrom(dim, constraint.rhs - constraint.lhs, splits) ||
+        (constraint.equal && followsFrom(dim, constraint.lhs - constraint.rhs, splits)))
+      return true;
+  if (splits == 0)
+    return false;
+  // A minimum or maximum is one of its operands; the one that makes `dim`
+  // smaller if either will do.
+  for (const auto &term : dim.terms()) {
+    if (term.first.size() != 1)
+      continue;
+    SymbolId id = term.first[0];
+    Dim coefficient(term.second), others = dim - Dim::symbol(id) * coefficient;
+    Kind kind = symbols[id].kind;
+    if (kind != Kind::Min && kind != Kind::Max)
+      continue;
+    auto with = [&](const Dim &operand) { return isNonNegative(others + operand * coefficient, splits - 1); };
+    bool both = (kind == Kind::Min) == (term.second > 0);
+    bool lhs = with(symbols[id].lhs);
+    if (both ? lhs && with(symbols[id].rhs) : lhs || with(symbols[id].rhs))
+      return true;
+  }
+  return false;
 }
 
 std::optional<bool> Symbols::equal(const Dim &lhs, const Dim &rhs) const {
@@ -257,6 +324,10 @@ std::optional<bool> Symbols::less(const Dim &lhs, const Dim &rhs) const {
   return std::nullopt;
 }
 
+bool Symbols::isFree(const Dim &dim) const {
+  return !dim.constant() && !dim.uses([&](SymbolId id) { return !isFree(id); });
+}
+
 bool Symbols::isFree(SymbolId id) const {
   return (symbols[id].kind == Kind::Named || symbols[id].kind == Kind::Fresh) && !symbols[id].value;
 }
@@ -265,19 +336,55 @@ bool Symbols::dependsOnData(const Dim &dim) const {
   return dim.uses([&](SymbolId id) { return symbols[id].data; });
 }
 
+void Symbols::collectOrdered(const Dim &dim, llvm::SmallVectorImpl<SymbolId> &found) const {
+  constexpr size_t kMost = 16;
+  for (const auto &[monomial, coefficient] : dim.terms())
+    for (SymbolId id : monomial) {
+      const Symbol &symbol = symbols[id];
+      if (found.size() >= kMost || llvm::is_contained(found, id))
+        continue;
+      if (symbol.kind == Kind::Min || symbol.kind == Kind::Max)
+        found.push_back(id);
+      collectOrdered(symbol.lhs, found);
+      collectOrdered(symbol.rhs, found);
+    }
+}
+
+/// min(x, y) = x, as exporters slice a mask to a length that is its own: of two sizes of
+/// inputs that means x = y, of a size and a constant (the rows of a table of positions)
+/// that x is at most y. The same for a minimum or maximum inside of `difference`, which
+/// must be 0. Nothing if no order of any operands makes it 0.
+std::optional<bool> Symbols::unifyByOrder(const Dim &difference) {
+  llvm::SmallVector<SymbolId> ordered;
+  collectOrdered(difference, ordered);
+  for (SymbolId id : ordered) {
+    bool isMin = symbols[id].kind == Kind::Min;
+    auto [x, y] = getOperands(id);
+    for (bool swap : {false, true}) {
+      Dim low = resolve(swap ? y : x), high = resolve(swap ? x : y);
+      if (isPositive(low - high) || dependsOnData(low) || dependsOnData(high))
+        continue;
+      constraints.push_back({low, high, false});
+      forgetResolved();
+      bool zero = resolve(difference).isConstant(0);
+      if (zero && !(isMin && isFree(low) && isFree(high)))
+        return changed = true;
+      constraints.pop_back();
+      forgetResolved();
+      if (zero)
+        return unify(low, high);
+    }
+  }
+  return std::nullopt;
+}
+
 bool Symbols::unify(const Dim &a, const Dim &b) {
   Dim lhs = resolve(a), rhs = resolve(b), difference = lhs - rhs;
   if (std::optional<int64_t> constant = difference.constant())
     return *constant == 0;
 
-  // min(x, y) = x as exporters slice a mask to a length that is its own: the
-  // only way in which the sizes of inputs can be equal by name is x = y.
-  for (auto [one, other] : {std::make_pair(lhs, rhs), std::make_pair(rhs, lhs)})
-    if (std::optional<SymbolId> id = one.asSymbol(); id && symbols[*id].kind == Kind::Min) {
-      auto [x, y] = getOperands(*id);
-      if (x == other || y == other)
-        return unify(x, y);
-    }
+  if (std::optional<bool> ordered = unifyByOrder(difference))
+    return *ordered;
 
   // Solve for a free symbol that occurs once, linearly with coefficient 1 or -1.
   // The better choice has a value of positive terms (total = past + sequence,
@@ -301,14 +408,37 @@ bool Symbols::unify(const Dim &a, const Dim &b) {
       bestValue = value;
     }
   }
-  if (!best) {
-    // Nothing to solve for: equal unless the two can be seen to differ.
-    return !isPositive(difference) && !isPositive(rhs - lhs);
-  }
+  if (!best)
+    return constrainEqual(lhs, rhs);
   if (isPositive(bestValue * Dim(-1)))
     return false;
   setValue(*best, bestValue);
   return true;
+}
+
+bool Symbols::constrainEqual(const Dim &lhs, const Dim &rhs) {
+  if (isPositive(lhs - rhs) || isPositive(rhs - lhs))
+    return false;
+  // What depends on data cannot be checked before the model runs.
+  if ((isNonNegative(lhs - rhs) && isNonNegative(rhs - lhs)) || dependsOnData(lhs) || dependsOnData(rhs))
+    return true;
+  constraints.push_back({lhs, rhs, true});
+  changed = true;
+  forgetResolved();
+  return true;
+}
+
+std::vector<Constraint> Symbols::getConstraints() {
+  // What follows from the others says nothing.
+  for (size_t i = 0; i < constraints.size();) {
+    Constraint constraint = constraints[i];
+    constraints.erase(constraints.begin() + i);
+    Dim slack = constraint.rhs - constraint.lhs;
+    if (isNonNegative(slack) && (!constraint.equal || isNonNegative(slack * Dim(-1))))
+      continue;
+    constraints.insert(constraints.begin() + i++, constraint);
+  }
+  return constraints;
 }
 
 bool Symbols::takeChanged() {

@@ -9,6 +9,7 @@
 
 #include "mlir/IR/Value.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 
@@ -59,6 +60,13 @@ private:
   std::map<Monomial, int64_t> monomials;
 };
 
+/// What must hold for sizes of inputs and cannot be expressed by giving one of them in terms of the others:
+/// lhs <= rhs, or lhs == rhs. It is checked when the model runs.
+struct Constraint {
+  Dim lhs, rhs;
+  bool equal;
+};
+
 /// All symbols of a model and what is known about them. Lives over the
 /// repeated runs of the import, so that a later run begins with what an
 /// earlier one found out.
@@ -96,12 +104,15 @@ public:
 
   /// Whether the graph may decide what a symbol is: a size of an input.
   bool isFree(SymbolId id) const;
+  bool isFree(const Dim &dim) const; // all in it, at least one
   /// Whether values that are known only when the model runs are in `dim`.
   bool dependsOnData(const Dim &dim) const;
   /// Makes the two equal from now on; false if they can never be.
   bool unify(const Dim &lhs, const Dim &rhs);
   /// Whether `unify` has changed anything since the last call of this.
   bool takeChanged();
+  /// What is left to be checked when the model runs.
+  std::vector<Constraint> getConstraints();
   /// Applies the hints of fresh symbols that are still free.
   void applyHints();
 
@@ -127,12 +138,20 @@ private:
     unsigned depth = 0;               // of derivation
   };
   void setValue(SymbolId id, const Dim &value);
+  void forgetResolved();
+  void collectOrdered(const Dim &dim, llvm::SmallVectorImpl<SymbolId> &found) const;
+  std::optional<bool> unifyByOrder(const Dim &difference);
+  bool constrainEqual(const Dim &lhs, const Dim &rhs);
+  bool isNonNegative(const Dim &dim, int splits) const;
+  bool isNonNegative(SymbolId id, int splits) const;
+  bool followsFrom(const Dim &dim, const Dim &fact, int splits) const;
   Dim intern(Kind kind, llvm::StringRef name, bool nonNegative);
   Dim derived(Kind kind, const Dim &lhs, const Dim &rhs);
   std::vector<Symbol> symbols;
   llvm::StringMap<SymbolId> names;
   llvm::StringSet<> shown; // names as printed
   std::map<std::pair<Kind, std::pair<Dim, Dim>>, SymbolId> derivations;
+  std::vector<Constraint> constraints;
   bool changed = false;
 };
 

@@ -310,5 +310,11 @@ LogicalResult Importer::bindOutputs() {
   for (const onnx::ValueInfoProto &input : graph.input())
     if (Tensor *t = values.lookup(input.name()); t && !t->initializer)
       function.setArgAttrs(argument++, describe(input.name(), t));
+  SmallVector<Attribute> constraints;
+  for (const Constraint &constraint : symbols.getConstraints())
+    constraints.push_back(b.getStringAttr(symbols.print(constraint.lhs) + (constraint.equal ? " == " : " <= ") +
+                                          symbols.print(constraint.rhs)));
+  if (!constraints.empty())
+    function->setAttr(TerseDialect::kConstraintsAttr, b.getArrayAttr(constraints));
   return success();
 }

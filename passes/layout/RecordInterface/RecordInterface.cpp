@@ -96,6 +96,10 @@ struct RecordInterface : terse::impl::RecordInterfaceBase<RecordInterface> {
           << symbols[known].getValue() << "'";
       return signalPassFailure();
     }
+    ArrayAttr constraints =
+        entry->getAttrOfType<ArrayAttr>(TerseDialect::kConstraintsAttr);
+    if (constraints && failed(checkConstraints(entry, constraints)))
+      return signalPassFailure();
     setRoles(inputs, outputs);
 
     NamedAttrList interface;
@@ -104,6 +108,8 @@ struct RecordInterface : terse::impl::RecordInterfaceBase<RecordInterface> {
     interface.set("states", b.getArrayAttr(states));
     interface.set("symbols", b.getArrayAttr(SmallVector<Attribute>(
                                  symbols.begin(), symbols.end())));
+    if (constraints)
+      interface.set("constraints", constraints);
     if (!states.empty()) {
       if (past)
         interface.set("past", past);
@@ -130,6 +136,29 @@ private:
          cast<ArrayAttr>(cast<DictionaryAttr>(value).get("shape")))
       DimExpr::parse(cast<StringAttr>(dim).getValue())
           ->forEachSymbol([&](StringRef name) { addSymbol(name); });
+  }
+
+  LogicalResult checkConstraints(func::FuncOp entry, ArrayAttr constraints) {
+    for (Attribute attr : constraints) {
+      auto text = dyn_cast<StringAttr>(attr);
+      std::optional<DimConstraint> constraint =
+          text ? DimConstraint::parse(text.getValue()) : std::nullopt;
+      bool known = constraint.has_value();
+      auto check = [&](StringRef name) {
+        known &= llvm::is_contained(symbols, StringAttr::get(&getContext(), name));
+      };
+      if (constraint) {
+        constraint->lhs.forEachSymbol(check);
+        constraint->rhs.forEachSymbol(check);
+      }
+      if (!known)
+        return entry.emitError("expected each of '")
+               << TerseDialect::kConstraintsAttr
+               << "' to compare expressions of the arguments' dimensions by <= "
+                  "or ==; got "
+               << attr;
+    }
+    return success();
   }
 
   /// {name, dtype, shape} of an argument or result; null with a diagnostic.

@@ -64,6 +64,7 @@ static void renameSymbol(func::FuncOp function, StringRef from, StringRef to) {
   for (unsigned i = 0; i < function.getNumResults(); ++i)
     if (auto dims = function.getResultAttrOfType<ArrayAttr>(i, TerseDialect::kDimsAttr))
       function.setResultAttr(i, TerseDialect::kDimsAttr, renamed(dims));
+  renameConstraintSymbol(function, from, to);
 }
 
 /// The value of `dim` of the state argument is that of another input of the same

@@ -262,6 +262,8 @@ FailureOr<int64_t> CacheAdder::run(std::string &reason) {
       function.setArgAttr(argument.getArgNumber(), TerseDialect::kDimsAttr,
                           builder.getStrArrayAttr({rows, kPast.str() + " + " + symbol}));
     }
+  // What held for all tokens holds for past and new ones together.
+  renameConstraintSymbol(function, symbol, "(" + kPast.str() + " + " + symbol + ")");
   for (auto [i, pair] : llvm::enumerate(llvm::zip_equal(attentions, paddings))) {
     auto [attention, padding] = pair;
     std::string name = "past_key_values." + std::to_string(i);

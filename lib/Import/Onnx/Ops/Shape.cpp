@@ -5,18 +5,27 @@ using namespace mlir;
 using namespace terse;
 using namespace terse::importer;
 
-/// A size as ONNX's attributes and inputs give it, clamped to 0..size after
-/// counting from the end if negative.
-static Dim clampBound(Importer &im, const Dim &bound, const Dim &size) {
+/// Bounds beyond this mean "to the end": no size is so large.
+constexpr int64_t kBeyond = 1ll << 40;
+
+/// A bound of a slice counted from the start; from the end if it is negative.
+static Dim fromStart(Importer &im, const Dim &bound, const Dim &size) {
   Symbols &symbols = im.symbols;
-  auto constant = bound.constant();
-  if (constant && *constant < 0)
-    return symbols.max(bound + size, Dim(0));
   if (symbols.isNonNegative(bound))
-    return symbols.min(bound, size);
+    return bound;
   if (symbols.isPositive(bound * Dim(-1)))
-    return symbols.max(bound + size, Dim(0));
-  return symbols.clamp(bound, Dim(0), size);
+    return bound + size;
+  if ((bound + size).isConstant(0))
+    return Dim(0); // [-size:], also where size is 0
+  // The factor is 0 or -1.
+  return bound - size * symbols.clamp(bound, Dim(-1), Dim(0));
+}
+
+/// `bound` clamped to low..high after counting.
+static Dim clampBound(Importer &im, const Dim &bound, const Dim &size, const Dim &low, const Dim &high) {
+  if (auto constant = bound.constant(); constant && (*constant <= -kBeyond || *constant >= kBeyond))
+    return *constant < 0 ? low : high;
+  return im.symbols.clamp(fromStart(im, bound, size), low, high);
 }
 
 TERSE_ONNX_OP("", Shape, 13, 1, 1) {
@@ -90,23 +99,6 @@ TERSE_ONNX_OP("", Reshape, 13, 2, 2) {
                       Twine(*known.constant())),
              failure();
     dims[*inferred] = quotient ? *quotient : im.symbols.floorDiv(total, known);
-    if (!quotient) {
-      // Exact, though it cannot be seen.
-      if (Tensor *folded = im.foldReshape(t, dims))
-        return n.yield({folded});
-      Value v = im.value(t);
-      if (!v)
-        return failure();
-      Value shapeValue = tensor::FromElementsOp::create(im.b, im.loc, [&] {
-        SmallVector<Value> sizes;
-        for (const Dim &dim : dims)
-          if (Value size = im.index(dim))
-            sizes.push_back(size);
-        return sizes;
-      }());
-      return n.yield({im.make(t->dtype, dims,
-                              tensor::ReshapeOp::create(im.b, im.loc, im.type(t->dtype, dims), v, shapeValue))});
-    }
   }
   return n.yield({im.reshape(t, dims)});
 }
@@ -294,22 +286,16 @@ TERSE_ONNX_OP("", Slice, 13, 3, 5) {
       return im.error("expected a step other than 0"), failure();
     strides[*axis] = steps[i];
     if (steps[i] > 0) {
-      start = clampBound(im, start, size);
-      end = clampBound(im, end, size);
+      start = clampBound(im, start, size, Dim(0), size);
+      end = clampBound(im, end, size, Dim(0), size);
       Dim span = im.symbols.max(end - start, Dim(0));
       offsets[*axis] = start;
       sizes[*axis] = steps[i] == 1 ? span : im.symbols.floorDiv(span + Dim(steps[i] - 1), Dim(steps[i]));
       continue;
     }
-    // Backwards: the start is clamped to 0..size-1, the end to -1..size-1.
     Dim last = size - Dim(1);
-    auto backward = [&](const Dim &bound, int64_t low) {
-      auto constant = bound.constant();
-      Dim counted = constant && *constant < 0 ? (*constant < -(1ll << 40) ? Dim(low) : bound + size) : bound;
-      return im.symbols.min(im.symbols.max(counted, Dim(low)), last);
-    };
-    start = backward(start, 0);
-    end = backward(end, -1);
+    start = clampBound(im, start, size, Dim(0), last);
+    end = clampBound(im, end, size, Dim(-1), last);
     int64_t step = -steps[i];
     if (steps[i] == INT64_MIN)
       return im.error("expected a step above -2^63"), failure();

@@ -38,3 +38,17 @@ func.func @forward(%x: tensor<?xf32> {terse.name = "x", terse.dims = ["n"]})
     -> (tensor<?xf32> {terse.name = "y", terse.dims = ["m"]}) {
   return %x : tensor<?xf32>
 }
+
+// -----
+
+// expected-error@below {{expected each of 'terse.constraints' to compare expressions of the arguments' dimensions by <= or ==; got "n < 8"}}
+func.func @forward(%x: tensor<?xf32> {terse.name = "x", terse.dims = ["n"]}) attributes {terse.constraints = ["n < 8"]} {
+  return
+}
+
+// -----
+
+// expected-error@below {{got "m <= 8"}}
+func.func @forward(%x: tensor<?xf32> {terse.name = "x", terse.dims = ["n"]}) attributes {terse.constraints = ["m <= 8"]} {
+  return
+}
