@@ -183,8 +183,8 @@ typedef struct terse_tensor {
   const void *data;     /**< aligned to its elements */
 } terse_tensor;
 
-/** Runs the model once. All inputs must be given, in any order, with the types
- * and shapes of the manifest; equal symbols must have equal sizes. The data is
+/** Runs the model once. All inputs without a default must be given, in any
+ * order, with the types and shapes of the manifest; equal symbols must have equal sizes. The data is
  * read in place during the call. States advance by the length of `input_ids`.
  */
 TERSE_API terse_status terse_context_run(terse_context *context,

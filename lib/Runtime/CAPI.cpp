@@ -197,10 +197,15 @@ Status readInputs(terse_context &self, const terse_tensor *inputs,
     self.inputs[index].shape.assign(tensor.shape, tensor.shape + tensor.rank);
     self.inputs[index].data = tensor.data;
   }
-  for (size_t i = 0; i < given.size(); ++i)
-    if (!given[i])
+  for (size_t i = 0; i < given.size(); ++i) {
+    if (given[i])
+      continue;
+    std::optional<TensorView> otherwise = defaultOf(manifest.inputs[i]);
+    if (!otherwise)
       return fail(Code::InvalidArgument, "input '%s' is missing",
                   manifest.inputs[i].name.c_str());
+    self.inputs[i] = std::move(*otherwise);
+  }
   return Status();
 }
 

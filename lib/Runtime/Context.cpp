@@ -38,6 +38,16 @@ int64_t TensorView::elements() const {
   return total;
 }
 
+std::optional<TensorView> defaultOf(const TensorSpec &spec) {
+  if (spec.defaultValue.empty())
+    return std::nullopt;
+  TensorView view{spec.dtype, std::vector<int64_t>(spec.shape.size()),
+                  spec.defaultValue.data()};
+  for (size_t d = 0; d < spec.shape.size(); ++d)
+    spec.shape[d].constant(view.shape[d]);
+  return view;
+}
+
 /// The complaint about sizes that do not meet a constraint: names the first
 /// input that one of them is of.
 static Status violation(const Manifest &manifest,

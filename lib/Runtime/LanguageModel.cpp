@@ -33,7 +33,11 @@ Status LanguageModel::prepare() {
       ids_ = int(i);
     else if (roles_[i] == "past")
       pastInputs_.push_back(int(i));
-    else if (roles_[i] != "attention_mask" && roles_[i] != "position_ids")
+    else if (std::optional<TensorView> otherwise = defaultOf(spec)) {
+      roles_[i] = "default";
+      inputs_.push_back(std::move(*otherwise));
+      continue;
+    } else if (roles_[i] != "attention_mask" && roles_[i] != "position_ids")
       return fail(Code::InvalidArgument,
                   "not a language model that can be run on tokens alone: its "
                   "input '%s' is unknown",
@@ -190,7 +194,7 @@ Status LanguageModel::step(const int32_t *tokens, int64_t count, int64_t first,
         symbols_[symbol] = inputs_[input].shape[d];
   }
   for (size_t i = 0; i < inputs_.size(); ++i)
-    if (roles_[i] != "past")
+    if (roles_[i] != "past" && roles_[i] != "default")
       if (Status status = fillInput(i, tokens, count); !status.ok())
         return status;
   for (size_t i = 0; i < pastInputs_.size(); ++i)

@@ -64,6 +64,38 @@ int symbolIndex(const Manifest &manifest, const std::string &name) {
   return int(found - manifest.symbols.begin());
 }
 
+/// The bytes that hexadecimal digits say.
+std::vector<uint64_t> fromHex(const std::string &digits) {
+  auto value = [&](char c) {
+    if (c >= '0' && c <= '9')
+      return c - '0';
+    if (c >= 'a' && c <= 'f')
+      return c - 'a' + 10;
+    throw Bad("a default is not in hexadecimal");
+  };
+  std::vector<uint64_t> words(digits.size() / 16 + 1);
+  auto *bytes = reinterpret_cast<unsigned char *>(words.data());
+  for (size_t i = 0; i + 1 < digits.size(); i += 2)
+    bytes[i / 2] = (unsigned char)(value(digits[i]) << 4 | value(digits[i + 1]));
+  return words;
+}
+
+/// The default of an input, of the size that its shape says.
+std::vector<uint64_t> defaultValue(const json &item, const TensorSpec &spec) {
+  if (!item.contains("default"))
+    return {};
+  std::string digits = text(item, "default");
+  int64_t bytes = int64_t(sizeOf(spec.dtype));
+  for (const Expr &dim : spec.shape) {
+    int64_t size;
+    if (!dim.constant(size) || __builtin_mul_overflow(bytes, size, &bytes))
+      throw Bad("'" + spec.name + "' has a default but no known size");
+  }
+  if (digits.size() % 2 || int64_t(digits.size() / 2) != bytes)
+    throw Bad("the default of '" + spec.name + "' is not of its size");
+  return fromHex(digits);
+}
+
 std::vector<TensorSpec> tensors(const json &object, const char *key,
                                 const Manifest &manifest) {
   std::vector<TensorSpec> specs;
@@ -95,6 +127,7 @@ std::vector<TensorSpec> tensors(const json &object, const char *key,
       spec.shapeText.push_back(std::to_string(value));
       spec.shape.push_back(Expr(value));
     }
+    spec.defaultValue = defaultValue(item, spec);
     specs.push_back(std::move(spec));
   }
   return specs;

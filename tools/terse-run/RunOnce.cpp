@@ -71,7 +71,7 @@ Status readInputs(const Options &options, const Manifest &manifest,
       return unknownInput(manifest, name);
   std::string missing;
   for (const TensorSpec &spec : manifest.inputs)
-    if (!arrays.count(spec.name))
+    if (!arrays.count(spec.name) && spec.defaultValue.empty())
       missing += (missing.empty() ? "" : ", ") + ("'" + spec.name + "' ") +
                  describe(spec);
   if (!missing.empty())
@@ -91,7 +91,12 @@ Status runOnce(Session &session) {
   std::vector<TensorView> inputs;
   int64_t sequence = 1, batch = 1;
   for (const TensorSpec &spec : manifest.inputs) {
-    Array &array = arrays.at(spec.name);
+    auto given = arrays.find(spec.name);
+    if (given == arrays.end()) {
+      inputs.push_back(*defaultOf(spec));
+      continue;
+    }
+    Array &array = given->second;
     inputs.push_back({array.dtype, array.shape, array.data.data()});
     if (spec.role == "input_ids" && array.shape.size() == 2) {
       batch = std::max<int64_t>(1, array.shape[0]);

@@ -37,9 +37,11 @@
  *             TERSE_CAPACITY_MULTIPLE (code may keep keys in tiles)
  *   context   positions to make room for unless told otherwise (optional)
  *   inputs, outputs, states
- *             [{"name", "dtype", "shape", "role"}]
+ *             [{"name", "dtype", "shape", "role", "default"}]
  *             dtype: f32 f16 bf16 f64 i8 u8 i16 u16 i32 u32 i64 u64, or bool
  *             (one byte, 0 or 1)
+ *             default (optional, inputs): the value where none is given, its
+ *             bytes in hexadecimal (lower case)
  *             role (optional, else by the usual names): input_ids
  *             attention_mask position_ids past logits present; the i-th
  *             "present" is fed back to the i-th "past"

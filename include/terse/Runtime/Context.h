@@ -6,6 +6,7 @@
 #include "terse/Runtime/Team.h"
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace terse::rt {
@@ -18,6 +19,9 @@ struct TensorView {
 
   int64_t elements() const;
 };
+
+/// The value of an input where none is given; none if one must be.
+std::optional<TensorView> defaultOf(const TensorSpec &spec);
 
 struct ContextOptions {
   int threads = 0;         ///< 0: all available processors

@@ -36,6 +36,15 @@ public:
   /// The first symbol whose value is unknown, or -1.
   int firstUnknown(const int64_t *values) const;
 
+  /// The value of an expression that is an integer as written; false if it is
+  /// anything else.
+  bool constant(int64_t &value) const {
+    if (code_.size() != 1 || code_[0].op != Op::Constant)
+      return false;
+    value = code_[0].value;
+    return true;
+  }
+
   /// True if symbol `index` is in it.
   bool uses(int index) const {
     for (const Instruction &instruction : code_)

@@ -20,6 +20,9 @@ struct TensorSpec {
   DType dtype = DType::F32;
   std::vector<Expr> shape;
   std::vector<std::string> shapeText; ///< the dimensions as written
+  /// The value where none is given; empty if one must be. In words, for their
+  /// alignment.
+  std::vector<uint64_t> defaultValue;
   std::string role; ///< as written, else by the names that exporters give;
                     ///< empty if none
 };

@@ -428,6 +428,20 @@ bool Symbols::constrainEqual(const Dim &lhs, const Dim &rhs) {
   return true;
 }
 
+/// The same with no term on both sides and none negative.
+static Constraint tidy(const Constraint &constraint) {
+  Constraint result{Dim(), Dim(), constraint.equal};
+  Dim slack = constraint.rhs - constraint.lhs;
+  for (const auto &[monomial, coefficient] : slack.terms()) {
+    Dim term(coefficient);
+    for (SymbolId id : monomial)
+      term = term * Dim::symbol(id);
+    Dim &side = coefficient > 0 ? result.rhs : result.lhs;
+    side = coefficient > 0 ? side + term : side - term;
+  }
+  return result;
+}
+
 std::vector<Constraint> Symbols::getConstraints() {
   // What follows from the others says nothing.
   for (size_t i = 0; i < constraints.size();) {
@@ -436,7 +450,7 @@ std::vector<Constraint> Symbols::getConstraints() {
     Dim slack = constraint.rhs - constraint.lhs;
     if (isNonNegative(slack) && (!constraint.equal || isNonNegative(slack * Dim(-1))))
       continue;
-    constraints.insert(constraints.begin() + i++, constraint);
+    constraints.insert(constraints.begin() + i++, tidy(constraint));
   }
   return constraints;
 }

@@ -111,6 +111,7 @@ public:
   bool unify(const Dim &lhs, const Dim &rhs);
   /// Whether `unify` has changed anything since the last call of this.
   bool takeChanged();
+  void setChanged() { changed = true; }
   /// What is left to be checked when the model runs.
   std::vector<Constraint> getConstraints();
   /// Applies the hints of fresh symbols that are still free.

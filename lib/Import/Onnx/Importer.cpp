@@ -200,6 +200,56 @@ LogicalResult Importer::importNode(const FlatNode &flat) {
   return op->import(*this, node);
 }
 
+LogicalResult Importer::importGraph(const onnx::GraphProto &graph, ArrayRef<Tensor *> inputs,
+                                    SmallVectorImpl<Tensor *> &outputs) {
+  constexpr unsigned kDeepest = 64;
+  if (graphDepth >= kDeepest)
+    return error("graphs are nested too deeply"), failure();
+  if (graph.input_size() != static_cast<int>(inputs.size()))
+    return error("expected a graph of " + Twine(inputs.size()) + " inputs; got " + Twine(graph.input_size())), failure();
+  const FlatNode *node = current;
+  Location place = loc;
+  SmallVector<std::pair<StringRef, Tensor *>> defined;
+  auto define = [&](StringRef name, Tensor *t) -> LogicalResult {
+    if (!t)
+      return failure();
+    if (!values.try_emplace(name, t).second)
+      return error("value '" + name + "' has the name of an earlier one"), failure();
+    defined.push_back({name, t});
+    return success();
+  };
+  ++graphDepth;
+  auto body = [&]() -> LogicalResult {
+    for (const onnx::TensorProto &initializer : graph.initializer())
+      if (mlir::failed(define(initializer.name(), fromProto(initializer))))
+        return failure();
+    for (const auto &[input, t] : llvm::zip(graph.input(), inputs))
+      if (mlir::failed(define(input.name(), t)))
+        return failure();
+    for (const onnx::NodeProto &proto : graph.node()) {
+      FlatNode inner{proto, node->opsets};
+      if (mlir::failed(importNode(inner)))
+        return failure();
+      for (const std::string &output : proto.output())
+        if (Tensor *t = values.lookup(output); t && !output.empty())
+          defined.push_back({output, t});
+    }
+    current = node;
+    loc = place;
+    for (const onnx::ValueInfoProto &output : graph.output()) {
+      outputs.push_back(values.lookup(output.name()));
+      if (!outputs.back())
+        return error("output '" + Twine(output.name()) + "' of a graph is not computed"), failure();
+    }
+    return success();
+  };
+  LogicalResult result = body();
+  --graphDepth;
+  for (const auto &entry : defined)
+    values.erase(entry.first);
+  return result;
+}
+
 /// An input's name as part of a symbol's: blanks and operators, which `terse.dims` reads as
 /// such, and what is not ASCII are left out; the argument's number keeps names apart.
 static std::string getSymbolName(llvm::StringRef input, unsigned argument) {
@@ -209,8 +259,32 @@ static std::string getSymbolName(llvm::StringRef input, unsigned argument) {
   return name.size() == input.size() ? name : name + ".arg" + std::to_string(argument);
 }
 
+/// Inputs that are initializers too, whose value is then a default. Where a file lists all of
+/// them, as IR version 3 demanded and exporters did for long after, it means constants; large
+/// ones are weights in any case.
+static llvm::StringSet<> findDefaults(const onnx::ModelProto &model) {
+  constexpr int64_t kMostElements = 4096;
+  const onnx::GraphProto &graph = model.graph();
+  llvm::StringSet<> inputs, defaults;
+  for (const onnx::ValueInfoProto &input : graph.input())
+    inputs.insert(input.name());
+  bool all = true;
+  for (const onnx::TensorProto &initializer : graph.initializer()) {
+    bool listed = inputs.contains(initializer.name());
+    all &= listed;
+    int64_t count = 1;
+    for (int64_t dim : initializer.dims())
+      if (__builtin_mul_overflow(count, dim, &count))
+        count = INT64_MAX;
+    if (listed && count <= kMostElements)
+      defaults.insert(initializer.name());
+  }
+  return all || model.ir_version() < 4 ? llvm::StringSet<>() : defaults;
+}
+
 LogicalResult Importer::bindInputs() {
   const onnx::GraphProto &graph = file.model.graph();
+  llvm::StringSet<> optional = findDefaults(file.model);
   for (const onnx::TensorProto &initializer : graph.initializer()) {
     Tensor *t = fromProto(initializer);
     if (!t)
@@ -220,10 +294,13 @@ LogicalResult Importer::bindInputs() {
   }
   Block &body = function.getBody().front();
   for (const onnx::ValueInfoProto &input : graph.input()) {
+    Tensor *given = nullptr;
     if (values.count(input.name())) {
-      if (values.lookup(input.name())->initializer)
-        continue; // a default that Terse fixes
-      return error("input '" + Twine(input.name()) + "' is defined twice"), failure();
+      given = values.lookup(input.name());
+      if (!given->initializer)
+        return error("input '" + Twine(input.name()) + "' is defined twice"), failure();
+      if (!optional.contains(input.name()))
+        continue;
     }
     if (!input.type().has_tensor_type())
       return error("input '" + Twine(input.name()) + "': only tensors are supported"), failure();
@@ -233,6 +310,11 @@ LogicalResult Importer::bindInputs() {
              failure();
     if (!proto.has_shape())
       return error("input '" + Twine(input.name()) + "': expected a shape (sizes may be symbolic)"), failure();
+    if (given) {
+      if (mlir::failed(bindDefault(input, given)))
+        return failure();
+      continue;
+    }
     Tensor *t = make(proto.elem_type(), {});
     t->name = input.name();
     unsigned argument = body.getNumArguments();
@@ -261,6 +343,27 @@ LogicalResult Importer::bindInputs() {
     t->value = body.getArgument(argument);
     values[input.name()] = t;
   }
+  return success();
+}
+
+LogicalResult Importer::bindDefault(const onnx::ValueInfoProto &input, Tensor *initializer) {
+  auto fail = [&](const Twine &message) {
+    return error("input '" + Twine(input.name()) + "': " + message), failure();
+  };
+  if (input.type().tensor_type().elem_type() != initializer->dtype)
+    return fail("expected a default of its type");
+  llvm::Expected<TensorData> data = file.locate(*initializer->initializer);
+  llvm::Expected<ArrayRef<char>> bytes = data ? file.read(*data) : data.takeError();
+  if (!bytes)
+    return fail(llvm::toString(bytes.takeError()));
+  Tensor *t = make(initializer->dtype, initializer->dims);
+  t->name = input.name();
+  unsigned argument = function.getNumArguments();
+  if (mlir::failed(function.insertArgument(argument, type(t), {}, loc)))
+    return failure();
+  t->value = function.getArgument(argument);
+  defaults[argument] = llvm::toHex(StringRef(bytes->data(), bytes->size()), /*LowerCase=*/true);
+  values[input.name()] = t;
   return success();
 }
 
@@ -308,8 +411,12 @@ LogicalResult Importer::bindOutputs() {
     function.setResultAttrs(i, describe(output.name(), outputs[i]));
   unsigned argument = 0;
   for (const onnx::ValueInfoProto &input : graph.input())
-    if (Tensor *t = values.lookup(input.name()); t && !t->initializer)
-      function.setArgAttrs(argument++, describe(input.name(), t));
+    if (Tensor *t = values.lookup(input.name()); t && !t->initializer) {
+      function.setArgAttrs(argument, describe(input.name(), t));
+      if (auto it = defaults.find(argument); it != defaults.end())
+        function.setArgAttr(argument, "terse.default", b.getStringAttr(it->second));
+      ++argument;
+    }
   SmallVector<Attribute> constraints;
   for (const Constraint &constraint : symbols.getConstraints())
     constraints.push_back(b.getStringAttr(symbols.print(constraint.lhs) + (constraint.equal ? " == " : " <= ") +

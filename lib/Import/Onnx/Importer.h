@@ -172,6 +172,10 @@ public:
   /// Contents as sizes: known ones, or, of a small one-dimensional tensor of
   /// static size, opaque symbols that are read when the model runs.
   std::optional<Dims> sizes(Tensor *t, const char *what, bool nonNegative);
+  /// Imports a graph inside of the current node, with `inputs` for its inputs; names of the graphs
+  /// around it are seen in it, its own are not seen outside.
+  mlir::LogicalResult importGraph(const onnx::GraphProto &graph, llvm::ArrayRef<Tensor *> inputs,
+                                  llvm::SmallVectorImpl<Tensor *> &outputs);
   /// Name of the layer that the current node is in, from its name or what the
   /// exporter noted; empty if there is none.
   std::string scope();
@@ -243,6 +247,7 @@ public:
 private:
   friend class Node;
   mlir::LogicalResult bindInputs();
+  mlir::LogicalResult bindDefault(const onnx::ValueInfoProto &input, Tensor *initializer);
   mlir::LogicalResult importNode(const FlatNode &node);
   mlir::LogicalResult bindOutputs();
   mlir::Value symbolValue(SymbolId id);
@@ -269,8 +274,10 @@ private:
     Dim dim;
   };
   llvm::SmallVector<InputSize> inputSizes;
+  std::map<unsigned, std::string> defaults; // of arguments, as bytes in hexadecimal
   llvm::SmallVector<SymbolId> solving; // symbols whose value is being found
   const FlatNode *current = nullptr;
+  unsigned graphDepth = 0;
   bool failed = false;
 };
 

@@ -4,6 +4,7 @@
 #include "terse/Support/DimExpr.h"
 
 #include "mlir/Interfaces/FunctionInterfaces.h"
+#include "llvm/ADT/StringExtras.h"
 
 namespace terse {
 #define GEN_PASS_DEF_RECORDINTERFACE
@@ -196,9 +197,23 @@ private:
       }
     }
     Builder b(&getContext());
-    return b.getDictionaryAttr({b.getNamedAttr("name", name),
-                                b.getNamedAttr("dtype", b.getStringAttr(dtype)),
-                                b.getNamedAttr("shape", dims)});
+    NamedAttrList described(
+        {b.getNamedAttr("name", name),
+         b.getNamedAttr("dtype", b.getStringAttr(dtype)),
+         b.getNamedAttr("shape", dims)});
+    if (StringAttr value = getString(attrs, "terse.default")) {
+      int64_t bytes = shaped.hasStaticShape()
+                          ? shaped.getNumElements() * ((shaped.getElementTypeBitWidth() + 7) / 8)
+                          : -1;
+      if (int64_t(value.size()) != 2 * bytes ||
+          !llvm::all_of(value.getValue(), llvm::isHexDigit)) {
+        entry.emitError("expected the bytes of a default in hexadecimal for ")
+            << what << ", which is of static shape; got " << value;
+        return {};
+      }
+      described.set("default", value);
+    }
+    return described.getDictionary(&getContext());
   }
 
   /// The symbol that is a dimension of a state and of no input.
