@@ -104,6 +104,7 @@ struct UnfoldElementwise : RewritePattern {
 void terse::unfoldHeads(func::FuncOp function) {
   bool folded = false;
   function.walk([&](SoftmaxOp softmax) { folded |= softmax.getType().getRank() == 3; });
+  function.walk([&](MatmulOp product) { folded |= getUnfolded(product.getLhs()) || getUnfolded(product.getRhs()); });
   if (!folded)
     return;
   MLIRContext *context = function.getContext();
