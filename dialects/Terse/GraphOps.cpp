@@ -184,6 +184,13 @@ LogicalResult RopeOp::verify() {
   return success();
 }
 
+/// `starts`, if given, has an element for each sequence.
+static LogicalResult verifyStarts(Operation *op, Value starts, int64_t batch) {
+  if (starts && (tensorType(starts).getRank() != 1 || !compatible(tensorType(starts).getDimSize(0), batch)))
+    return op->emitOpError("expected starts of shape [batch]; got ") << starts.getType();
+  return success();
+}
+
 LogicalResult AttentionOp::verify() {
   auto query = tensorType(getQuery()), key = tensorType(getKey()), value = tensorType(getValue());
   if (query.getRank() != 3 || getType().getRank() != 3) // A1
@@ -211,6 +218,11 @@ LogicalResult AttentionOp::verify() {
     return emitOpError("expected a window of 1 or more in causal attention; got ") << *getWindow();
   if (getSoftcap() && !(getSoftcap()->convertToDouble() > 0)) // A11
     return emitOpError("expected a softcap above 0; got ") << getSoftcap()->convertToDouble();
+  if (failed(verifyStarts(*this, getStarts(), query.getDimSize(0)))) // A12
+    return failure();
+  for (auto [name, vector] : {std::pair<StringRef, Value>("slopes", getSlopes()), {"sinks", getSinks()}}) // A13
+    if (vector && (tensorType(vector).getRank() != 1 || !compatible(tensorType(vector).getDimSize(0), heads)))
+      return emitOpError("expected ") << name << " of shape [" << heads << "]; got " << vector.getType();
   return success();
 }
 
@@ -223,5 +235,5 @@ LogicalResult CacheUpdateOp::verify() {
   int64_t heads = cache.getDimSize(1), size = cache.getDimSize(3);
   if (ShapedType::isDynamic(heads) || ShapedType::isDynamic(size) || !compatible(update.getDimSize(2), heads * size)) // C3
     return emitOpError("expected update channels of heads times size; got ") << update << " for " << cache;
-  return success();
+  return verifyStarts(*this, getStarts(), update.getDimSize(0)); // C4
 }

@@ -132,20 +132,25 @@ def Terse_AttentionOp : TerseOp<"attention", [Pure, AttrSizedOperandSegments]> {
     The result is [B, S, H * Dv].
 
     scores = softcap(scale * q k^T) + bias, then masked: query i is at position
-    length - S + i; `causal` lets it read positions up to its own, `window` = w
+    length - S + i, or starts[b] + i where sequences of different lengths have `starts`
+    [B]; `causal` lets it read positions up to its own, `window` = w
     (with causal) only the last w of these; `padding` [B, >= length] is false
     where a key must not be read; `bias` is broadcastable to [B, H, S, T] (sizes
-    1 or whole; its last dimension is at least `length`). `softcap` = c is
-    c * tanh(x / c). A query that may read nothing yields 0.
+    1 or whole; its last dimension is at least `length`). `slopes` [H] add
+    slopes[h] * (key's position - query's) (ALiBi, Press et al., 2022). `softcap` = c is
+    c * tanh(x / c). With `sinks` [H], exp(sinks[h]) is one more term of the sum that the
+    exponentials are divided by. A query that may read nothing yields 0.
   }];
   let arguments = (ins FloatTensor:$query, FloatTensor:$key, FloatTensor:$value, Index:$length,
-                       Optional<RankedTensorOf<[I1]>>:$padding, Optional<FloatTensor>:$bias,
+                       Optional<IdTensor>:$starts, Optional<RankedTensorOf<[I1]>>:$padding, Optional<FloatTensor>:$bias,
+                       Optional<FloatTensor>:$slopes, Optional<FloatTensor>:$sinks,
                        I64Attr:$num_heads, F64Attr:$scale, UnitAttr:$causal,
                        OptionalAttr<I64Attr>:$window, OptionalAttr<F64Attr>:$softcap);
   let results = (outs FloatTensor:$result);
   let assemblyFormat = [{
-    $query `,` $key `,` $value `length` $length (`padding` $padding^ `:` type($padding))?
-    (`bias` $bias^ `:` type($bias))? attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($result)
+    $query `,` $key `,` $value `length` $length (`starts` $starts^ `:` type($starts))?
+    (`padding` $padding^ `:` type($padding))? (`bias` $bias^ `:` type($bias))? (`slopes` $slopes^ `:` type($slopes))?
+    (`sinks` $sinks^ `:` type($sinks))? attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($result)
   }];
   let hasVerifier = 1;
 }
@@ -155,11 +160,14 @@ def Terse_CacheUpdateOp : TerseOp<"cache_update", [Pure, AllTypesMatch<["cache",
   let description = [{
     `cache` is [B, KV, capacity, D], `update` [B, S, KV * D] token-major. Rows
     position .. position + S of the result are the update's, the others the
-    cache's. Lowered in place: the cache is state of the artifact.
+    cache's. With `starts` [B], those of sequence b begin at starts[b] instead, kept
+    within 0 .. capacity - S. Lowered in place: the cache is state of the artifact.
   }];
-  let arguments = (ins FloatTensor:$cache, FloatTensor:$update, Index:$position);
+  let arguments = (ins FloatTensor:$cache, FloatTensor:$update, Index:$position, Optional<IdTensor>:$starts);
   let results = (outs FloatTensor:$result);
-  let assemblyFormat = "$cache `,` $update `at` $position attr-dict `:` type($cache) `,` type($update)";
+  let assemblyFormat = [{
+    $cache `,` $update `at` $position (`starts` $starts^ `:` type($starts))? attr-dict `:` type($cache) `,` type($update)
+  }];
   let hasVerifier = 1;
 }
 

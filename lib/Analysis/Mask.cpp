@@ -11,8 +11,8 @@
 using namespace mlir;
 using namespace terse;
 
-/// What is added to a masked score is below this: the oldest exporters add -10000.
-static constexpr double kMasked = -9999;
+/// The same among slopes, which fall that low at great distances.
+static constexpr double kMaskedSloped = -1e6;
 /// Fewer sizes than this do not show what a mask is.
 static constexpr unsigned kMinSizes = 2;
 
@@ -53,6 +53,9 @@ private:
   Answer ask(ElementEvaluator &evaluator, ArrayRef<int64_t> point);
   std::vector<Index> points(ArrayRef<int64_t> shape, std::optional<int64_t> window);
   std::optional<int64_t> findWindow(ElementEvaluator &evaluator, ArrayRef<int64_t> shape);
+  std::vector<double> findSlopes(ElementEvaluator &evaluator, ArrayRef<int64_t> shape);
+  /// Whether the key of `point`, which is read, has what the slopes say beside the query's own.
+  bool isOnSlope(ElementEvaluator &evaluator, ArrayRef<int64_t> point, int64_t distance, ArrayRef<double> slopes);
   /// Whether the mask is `mask` at these sizes; none if it cannot be said (a size
   /// that the model has no room for).
   std::optional<bool> verify(const Sizes &sizes, ArrayRef<Hypothesis> hypotheses, const MaskFunction &mask,
@@ -64,6 +67,8 @@ private:
   const MaskElement &element;
   std::set<int64_t> constants;
   std::vector<Sizes> allSizes;
+  /// What is added where a key is read need not be 0.
+  bool sloped = false;
 };
 
 } // namespace
@@ -155,9 +160,11 @@ Classifier::Answer Classifier::ask(ElementEvaluator &evaluator, ArrayRef<int64_t
     return Answer::OutOfBounds;
   if (e.isUnknown() || std::isnan(e.getConstant()))
     return Answer::Neither;
-  if (e.getConstant() <= kMasked)
+  if (!e.isConcrete())
+    return Answer::Neither;
+  if (e.getConstant() <= (sloped ? kMaskedSloped : kMasked))
     return Answer::Masked;
-  return e.getConstant() == 0 ? Answer::Read : Answer::Neither;
+  return sloped || e.getConstant() == 0 ? Answer::Read : Answer::Neither;
 }
 
 std::vector<Index> Classifier::points(ArrayRef<int64_t> shape, std::optional<int64_t> window) {
@@ -194,12 +201,39 @@ std::optional<int64_t> Classifier::findWindow(ElementEvaluator &evaluator, Array
   return last - masked;
 }
 
+/// The slope of each head, between two of the last keys that the last query reads.
+std::vector<double> Classifier::findSlopes(ElementEvaluator &evaluator, ArrayRef<int64_t> shape) {
+  std::vector<double> slopes;
+  int64_t last = shape[3] - 1, before = std::max<int64_t>(last - 4, 0);
+  while (before < last && ask(evaluator, {0, 0, shape[2] - 1, before}) != Answer::Read)
+    ++before;
+  for (int64_t h = 0; before < last && h < shape[1]; ++h) {
+    Element a = element(evaluator, {0, h, shape[2] - 1, before}), b = element(evaluator, {0, h, shape[2] - 1, last});
+    if (!a.isConcrete() || !b.isConcrete())
+      return {};
+    slopes.push_back((b.getConstant() - a.getConstant()) / double(last - before));
+  }
+  return slopes;
+}
+
+bool Classifier::isOnSlope(ElementEvaluator &evaluator, ArrayRef<int64_t> point, int64_t distance,
+                           ArrayRef<double> slopes) {
+  Index own(point);
+  own[3] += distance;
+  Element here = element(evaluator, point), there = element(evaluator, own);
+  if (!there.isConcrete() || there.getConstant() <= kMaskedSloped)
+    return there.isConcrete(); // a padded query
+  double slope = slopes[point[1]], rise = here.getConstant() - there.getConstant();
+  return std::fabs(rise + slope * distance) <= 1e-5 * std::fabs(slope * distance) + 1e-6 * std::fabs(there.getConstant());
+}
+
 std::optional<bool> Classifier::verify(const Sizes &sizes, ArrayRef<Hypothesis> hypotheses, const MaskFunction &mask,
                                        bool withHoles) {
   BlockArgument padding = dyn_cast_or_null<BlockArgument>(mask.padding);
   auto evaluator = makeEvaluator(sizes, hypotheses, withHoles ? padding : BlockArgument());
   std::optional<Index> shape = evaluator ? getShape(*evaluator) : std::nullopt;
-  if (!shape || (*shape)[3] < (*shape)[2])
+  // Keys of another sequence may be fewer than queries; a query has no position among them.
+  if (!shape || ((*shape)[3] < (*shape)[2] && (mask.causal || sloped)))
     return std::nullopt;
   if (padding && evaluator->getSize(padding, 1) != (*shape)[3])
     return false;
@@ -211,6 +245,8 @@ std::optional<bool> Classifier::verify(const Sizes &sizes, ArrayRef<Hypothesis> 
     if (answer == Answer::OutOfBounds)
       return std::nullopt;
     if (answer != (masked ? Answer::Masked : Answer::Read))
+      return false;
+    if (sloped && !masked && !isOnSlope(*evaluator, point, distance, mask.slopes))
       return false;
   }
   return true;
@@ -230,16 +266,23 @@ std::optional<MaskFunction> Classifier::test(ArrayRef<Hypothesis> hypotheses) {
   for (const Sizes &sizes : allSizes) {
     auto evaluator = makeEvaluator(sizes, hypotheses, {});
     std::optional<Index> shape = evaluator ? getShape(*evaluator) : std::nullopt;
-    if (!shape || (*shape)[3] < (*shape)[2] || (*shape)[2] < 2)
+    if (!shape || (*shape)[2] < 2)
       continue;
     Answer corner = ask(*evaluator, {0, 0, 0, (*shape)[3] - 1}), first = ask(*evaluator, {0, 0, (*shape)[2] - 1, 0});
     if (corner == Answer::OutOfBounds || first == Answer::OutOfBounds)
       continue;
+    if ((*shape)[3] < (*shape)[2]) {
+      if (!causal && corner == Answer::Read && first == Answer::Read)
+        causal = false;
+      continue;
+    }
     causal = corner == Answer::Masked;
     if (*causal && first == Answer::Masked)
       mask.window = findWindow(*evaluator, *shape);
+    if (sloped)
+      mask.slopes = findSlopes(*evaluator, *shape);
   }
-  if (!causal)
+  if (!causal || (sloped && llvm::all_of(mask.slopes, [](double slope) { return slope == 0; })))
     return std::nullopt;
   mask.causal = *causal;
   unsigned confirmed = 0;
@@ -284,12 +327,15 @@ std::optional<MaskFunction> Classifier::classify() {
   std::set<unsigned> arguments = findArguments();
   if (arguments.size() > 3)
     return std::nullopt;
-  for (unsigned roles = 0; roles < 1u << arguments.size(); ++roles) {
-    SmallVector<Hypothesis> hypotheses;
-    for (auto [i, argument] : llvm::enumerate(arguments))
-      hypotheses.push_back({function.getArgument(argument), roles >> i & 1 ? Role::Position : Role::Mask});
-    if (std::optional<MaskFunction> mask = test(hypotheses))
-      return mask;
+  for (bool slopes : {false, true}) {
+    sloped = slopes;
+    for (unsigned roles = 0; roles < 1u << arguments.size(); ++roles) {
+      SmallVector<Hypothesis> hypotheses;
+      for (auto [i, argument] : llvm::enumerate(arguments))
+        hypotheses.push_back({function.getArgument(argument), roles >> i & 1 ? Role::Position : Role::Mask});
+      if (std::optional<MaskFunction> mask = test(hypotheses))
+        return mask;
+    }
   }
   return std::nullopt;
 }

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inputs"))
+import attentions
 import reference
 from harness import Compiled
 
@@ -126,47 +127,30 @@ def rope():
 
 
 def attention():
-    batch, heads, kv, size, value_size, capacity = 2, 4, 2, 6, 5, 11
+    size, value_size, capacity = 6, 5, 11
     cases = [dict(tokens=3, length=8, causal=True), dict(tokens=1, length=11, causal=True, window=3), dict(tokens=4, length=4),
              dict(tokens=3, length=7, softcap=2.0), dict(tokens=3, length=9, causal=True, bias=(1, 4, 3, 9)),
              dict(tokens=2, length=6, bias=(2, 1, 1, 11), padding=True), dict(tokens=5, length=5, causal=True, padding=True),
-             dict(tokens=3, length=9, causal=True, window=2, softcap=5.0, bias=(2, 4, 3, 9), padding=True)]
+             dict(tokens=3, length=9, causal=True, window=2, softcap=5.0, bias=(2, 4, 3, 9), padding=True),
+             dict(tokens=3, length=9, causal=True, starts=True, sinks=True), dict(tokens=4, length=9, causal=True, slopes=True, window=4, starts=True)]
     for case in cases:
-        case = dict(case)
-        tokens, length = case.pop("tokens"), case.pop("length")
-        q, k, v = f32(batch, tokens, heads * size), f32(batch, kv, capacity, size), f32(batch, kv, capacity, value_size)
-        k[:, :, length:] = np.nan  # rows that must not be read
-        v[:, :, length:] = np.nan
-        padding = np.zeros((batch, capacity), bool)
-        padding[0, 1:length] = True
-        padding[1, :length] = rng.random(length) < 0.6
-        padding[1, length - 2:] = False  # with causal attention some query reads nothing
-        bias = f32(*case["bias"]) if "bias" in case else f32(1, 1, 1, 1)
-        bias_type = "tensor<" + "".join(f"{n if n == 1 else '?'}x" for n in bias.shape) + "f32>"
-        attrs = ["causal"] if case.get("causal") else []
-        attrs += [f"window = {case['window']} : i64"] if "window" in case else []
-        attrs += [f"softcap = {case['softcap']} : f64"] if "softcap" in case else []
-        mlir = f"""func.func @forward(%q: tensor<?x?x{heads * size}xf32>, %k: tensor<?x{kv}x?x{size}xf32>, %v: tensor<?x{kv}x?x{value_size}xf32>, %n: index,
-            %p: tensor<?x?xi1>, %b: {bias_type}) -> tensor<?x?x{heads * value_size}xf32> {{
-          %y = terse.attention %q, %k, %v length %n {"padding %p : tensor<?x?xi1>" if case.get("padding") else ""} {f"bias %b : {bias_type}" if "bias" in case else ""}
-            {{num_heads = {heads} : i64, scale = 0.4 : f64{"".join(", " + a for a in attrs)}}} :
-            tensor<?x?x{heads * size}xf32>, tensor<?x{kv}x?x{size}xf32>, tensor<?x{kv}x?x{value_size}xf32> -> tensor<?x?x{heads * value_size}xf32>
-          return %y : tensor<?x?x{heads * value_size}xf32> }}"""
-        want = reference.attention(q, k, v, length, heads, 0.4, padding if case.get("padding") else None,
-                                   bias if "bias" in case else None, case.get("causal", False), case.get("window"), case.get("softcap"))
-        run(f"attention {case}", mlir, (q, k, v, length, padding, bias), [want.shape], [want], 5e-6)
+        mlir, inputs, want = attentions.case(rng, 2, 4, 2, size, value_size, capacity, **case)
+        run(f"attention {case}", mlir, inputs, [want.shape], [want], 5e-6)
 
 
 def cache_update():
-    cache, update = f32(2, 3, 9, 4), f32(2, 2, 12)
-    want = cache.copy()
-    want[:, :, 5:7] = update.reshape(2, 2, 3, 4).transpose(0, 2, 1, 3)
-    compiled = Compiled("""func.func @forward(%c: tensor<?x3x?x4xf32> {terse.state = "k"}, %u: tensor<?x?x12xf32>, %p: index) -> (tensor<?x3x?x4xf32> {terse.state = "k"}) {
-      %y = terse.cache_update %c, %u at %p : tensor<?x3x?x4xf32>, tensor<?x?x12xf32>
-      return %y : tensor<?x3x?x4xf32> }""")
-    assert "memref.copy" not in compiled.planned and compiled.planned.count("kernel.launch @") == 1, "expected an update in place"
-    compiled(cache, update, 5, threads=2)
-    check("cache_update", cache, want, 0)
+    for starts in (None, np.array([4, 0]), np.array([9, -3])):
+        cache, update = f32(2, 3, 9, 4), f32(2, 2, 12)
+        want = cache.copy()
+        for b, first in enumerate((5, 5) if starts is None else np.clip(starts, 0, 7)):
+            want[b, :, first:first + 2] = update[b].reshape(2, 3, 4).transpose(1, 0, 2)
+        place = "" if starts is None else " starts %s : tensor<?xi64>"
+        compiled = Compiled(f"""func.func @forward(%c: tensor<?x3x?x4xf32> {{terse.state = "k"}}, %u: tensor<?x?x12xf32>, %p: index, %s: tensor<?xi64>) -> (tensor<?x3x?x4xf32> {{terse.state = "k"}}) {{
+          %y = terse.cache_update %c, %u at %p{place} : tensor<?x3x?x4xf32>, tensor<?x?x12xf32>
+          return %y : tensor<?x3x?x4xf32> }}""")
+        assert "memref.copy" not in compiled.planned and compiled.planned.count("kernel.launch @") == 1, "expected an update in place"
+        compiled(cache, update, 5, np.zeros(2, np.int64) if starts is None else starts, threads=2)
+        check(f"cache_update {starts}", cache, want, 0)
 
 
 def quantize():

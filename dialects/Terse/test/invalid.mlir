@@ -380,6 +380,33 @@ func.func @f(%q: tensor<1x3x8xf32>, %k: tensor<1x1x5x4xf32>, %v: tensor<1x1x5x4x
 
 // -----
 
+// A12
+func.func @f(%q: tensor<1x3x8xf32>, %k: tensor<1x1x5x4xf32>, %n: index, %s: tensor<2xi64>) {
+  // expected-error@below {{expected starts of shape [batch]; got 'tensor<2xi64>'}}
+  %y = terse.attention %q, %k, %k length %n starts %s : tensor<2xi64> {num_heads = 2 : i64, scale = 1.0 : f64} : tensor<1x3x8xf32>, tensor<1x1x5x4xf32>, tensor<1x1x5x4xf32> -> tensor<1x3x8xf32>
+  return
+}
+
+// -----
+
+// A13
+func.func @f(%q: tensor<1x3x8xf32>, %k: tensor<1x1x5x4xf32>, %n: index, %s: tensor<3xf32>) {
+  // expected-error@below {{expected slopes of shape [2]; got 'tensor<3xf32>'}}
+  %y = terse.attention %q, %k, %k length %n slopes %s : tensor<3xf32> {num_heads = 2 : i64, scale = 1.0 : f64} : tensor<1x3x8xf32>, tensor<1x1x5x4xf32>, tensor<1x1x5x4xf32> -> tensor<1x3x8xf32>
+  return
+}
+
+// -----
+
+// C4
+func.func @f(%c: tensor<1x1x5x4xf32>, %u: tensor<1x2x4xf32>, %n: index, %s: tensor<2xi64>) {
+  // expected-error@below {{expected starts of shape [batch]; got 'tensor<2xi64>'}}
+  %y = terse.cache_update %c, %u at %n starts %s : tensor<2xi64> : tensor<1x1x5x4xf32>, tensor<1x2x4xf32>
+  return
+}
+
+// -----
+
 // C1
 func.func @f(%c: tensor<1x2x4xf32>, %u: tensor<1x3x8xf32>, %p: index) {
   // expected-error@below {{expected a cache of shape [batch, heads, rows, size]}}

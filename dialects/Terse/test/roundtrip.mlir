@@ -33,6 +33,15 @@ func.func @graph(%ids: tensor<?x?xi64>, %cos: tensor<1x?x2xf32>, %cache: tensor<
   return %g : tensor<?x?x8xf32>
 }
 
+// CHECK-LABEL: func.func @ragged
+func.func @ragged(%q: tensor<?x?x8xf32>, %cache: tensor<?x2x?x4xf32>, %length: index, %starts: tensor<?xi64>, %heads: tensor<2xf32>) -> tensor<?x?x8xf32> {
+  // CHECK: terse.cache_update %{{.*}}, %{{.*}} at %{{.*}} starts %{{.*}} : tensor<?xi64> : tensor<?x2x?x4xf32>, tensor<?x?x8xf32>
+  %k = terse.cache_update %cache, %q at %length starts %starts : tensor<?xi64> : tensor<?x2x?x4xf32>, tensor<?x?x8xf32>
+  // CHECK: terse.attention %{{.*}}, %{{.*}}, %{{.*}} length %{{.*}} starts %{{.*}} : tensor<?xi64> slopes %{{.*}} : tensor<2xf32> sinks %{{.*}} : tensor<2xf32> {causal, num_heads = 2 : i64, scale = 1.000000e+00 : f64}
+  %a = terse.attention %q, %k, %k length %length starts %starts : tensor<?xi64> slopes %heads : tensor<2xf32> sinks %heads : tensor<2xf32> {causal, num_heads = 2 : i64, scale = 1.0 : f64} : tensor<?x?x8xf32>, tensor<?x2x?x4xf32>, tensor<?x2x?x4xf32> -> tensor<?x?x8xf32>
+  return %a : tensor<?x?x8xf32>
+}
+
 // CHECK-LABEL: func.func @compress
 func.func @compress(%x: tensor<?x33xf32>, %codes: tensor<4x13xi8>, %scales: tensor<4x2xf16>, %zeros: tensor<4x2xi8>,
                     %whole: tensor<?x5x33xi8>, %rowScales: tensor<?x5x1xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>) {

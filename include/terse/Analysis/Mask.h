@@ -8,6 +8,9 @@
 
 namespace terse {
 
+/// What is added to a masked score is below this: the oldest exporters add -10000.
+constexpr double kMasked = -9999;
+
 /// A mask as a function of batch b, query i of S and key j of T, where query i is at
 /// position T - S + i.
 struct MaskFunction {
@@ -17,10 +20,13 @@ struct MaskFunction {
   std::optional<int64_t> window;
   /// An argument [B, T] of the function; where it is 0, key j of batch b is masked.
   mlir::Value padding;
+  /// For each head, what is added to the score for each position that the key is further on, up to
+  /// an addend that is the same for all keys (which softmax does not see). Empty if nothing is added.
+  std::vector<double> slopes;
 };
 
-/// What is added to the score of (b, h, i, j), as an element: a term or none, plus 0
-/// where the key is read, or a very low number where it is masked.
+/// What is added to the score of (b, h, i, j), as an element: 0 (or slope times distance)
+/// where the key is read, a very low number where it is masked.
 using MaskElement = std::function<Element(ElementEvaluator &, llvm::ArrayRef<int64_t>)>;
 
 using ShapeFunction = std::function<std::optional<Index>(ElementEvaluator &)>;

@@ -3,88 +3,69 @@
 // Dao et al., FlashAttention, 2022: for each block of rows (queries) the keys are
 // walked once in tiles; the running maximum m, the sum l of exponentials and the
 // weighted sum of values are corrected whenever the maximum grows.
-#include "Kernels.h"
+#include "AttentionWriter.h"
 
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 using namespace terse;
 using namespace terse::attention;
 
-namespace {
-/// Writes the kernel for blocks of `rows` rows. A row is a query head of a token;
-/// rows of one block share a KV head.
-class AttentionWriter {
-public:
-  AttentionWriter(const AttentionShape &shape, StringRef name, int64_t rows) : shape(shape), rows(rows) {
-    source.set("name", name).set("T", typeText(shape.element)).set("W", shape.sourceWidth);
-    source.set("O", shape.sourceOffset).set("KV", shape.kvHeads).set("G", shape.heads / shape.kvHeads);
-    source.set("D", shape.keySize).set("E", shape.valueSize).set("HE", shape.heads * shape.valueSize);
-    source.set("rows", rows).set("lastRow", rows - 1).set("tile", kTile).set("scale", floatText(shape.scale));
-    source.set("paddingArg", shape.padding ? "%padding: memref<?x?xi8>, " : "");
-  }
+std::string attention::getArguments(const AttentionShape &shape) {
+  KernelSource text;
+  text.set("T", typeText(shape.element)).set("W", shape.sourceWidth).set("KV", shape.kvHeads).set("H", shape.heads);
+  text.set("D", shape.keySize).set("E", shape.valueSize).set("HE", shape.heads * shape.valueSize);
+  text.add("%query: memref<?x?x${W}x${T}>, %keys: memref<?x${KV}x?x${D}x${T}>,");
+  if (shape.valueWidth)
+    text.set("VW", *shape.valueWidth).add("%values: memref<?x?x${VW}x${T}>, %length: index,");
+  else
+    text.add("%values: memref<?x${KV}x?x${E}x${T}>, %length: index,");
+  if (shape.starts)
+    text.add("%starts: memref<?xi64>,");
+  if (shape.padding)
+    text.add("%padding: memref<?x?xi8>,");
+  if (shape.bias)
+    text.set("B", typeText(shape.bias)).add("%bias: memref<?x?x?x?x${B}>,");
+  if (shape.slopes)
+    text.add("%slopes: memref<${H}xf32>,");
+  if (shape.sinks)
+    text.add("%sinks: memref<${H}xf32>,");
+  text.add("%out: memref<?x?x${HE}x${T}>, %thread: index, %threads: index");
+  return text.str();
+}
 
-  const KernelSource &write() {
-    writeHead();
-    writeRows();
-    writeRange();
-    openTileLoop();
-    writeScores();
-    writeMasks();
+AttentionWriter::AttentionWriter(const AttentionShape &shape, StringRef name, int64_t rows) : shape(shape), rows(rows) {
+  source.set("name", name).set("T", typeText(shape.element)).set("W", shape.sourceWidth);
+  source.set("O", shape.sourceOffset).set("KV", shape.kvHeads).set("G", shape.heads / shape.kvHeads);
+  source.set("D", shape.keySize).set("E", shape.valueSize).set("HE", shape.heads * shape.valueSize);
+  source.set("H", shape.heads).set("rows", rows).set("lastRow", rows - 1).set("tile", kTile).set("scale", floatText(shape.scale));
+  source.set("arguments", getArguments(shape));
+}
+
+const KernelSource &AttentionWriter::write() {
+  writeHead();
+  writeStart();
+  forRows([&] { writeRow(); });
+  writeRange();
+  openTileLoop();
+  writeScores();
+  writeLeft();
+  forRows([&] {
+    writeBias();
+    writeMask();
     writeSoftmax();
-    writeValues();
-    closeTileLoop();
-    writeResults();
-    source.add("  }\n  return\n}");
-    return source;
-  }
-
-private:
-  /// Calls `body` with `$r` set to each row.
-  template <typename Body> void forRows(Body body) {
-    for (int64_t r = 0; r < rows; ++r) {
-      source.set("r", r);
-      body();
-    }
-  }
-  std::string list(StringRef format) {
-    std::string text;
-    for (int64_t r = 0; r < rows; ++r)
-      text += (r ? ", " : "") + llvm::formatv(format.str().c_str(), r).str();
-    return text;
-  }
-  /// Loads `%name`, `size` values as f32.
-  void load(StringRef name, StringRef memref, StringRef index, int64_t size) {
-    source.set("v", name).set("from", memref).set("at", index).set("n", size);
-    if (shape.element.isF32()) {
-      source.add("      %$v = vector.load $from[$at] : memref<?xf32>, vector<${n}xf32>");
-    } else {
-      source.add(R"(      %${v}_narrow = vector.load $from[$at] : memref<?x${T}>, vector<${n}x${T}>
-      %$v = arith.extf %${v}_narrow : vector<${n}x${T}> to vector<${n}xf32>)");
-    }
-  }
-
-  void writeHead();
-  void writeRows();
-  void writeRange();
-  void openTileLoop();
-  void writeScores();
-  void writeMasks();
-  void writeSoftmax();
-  void writeValues();
-  void closeTileLoop();
-  void writeResults();
-
-  const AttentionShape &shape;
-  int64_t rows;
-  KernelSource source;
-};
-} // namespace
+  });
+  writeValues();
+  closeTileLoop();
+  writeResults();
+  source.add("  }\n  return\n}");
+  return source;
+}
 
 void AttentionWriter::writeHead() {
-  source.add(R"(func.func @$name(%query: memref<?x?x${W}x${T}>, %keys: memref<?x${KV}x?x${D}x${T}>,
-    %values: memref<?x${KV}x?x${E}x${T}>, %length: index, ${paddingArg}%out: memref<?x?x${HE}x${T}>,
-    %thread: index, %threads: index) {
+  source.add(R"(func.func @$name($arguments) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %c2 = arith.constant 2 : index
@@ -98,18 +79,35 @@ void AttentionWriter::writeHead() {
   %lanes = arith.constant dense<[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]> : vector<16xi32>
   %zero = arith.constant 0.0 : f32
   %one = arith.constant 1.0 : f32
-  %lowest = arith.constant -3.0e38 : f32
+  %lowest = arith.constant 0xFF7FFFFF : f32
   %zero_tile = arith.constant dense<0.0> : vector<16xf32>
-  %lowest_tile = arith.constant dense<-3.0e38> : vector<16xf32>
+  %masked_tile = arith.constant dense<0xFF800000> : vector<16xf32>
   %zero_values = arith.constant dense<0.0> : vector<${E}xf32>
   %scale = arith.constant dense<$scale> : vector<16xf32>
   %batch = memref.dim %query, %c0 : memref<?x?x${W}x${T}>
   %sequence = memref.dim %query, %c1 : memref<?x?x${W}x${T}>
   %key_rows = memref.dim %keys, %c2 : memref<?x${KV}x?x${D}x${T}>
-  %value_rows = memref.dim %values, %c2 : memref<?x${KV}x?x${E}x${T}>
-  %flat_keys = memref.collapse_shape %keys [[0, 1, 2, 3]] : memref<?x${KV}x?x${D}x${T}> into memref<?x${T}>
+  %flat_keys = memref.collapse_shape %keys [[0, 1, 2, 3]] : memref<?x${KV}x?x${D}x${T}> into memref<?x${T}>)");
+  if (shape.valueWidth)
+    source.set("VW", *shape.valueWidth).set("VO", shape.valueOffset).add(R"(  %value_rows = memref.dim %values, %c1 : memref<?x?x${VW}x${T}>
+  %flat_values = memref.collapse_shape %values [[0, 1, 2]] : memref<?x?x${VW}x${T}> into memref<?x${T}>
+  %value_step = arith.constant $VW : index
+  %value_offset = arith.constant $VO : index)");
+  else
+    source.add(R"(  %value_rows = memref.dim %values, %c2 : memref<?x${KV}x?x${E}x${T}>
   %flat_values = memref.collapse_shape %values [[0, 1, 2, 3]] : memref<?x${KV}x?x${E}x${T}> into memref<?x${T}>
-  %past = arith.subi %length, %sequence : index
+  %value_step = arith.constant $E : index)");
+  if (shape.bias) {
+    constexpr const char *axes[] = {"batch", "head", "query", "key"};
+    source.set("B", typeText(shape.bias));
+    for (int64_t i = 0; i < 4; ++i) {
+      source.set("axis", axes[i]).set("i", i);
+      source.add(R"(  %bias_axis_$i = arith.constant $i : index
+  %bias_$axis = memref.dim %bias, %bias_axis_$i : memref<?x?x?x?x${B}>
+  %one_bias_$axis = arith.cmpi eq, %bias_$axis, %c1 : index)");
+    }
+  }
+  source.add(R"(  %past = arith.subi %length, %sequence : index
   %last_key = arith.subi %length, %c1 : index
   %all_rows = arith.muli %sequence, %group : index
   %final_row = arith.subi %all_rows, %c1 : index
@@ -125,10 +123,19 @@ void AttentionWriter::writeHead() {
     %first_head = arith.muli %kv, %group : index)");
 }
 
-void AttentionWriter::writeRows() {
+void AttentionWriter::writeStart() {
+  if (shape.starts)
+    source.add(R"(    %given_start = memref.load %starts[%b] : memref<?xi64>
+    %start = arith.index_cast %given_start : i64 to index)");
+  else
+    source.add("    %start = arith.addi %past, %c0 : index");
+  if (shape.bias)
+    source.add("    %b_of_bias = arith.select %one_bias_batch, %c0, %b : index");
+}
+
+void AttentionWriter::writeRow() {
   // Rows past the end repeat the last one and are not stored.
-  forRows([&] {
-    source.add(R"(    %step_$r = arith.constant $r : index
+  source.add(R"(    %step_$r = arith.constant $r : index
     %wanted_$r = arith.addi %first_row, %step_$r : index
     %row_$r = arith.minui %wanted_$r, %final_row : index
     %token_$r = arith.divui %row_$r, %group : index
@@ -136,149 +143,52 @@ void AttentionWriter::writeRows() {
     %head_$r = arith.addi %first_head, %member_$r : index
     %head_start_$r = arith.muli %head_$r, %key_size : index
     %query_start_$r = arith.addi %head_start_$r, %query_offset : index
-    %position_$r = arith.addi %past, %token_$r : index)");
-    if (shape.causal)
-      source.add("    %end_$r = arith.addi %position_$r, %c1 : index");
-    else
-      source.add("    %end_$r = arith.addi %length, %c0 : index");
-    if (shape.window) {
-      source.set("window", *shape.window);
-      source.add(R"(    %window_$r = arith.constant $window : index
-    %early_$r = arith.subi %end_$r, %window_$r : index
+    %position_$r = arith.addi %start, %token_$r : index)");
+  if (shape.causal)
+    source.add(R"(    %after_$r = arith.addi %position_$r, %c1 : index
+    %there_$r = arith.minsi %after_$r, %length : index
+    %end_$r = arith.maxsi %there_$r, %c0 : index)");
+  else
+    source.add("    %end_$r = arith.addi %length, %c0 : index");
+  if (shape.window)
+    source.set("window", *shape.window).add(R"(    %window_$r = arith.constant $window : index
+    %early_$r = arith.subi %after_$r, %window_$r : index
     %begin_$r = arith.maxsi %early_$r, %c0 : index)");
-    }
-  });
+  if (shape.bias)
+    source.add(R"(    %head_of_bias_$r = arith.select %one_bias_head, %c0, %head_$r : index
+    %token_of_bias_$r = arith.select %one_bias_query, %c0, %token_$r : index)");
+  if (shape.slopes)
+    source.add(R"(    %slope_$r = memref.load %slopes[%head_$r] : memref<${H}xf32>
+    %slope_tile_$r = vector.broadcast %slope_$r : f32 to vector<16xf32>)");
+  // A sink is a score without a value that all rows begin with.
+  if (shape.sinks)
+    source.add(R"(    %m0_$r = memref.load %sinks[%head_$r] : memref<${H}xf32>
+    %l0_$r = arith.addf %one, %zero : f32)");
+  else
+    source.add(R"(    %m0_$r = arith.addf %lowest, %zero : f32
+    %l0_$r = arith.addf %zero, %zero : f32)");
 }
 
 void AttentionWriter::writeRange() {
-  source.add("    %end = arith.minui %end_$lastRow, %length : index");
-  source.add("    %tiles = arith.ceildivui %end, %tile : index");
+  source.add("    %tiles = arith.ceildivui %end_$lastRow, %tile : index");
   source.add(shape.window ? "    %first_tile = arith.divui %begin_0, %tile : index"
                           : "    %first_tile = arith.addi %c0, %c0 : index");
   source.add(R"(    %key_row = arith.muli %cache_head, %key_rows : index
-    %key_start = arith.muli %key_row, %key_size : index
-    %value_row = arith.muli %cache_head, %value_rows : index)");
-}
-
-void AttentionWriter::openTileLoop() {
-  source.set("results", "%done:" + std::to_string(3 * rows));
-  source.set("init", list("%m_{0} = %lowest") + ", " + list("%l_{0} = %zero") + ", " + list("%a_{0} = %zero_values"));
-  source.set("types", list("f32") + ", " + list("f32") + ", " + list("vector<" + std::to_string(shape.valueSize) + "xf32>"));
-  source.add(R"(    $results = scf.for %t = %first_tile to %tiles step %c1 iter_args($init) -> ($types) {
-      %first_key = arith.muli %t, %tile : index
-      %tile_offset = arith.muli %first_key, %key_size : index
-      %tile_start = arith.addi %key_start, %tile_offset : index)");
-}
-
-void AttentionWriter::writeScores() {
-  source.set("sums", list("%s_{0} = %zero_tile")).set("sumTypes", list("vector<16xf32>"));
-  source.set("dots", "%dots:" + std::to_string(rows));
-  source.add(R"(      $dots = scf.for %d = %c0 to %key_size step %c1 iter_args($sums) -> ($sumTypes) {
-        %key_column = arith.muli %d, %tile : index
-        %key_place = arith.addi %tile_start, %key_column : index)");
-  load("key", "%flat_keys", "%key_place", kTile);
-  forRows([&] {
-    source.add(R"(        %query_column_$r = arith.addi %query_start_$r, %d : index
-        %q_narrow_$r = memref.load %query[%b, %token_$r, %query_column_$r] : memref<?x?x${W}x${T}>)");
-    if (shape.element.isF32())
-      source.add("        %q_tile_$r = vector.broadcast %q_narrow_$r : f32 to vector<16xf32>");
-    else
-      source.add(R"(        %q_$r = arith.extf %q_narrow_$r : $T to f32
-        %q_tile_$r = vector.broadcast %q_$r : f32 to vector<16xf32>)");
-    source.add("        %next_s_$r = llvm.intr.fmuladd(%q_tile_$r, %key, %s_$r) : (vector<16xf32>, vector<16xf32>, vector<16xf32>) -> vector<16xf32>");
-  });
-  source.set("sums", list("%next_s_{0}"));
-  source.add("        scf.yield $sums : $sumTypes\n      }");
-}
-
-void AttentionWriter::writeMasks() {
-  if (shape.padding)
-    source.add(R"(      %left = arith.subi %length, %first_key : index
-      %left_narrow = arith.index_cast %left : index to i32
-      %left_tile = vector.broadcast %left_narrow : i32 to vector<16xi32>
-      %inside = arith.cmpi slt, %lanes, %left_tile : vector<16xi32>
-      %no_bytes = arith.constant dense<0> : vector<16xi8>
-      %padding_bytes = vector.maskedload %padding[%b, %first_key], %inside, %no_bytes : memref<?x?xi8>, vector<16xi1>, vector<16xi8> into vector<16xi8>
-      %unpadded = arith.cmpi ne, %padding_bytes, %no_bytes : vector<16xi8>)");
-  forRows([&] {
-    source.add(R"(      %scaled_$r = arith.mulf %dots#$r, %scale : vector<16xf32>)");
-    if (shape.softcap) {
-      source.set("cap", floatText(*shape.softcap)).set("capInverse", floatText(1.0 / *shape.softcap));
-      source.add(R"(      %cap_$r = arith.constant dense<$cap> : vector<16xf32>
-      %cap_inverse_$r = arith.constant dense<$capInverse> : vector<16xf32>
-      %small_$r = arith.mulf %scaled_$r, %cap_inverse_$r : vector<16xf32>
-      %tanh_$r = math.tanh %small_$r : vector<16xf32>
-      %capped_$r = arith.mulf %tanh_$r, %cap_$r : vector<16xf32>)");
-    }
-    source.set("score", shape.softcap ? "%capped_" : "%scaled_");
-    source.add(R"(      %span_$r = arith.subi %end_$r, %first_key : index
-      %span_narrow_$r = arith.index_cast %span_$r : index to i32
-      %span_tile_$r = vector.broadcast %span_narrow_$r : i32 to vector<16xi32>
-      %before_end_$r = arith.cmpi slt, %lanes, %span_tile_$r : vector<16xi32>)");
-    std::string mask = "%before_end_";
-    if (shape.window) {
-      source.add(R"(      %skip_$r = arith.subi %begin_$r, %first_key : index
-      %skip_narrow_$r = arith.index_cast %skip_$r : index to i32
-      %skip_tile_$r = vector.broadcast %skip_narrow_$r : i32 to vector<16xi32>
-      %after_begin_$r = arith.cmpi sge, %lanes, %skip_tile_$r : vector<16xi32>
-      %in_window_$r = arith.andi %before_end_$r, %after_begin_$r : vector<16xi1>)");
-      mask = "%in_window_";
-    }
-    source.set("mask", mask);
-    if (shape.padding) {
-      source.add("      %seen_$r = arith.andi ${mask}$r, %unpadded : vector<16xi1>");
-      mask = "%seen_";
-    }
-    source.set("mask", mask);
-    source.add("      %masked_$r = arith.select ${mask}$r, ${score}$r, %lowest_tile : vector<16xi1>, vector<16xf32>");
-  });
-}
-
-void AttentionWriter::writeSoftmax() {
-  forRows([&] {
-    // The exponential of a masked score is selected away, not relied upon to
-    // vanish: before a row has seen any key its maximum is the lowest itself.
-    source.add(R"(      %tile_max_$r = vector.reduction <maximumf>, %masked_$r, %m_$r : vector<16xf32> into f32
-      %max_tile_$r = vector.broadcast %tile_max_$r : f32 to vector<16xf32>
-      %below_$r = arith.subf %masked_$r, %max_tile_$r : vector<16xf32>
-      %exp_$r = math.exp %below_$r : vector<16xf32>
-      %p_$r = arith.select ${mask}$r, %exp_$r, %zero_tile : vector<16xi1>, vector<16xf32>
-      %fall_$r = arith.subf %m_$r, %tile_max_$r : f32
-      %alpha_$r = math.exp %fall_$r : f32
-      %kept_$r = arith.mulf %l_$r, %alpha_$r : f32
-      %next_l_$r = vector.reduction <add>, %p_$r, %kept_$r : vector<16xf32> into f32
-      %alpha_values_$r = vector.broadcast %alpha_$r : f32 to vector<${E}xf32>
-      %a_${r}_0 = arith.mulf %a_$r, %alpha_values_$r : vector<${E}xf32>)");
-  });
-}
-
-void AttentionWriter::writeValues() {
-  for (int64_t j = 0; j < kTile; ++j) {
-    source.set("j", j).set("next", j + 1);
-    // Keys past the end have weight 0; the last row stands in for their values.
-    source.add(R"(      %key_step_$j = arith.constant $j : index
-      %key_wanted_$j = arith.addi %first_key, %key_step_$j : index
-      %key_$j = arith.minui %key_wanted_$j, %last_key : index
-      %value_head_row_$j = arith.addi %value_row, %key_$j : index
-      %value_start_$j = arith.muli %value_head_row_$j, %value_size : index)");
-    std::string index = std::to_string(j);
-    load("value_" + index, "%flat_values", "%value_start_" + index, shape.valueSize);
-    forRows([&] {
-      source.add(R"(      %weight_${r}_$j = vector.extract %p_$r[$j] : f32 from vector<16xf32>
-      %weights_${r}_$j = vector.broadcast %weight_${r}_$j : f32 to vector<${E}xf32>
-      %a_${r}_$next = llvm.intr.fmuladd(%weights_${r}_$j, %value_$j, %a_${r}_$j) : (vector<${E}xf32>, vector<${E}xf32>, vector<${E}xf32>) -> vector<${E}xf32>)");
-    });
-  }
-}
-
-void AttentionWriter::closeTileLoop() {
-  source.set("state", list("%tile_max_{0}") + ", " + list("%next_l_{0}") + ", " + list("%a_{0}_16"));
-  source.add("      scf.yield $state : $types\n    }");
+    %key_start = arith.muli %key_row, %key_size : index)");
+  if (shape.valueWidth)
+    source.add(R"(    %first_token = arith.muli %b, %value_rows : index
+    %sequence_start = arith.muli %first_token, %value_step : index
+    %head_values = arith.muli %kv, %value_size : index
+    %value_column = arith.addi %head_values, %value_offset : index
+    %value_start = arith.addi %sequence_start, %value_column : index)");
+  else
+    source.add(R"(    %value_row = arith.muli %cache_head, %value_rows : index
+    %value_start = arith.muli %value_row, %value_step : index)");
 }
 
 void AttentionWriter::writeResults() {
-  for (int64_t r = 0; r < rows; ++r) {
-    source.set("r", r).set("l", rows + r).set("a", 2 * rows + r);
+  forRows([&] {
+    source.set("l", rows + row).set("a", 2 * rows + row);
     // A row that read nothing is 0.
     source.add(R"(    %empty_$r = arith.cmpf oeq, %done#$l, %zero : f32
     %sum_$r = arith.select %empty_$r, %one, %done#$l : f32
@@ -294,17 +204,20 @@ void AttentionWriter::writeResults() {
       source.add(R"(      %rounded_$r = arith.truncf %result_$r : vector<${E}xf32> to vector<${E}x${T}>
       vector.store %rounded_$r, %out[%b, %token_$r, %out_start_$r] : memref<?x?x${HE}x${T}>, vector<${E}x${T}>)");
     source.add("    }");
-  }
+  });
 }
 
 func::FuncOp attention::getAttentionKernel(ModuleOp module, const AttentionShape &shape) {
-  std::string suffix = llvm::formatv("h{0}k{1}d{2}e{3}w{4}o{5}_{6}{7}", shape.heads, shape.kvHeads, shape.keySize,
-                                     shape.valueSize, shape.sourceWidth, shape.sourceOffset, typeText(shape.element),
-                                     shape.padding ? "_padding" : "");
+  std::string arguments = getArguments(shape);
+  std::string suffix = llvm::formatv("h{0}k{1}d{2}e{3}w{4}o{5}_{6}", shape.heads, shape.kvHeads, shape.keySize,
+                                     shape.valueSize, shape.sourceWidth, shape.sourceOffset, typeText(shape.element));
+  for (auto [has, word] : {std::pair(shape.starts, "_starts"), {shape.padding, "_padding"}, {bool(shape.bias), "_bias"},
+                           {shape.slopes, "_slopes"}, {shape.sinks, "_sinks"}})
+    suffix += has ? word : "";
   // What the name does not say is hashed into it.
-  suffix += llvm::formatv("_{0:x-}", static_cast<uint64_t>(llvm::hash_value(llvm::formatv(
-                                         "{0} {1} {2} {3}", floatText(shape.scale), shape.causal,
-                                         shape.window.value_or(0), floatText(shape.softcap.value_or(0))).str())));
+  std::string rest = llvm::formatv("{0} {1} {2} {3} {4} {5}", floatText(shape.scale), shape.causal, shape.window.value_or(0),
+                                   floatText(shape.softcap.value_or(0)), shape.valueOffset, arguments);
+  suffix += llvm::formatv("_{0:x-}", llvm::xxh3_64bits(rest));
   std::string name = "attention_" + suffix;
   if (auto known = module.lookupSymbol<func::FuncOp>(name))
     return known;
@@ -314,32 +227,32 @@ func::FuncOp attention::getAttentionKernel(ModuleOp module, const AttentionShape
   int64_t group = shape.heads / shape.kvHeads;
   int64_t fitting = std::clamp<int64_t>(256 / std::max<int64_t>(shape.valueSize, 1), 1, 8);
   std::string step = "attention_step_" + suffix, block = "attention_block_" + suffix;
-  if (!getOrAddKernel(module, step, AttentionWriter(shape, step, std::min(group, fitting)).write()) ||
-      !getOrAddKernel(module, block, AttentionWriter(shape, block, fitting).write()))
+  auto stepKernel = getOrAddKernel(module, step, AttentionWriter(shape, step, std::min(group, fitting)).write());
+  auto blockKernel = getOrAddKernel(module, block, AttentionWriter(shape, block, fitting).write());
+  if (!stepKernel || !blockKernel)
     return nullptr;
 
   KernelSource source;
-  source.set("name", name).set("step", step).set("block", block).set("T", typeText(shape.element));
-  source.set("W", shape.sourceWidth).set("KV", shape.kvHeads).set("D", shape.keySize).set("E", shape.valueSize);
-  source.set("HE", shape.heads * shape.valueSize);
-  source.set("padding", shape.padding ? "%padding, " : "").set("paddingType", shape.padding ? "memref<?x?xi8>, " : "");
-  source.set("paddingArg", shape.padding ? "%padding: memref<?x?xi8>, " : "");
-  source.set("args", "(%query, %keys, %values, %length, " + std::string(shape.padding ? "%padding, " : "") +
-                         "%out, %thread, %threads)");
-  source.add(R"(func.func @$name(%query: memref<?x?x${W}x${T}>, %keys: memref<?x${KV}x?x${D}x${T}>,
-    %values: memref<?x${KV}x?x${E}x${T}>, %length: index, ${paddingArg}%out: memref<?x?x${HE}x${T}>,
-    %thread: index, %threads: index) {
+  source.set("name", name).set("step", step).set("block", block).set("arguments", arguments);
+  source.set("type", typeText(stepKernel.getFunctionType())).set("queryType", typeText(stepKernel.getArgumentTypes()[0]));
+  std::string names, types;
+  for (StringRef argument : llvm::split(arguments, '%'))
+    if (!argument.trim().empty())
+      names += (names.empty() ? "%" : ", %") + argument.split(':').first.str();
+  llvm::raw_string_ostream(types) << stepKernel.getArgumentTypes();
+  source.set("names", names).set("types", types);
+  source.add(R"(func.func @$name($arguments) {
   %c1 = arith.constant 1 : index
-  %sequence = memref.dim %query, %c1 : memref<?x?x${W}x${T}>
+  %sequence = memref.dim %query, %c1 : $queryType
   %one_token = arith.cmpi eq, %sequence, %c1 : index
   scf.if %one_token {
-    func.call @$step$args : (memref<?x?x${W}x${T}>, memref<?x${KV}x?x${D}x${T}>, memref<?x${KV}x?x${E}x${T}>, index, ${paddingType}memref<?x?x${HE}x${T}>, index, index) -> ()
+    func.call @$step($names) : $type
   } else {
-    func.call @$block$args : (memref<?x?x${W}x${T}>, memref<?x${KV}x?x${D}x${T}>, memref<?x${KV}x?x${E}x${T}>, index, ${paddingType}memref<?x?x${HE}x${T}>, index, index) -> ()
+    func.call @$block($names) : $type
   }
   return
 }
-func.func private @$step(memref<?x?x${W}x${T}>, memref<?x${KV}x?x${D}x${T}>, memref<?x${KV}x?x${E}x${T}>, index, ${paddingType}memref<?x?x${HE}x${T}>, index, index)
-func.func private @$block(memref<?x?x${W}x${T}>, memref<?x${KV}x?x${D}x${T}>, memref<?x${KV}x?x${E}x${T}>, index, ${paddingType}memref<?x?x${HE}x${T}>, index, index))");
+func.func private @$step($types)
+func.func private @$block($types))");
   return getOrAddKernel(module, name, source);
 }

@@ -33,11 +33,13 @@ struct UpdateShape {
   int64_t sourceWidth, sourceOffset;
   mlir::Type element;
   bool tiled;
+  /// Each sequence begins at a place of its own: starts [B] of i64 follow the position.
+  bool starts;
   /// With rope: the update is rotated on its way; cos and sin follow the source.
   std::optional<RopeShape> rope;
 };
 
-/// (source [B, S, width], [cos, sin,] position) -> cache.
+/// (source [B, S, width], [cos, sin,] position[, starts]) -> cache.
 mlir::func::FuncOp getCacheUpdateKernel(mlir::ModuleOp module, const UpdateShape &shape);
 
 /// (keys [B, KV, T, D], length) -> [B, KV, ceil(T / 16) * 16, D] in tiles.
@@ -46,14 +48,19 @@ mlir::func::FuncOp getTileKeysKernel(mlir::ModuleOp module, int64_t heads, int64
 struct AttentionShape {
   int64_t heads, kvHeads, keySize, valueSize;
   int64_t sourceWidth, sourceOffset;
+  /// Values are rows of tokens [B, T, width] that hold all heads from `valueOffset` on, not a cache.
+  std::optional<int64_t> valueWidth;
+  int64_t valueOffset;
   double scale;
-  bool causal, padding;
+  bool causal, starts, padding, slopes, sinks;
+  mlir::Type bias; // element type, if there is one
   std::optional<int64_t> window;
   std::optional<double> softcap;
   mlir::Type element;
 };
 
-/// (query source, tiled keys, values, length[, padding]) -> [B, S, heads * valueSize].
+/// (query source, tiled keys, values, length[, starts of i64][, padding of i8][, bias][, slopes of f32]
+/// [, sinks of f32]) -> [B, S, heads * valueSize].
 mlir::func::FuncOp getAttentionKernel(mlir::ModuleOp module, const AttentionShape &shape);
 
 } // namespace terse::attention

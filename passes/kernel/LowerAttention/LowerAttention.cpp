@@ -3,7 +3,9 @@
 #include "Kernels.h"
 #include "terse/Passes.h"
 
+#include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace terse {
 #define GEN_PASS_DEF_LOWERATTENTION
@@ -20,7 +22,10 @@ static bool isFloat(Type type) { return type.isF32() || type.isF16(); }
 
 static bool canLower(AttentionOp op) {
   Type element = op.getType().getElementType();
-  return !op.getBias() && isFloat(element) && tensorType(op.getQuery()).getElementType() == element &&
+  auto bias = op.getBias() ? tensorType(op.getBias()) : RankedTensorType();
+  if (bias && (!isFloat(bias.getElementType()) || bias.getDimSize(3) == 1))
+    return false;
+  return isFloat(element) && tensorType(op.getQuery()).getElementType() == element &&
          tensorType(op.getKey()).getElementType() == element && tensorType(op.getValue()).getElementType() == element &&
          !tensorType(op.getQuery()).isDynamicDim(2) && !op.getType().isDynamicDim(2);
 }
@@ -50,6 +55,8 @@ struct LowerAttention : terse::impl::LowerAttentionBase<LowerAttention> {
 private:
   LogicalResult lowerAttention(AttentionOp op);
   LogicalResult lowerUpdate(CacheUpdateOp op);
+  Value launchUpdate(OpBuilder &builder, Location loc, Value rows, Value position, Value starts, Value cache, bool tiled);
+  Value tileKeys(OpBuilder &builder, AttentionOp op);
   LogicalResult lowerRope(RopeOp op);
 
   /// Updates whose cache holds tiles of keys.
@@ -93,36 +100,94 @@ LogicalResult LowerAttention::lowerRope(RopeOp op) {
   return success();
 }
 
-LogicalResult LowerAttention::lowerUpdate(CacheUpdateOp op) {
-  auto cache = op.getType();
-  Type element = cache.getElementType();
-  if (!isFloat(element) || tensorType(op.getUpdate()).getElementType() != element)
-    return success();
-  OpBuilder builder(op);
-  UpdateShape shape{cache.getDimSize(1), cache.getDimSize(3), 0, 0, element, tiled.contains(op), std::nullopt};
+/// i64 [B], as kernels take it.
+static Value widenStarts(OpBuilder &builder, Location loc, Value starts) {
+  auto type = RankedTensorType::get(tensorType(starts).getShape(), builder.getI64Type());
+  Value wide = type == starts.getType() ? starts : arith::ExtSIOp::create(builder, loc, type, starts).getResult();
+  return relax(builder, wide, {});
+}
+
+/// Writes rows [B, S, KV * D] into a cache; a rotation that nothing else reads is done on the way.
+Value LowerAttention::launchUpdate(OpBuilder &builder, Location loc, Value rows, Value position, Value starts,
+                                   Value cache, bool tiled) {
+  auto type = tensorType(cache);
+  UpdateShape shape{type.getDimSize(1), type.getDimSize(3), 0, 0, type.getElementType(), tiled, bool(starts), std::nullopt};
   SmallVector<Value> inputs;
-  auto rope = op.getUpdate().getDefiningOp<RopeOp>();
-  RowView view;
+  auto rope = rows.getDefiningOp<RopeOp>();
+  RowView view = RowView::of(rows);
   if (rope && rope->hasOneUse() && (shape.rope = RopeShape::of(rope)) && shape.rope->heads == shape.heads) {
     view = RowView::of(rope.getInput());
     inputs = {relax(builder, view.source, {2}), relax(builder, rope.getCos(), {2}), relax(builder, rope.getSin(), {2})};
   } else {
     shape.rope = std::nullopt;
-    view = RowView::of(op.getUpdate());
     inputs = {relax(builder, view.source, {2})};
   }
   shape.sourceWidth = view.sourceWidth;
   shape.sourceOffset = view.offset;
-  inputs.push_back(op.getPosition());
+  inputs.push_back(position);
+  if (starts)
+    inputs.push_back(widenStarts(builder, loc, starts));
   func::FuncOp kernel = getCacheUpdateKernel(getOperation(), shape);
-  if (!kernel)
+  return kernel ? launch(builder, loc, kernel, inputs, relax(builder, cache, {1, 3})) : Value();
+}
+
+LogicalResult LowerAttention::lowerUpdate(CacheUpdateOp op) {
+  Type element = op.getType().getElementType();
+  if (!isFloat(element) || tensorType(op.getUpdate()).getElementType() != element ||
+      tensorType(op.getUpdate()).isDynamicDim(2))
+    return success();
+  OpBuilder builder(op);
+  Value result = launchUpdate(builder, op.getLoc(), op.getUpdate(), op.getPosition(), op.getStarts(), op.getCache(),
+                              tiled.contains(op));
+  if (!result)
     return failure();
-  Value result = launch(builder, op.getLoc(), kernel, inputs, relax(builder, op.getCache(), {1, 3}));
   op.replaceAllUsesWith(castTo(builder, result, op.getType()));
+  Operation *rows = op.getUpdate().getDefiningOp();
   op.erase();
-  if (rope && rope->use_empty())
-    rope.erase();
+  if (rows && isOpTriviallyDead(rows))
+    rows->erase();
   return success();
+}
+
+/// The rows [B, T, heads * size] that a tensor [B, heads, T, size] is a transpose of; null if it is not.
+static Value findTokenRows(Value heads) {
+  auto transpose = heads.getDefiningOp<linalg::TransposeOp>();
+  if (!transpose || !llvm::equal(transpose.getPermutation(), ArrayRef<int64_t>{0, 2, 1, 3}))
+    return {};
+  auto expand = transpose.getInput().getDefiningOp<tensor::ExpandShapeOp>();
+  if (!expand || expand.getSrcType().getRank() != 3 || expand.getSrcType().isDynamicDim(2) ||
+      expand.getReassociationIndices().back().size() != 2)
+    return {};
+  return expand.getSrc();
+}
+
+/// The keys of `op` in tiles.
+Value LowerAttention::tileKeys(OpBuilder &builder, AttentionOp op) {
+  Location loc = op.getLoc();
+  auto update = op.getKey().getDefiningOp<CacheUpdateOp>();
+  Value key = relax(builder, op.getKey(), {1, 3});
+  if (update && tiled.contains(update))
+    return key;
+  Value batch = tensor::DimOp::create(builder, loc, op.getKey(), 0);
+  Value last = arith::ConstantIndexOp::create(builder, loc, kTile - 1);
+  Value mask = arith::ConstantIndexOp::create(builder, loc, -kTile);
+  Value rows = arith::AndIOp::create(builder, loc, arith::AddIOp::create(builder, loc, op.getLength(), last), mask);
+  auto type = tensorType(key);
+  Value out = tensor::EmptyOp::create(builder, loc, type.getShape(), type.getElementType(), ValueRange{batch, rows});
+  if (Value tokens = findTokenRows(op.getKey()))
+    return launchUpdate(builder, loc, tokens, arith::ConstantIndexOp::create(builder, loc, 0), Value(), out, true);
+  func::FuncOp kernel = getTileKeysKernel(getOperation(), type.getDimSize(1), type.getDimSize(3), type.getElementType());
+  return kernel ? launch(builder, loc, kernel, {key, op.getLength()}, out) : Value();
+}
+
+/// A vector of the heads as f32.
+static Value toFloats(OpBuilder &builder, Location loc, Value vector, int64_t heads) {
+  auto type = RankedTensorType::get({heads}, builder.getF32Type());
+  vector = castTo(builder, vector, RankedTensorType::get({heads}, tensorType(vector).getElementType()));
+  unsigned width = tensorType(vector).getElementTypeBitWidth();
+  if (width > 32)
+    return arith::TruncFOp::create(builder, loc, type, vector);
+  return width < 32 ? arith::ExtFOp::create(builder, loc, type, vector).getResult() : vector;
 }
 
 LogicalResult LowerAttention::lowerAttention(AttentionOp op) {
@@ -131,53 +196,57 @@ LogicalResult LowerAttention::lowerAttention(AttentionOp op) {
   OpBuilder builder(op);
   Location loc = op.getLoc();
   auto keyType = tensorType(op.getKey()), valueType = tensorType(op.getValue());
-  Type element = keyType.getElementType();
-  RowView query = RowView::of(op.getQuery());
-  AttentionShape shape{static_cast<int64_t>(op.getNumHeads()),
-                       keyType.getDimSize(1),
-                       keyType.getDimSize(3),
-                       valueType.getDimSize(3),
-                       query.sourceWidth,
-                       query.offset,
-                       op.getScale().convertToDouble(),
-                       op.getCausal(),
-                       static_cast<bool>(op.getPadding()),
-                       std::nullopt,
-                       std::nullopt,
-                       element};
+  AttentionShape shape{};
+  shape.element = keyType.getElementType();
+  shape.heads = op.getNumHeads();
+  shape.kvHeads = keyType.getDimSize(1);
+  shape.keySize = keyType.getDimSize(3);
+  shape.valueSize = valueType.getDimSize(3);
+  shape.scale = op.getScale().convertToDouble();
+  shape.causal = op.getCausal();
   if (op.getWindow())
     shape.window = *op.getWindow();
   if (op.getSoftcap())
     shape.softcap = op.getSoftcap()->convertToDouble();
-
-  Value key = relax(builder, op.getKey(), {1, 3});
-  auto update = op.getKey().getDefiningOp<CacheUpdateOp>();
-  if (!update || !tiled.contains(update)) {
-    func::FuncOp kernel = getTileKeysKernel(getOperation(), shape.kvHeads, shape.keySize, element);
-    if (!kernel)
-      return failure();
-    Value batch = tensor::DimOp::create(builder, loc, key, 0);
-    Value last = arith::ConstantIndexOp::create(builder, loc, kTile - 1);
-    Value mask = arith::ConstantIndexOp::create(builder, loc, -kTile);
-    Value rows = arith::AndIOp::create(builder, loc, arith::AddIOp::create(builder, loc, op.getLength(), last), mask);
-    Value out = tensor::EmptyOp::create(builder, loc, tensorType(key).getShape(), element, ValueRange{batch, rows});
-    key = launch(builder, loc, kernel, {key, op.getLength()}, out);
+  RowView query = RowView::of(op.getQuery());
+  shape.sourceWidth = query.sourceWidth;
+  shape.sourceOffset = query.offset;
+  Value source = relax(builder, query.source, {2}), values = relax(builder, op.getValue(), {1, 3});
+  if (Value tokens = findTokenRows(op.getValue())) {
+    RowView view = RowView::of(tokens);
+    values = relax(builder, view.source, {2});
+    shape.valueWidth = view.sourceWidth;
+    shape.valueOffset = view.offset;
   }
+
+  Value keys = tileKeys(builder, op);
+  if (!keys)
+    return failure();
+  SmallVector<Value> inputs = {source, keys, values, op.getLength()};
+  if ((shape.starts = bool(op.getStarts())))
+    inputs.push_back(widenStarts(builder, loc, op.getStarts()));
+  if (Value padding = op.getPadding()) {
+    shape.padding = true;
+    auto bytes = RankedTensorType::get(tensorType(padding).getShape(), builder.getI8Type());
+    inputs.push_back(relax(builder, arith::ExtUIOp::create(builder, loc, bytes, padding), {}));
+  }
+  if (Value bias = op.getBias()) {
+    shape.bias = tensorType(bias).getElementType();
+    inputs.push_back(relax(builder, bias, {}));
+  }
+  if ((shape.slopes = bool(op.getSlopes())))
+    inputs.push_back(toFloats(builder, loc, op.getSlopes(), shape.heads));
+  if ((shape.sinks = bool(op.getSinks())))
+    inputs.push_back(toFloats(builder, loc, op.getSinks(), shape.heads));
 
   func::FuncOp kernel = getAttentionKernel(getOperation(), shape);
   if (!kernel)
     return failure();
-  Value source = relax(builder, query.source, {2});
-  SmallVector<Value> inputs = {source, key, relax(builder, op.getValue(), {1, 3}), op.getLength()};
-  if (Value padding = op.getPadding()) {
-    auto bytes = RankedTensorType::get(tensorType(padding).getShape(), builder.getI8Type());
-    inputs.push_back(relax(builder, arith::ExtUIOp::create(builder, loc, bytes, padding), {}));
-  }
   Value batch = tensor::DimOp::create(builder, loc, source, 0);
   Value sequence = tensor::DimOp::create(builder, loc, source, 1);
   Value out = tensor::EmptyOp::create(builder, loc,
-                                      {ShapedType::kDynamic, ShapedType::kDynamic, op.getType().getDimSize(2)}, element,
-                                      ValueRange{batch, sequence});
+                                      {ShapedType::kDynamic, ShapedType::kDynamic, op.getType().getDimSize(2)},
+                                      shape.element, ValueRange{batch, sequence});
   Value result = launch(builder, loc, kernel, inputs, out);
   op.replaceAllUsesWith(castTo(builder, result, op.getType()));
   op.erase();

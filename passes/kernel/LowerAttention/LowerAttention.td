@@ -12,9 +12,10 @@ def LowerAttention : Pass<"terse-lower-attention", "::mlir::ModuleOp"> {
     so 16 scores are one multiply-add per dimension and no transposition is ever
     made. A cache that is state of the artifact and is read by attention only is
     kept in that form (its capacity is a multiple of 16); other keys are
-    rearranged before. `terse.rope` before such a cache is fused with the update.
+    rearranged before, straight from rows of tokens where they are such. Values are read from
+    a cache or from rows of tokens. `terse.rope` before a cache, or before such rows, is fused with the update.
 
-    Attention with a tensor `bias`, or of other than f32 and f16 elements, is left.
+    Attention of other than f32 and f16 elements is left.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",

@@ -141,9 +141,23 @@ func::FuncOp attention::getRopeKernel(ModuleOp module, const RopeShape &shape) {
   return getOrAddKernel(module, name, source);
 }
 
+/// Where row %row of %cache_head begins: `%start`. In tiles, elements of a row are a tile's width apart.
+static void addRowStart(KernelSource &source, bool tiled) {
+  source.add("    %first_row = arith.muli %cache_head, %capacity : index");
+  if (tiled)
+    source.add(R"(    %lane = arith.remui %row, %tile : index
+    %tile_row = arith.subi %row, %lane : index
+    %head_row = arith.addi %first_row, %tile_row : index
+    %tile_start = arith.muli %head_row, %size : index
+    %start = arith.addi %tile_start, %lane : index)");
+  else
+    source.add(R"(    %head_row = arith.addi %first_row, %row : index
+    %start = arith.muli %head_row, %size : index)");
+}
+
 func::FuncOp attention::getCacheUpdateKernel(ModuleOp module, const UpdateShape &shape) {
-  std::string name = llvm::formatv("cache_update_{0}{1}k{2}d{3}w{4}o{5}_{6}", shape.tiled ? "tiled_" : "",
-                                   shape.rope ? "rope_" + ropeName(*shape.rope) + "_" : "", shape.heads, shape.size,
+  std::string name = llvm::formatv("cache_update_{0}{1}{2}k{3}d{4}w{5}o{6}_{7}", shape.tiled ? "tiled_" : "",
+                                   shape.starts ? "starts_" : "", shape.rope ? "rope_" + ropeName(*shape.rope) + "_" : "", shape.heads, shape.size,
                                    shape.sourceWidth, shape.sourceOffset, typeText(shape.element));
   KernelSource source;
   source.set("name", name).set("T", typeText(shape.element)).set("W", shape.sourceWidth);
@@ -155,7 +169,8 @@ func::FuncOp attention::getCacheUpdateKernel(ModuleOp module, const UpdateShape 
                              typeText(shape.rope->angleElement))
                    .str());
   }
-  source.add(R"(func.func @$name(%x: memref<?x?x${W}x${T}>,$angles %position: index,
+  source.set("starts", shape.starts ? " %starts: memref<?xi64>," : "");
+  source.add(R"(func.func @$name(%x: memref<?x?x${W}x${T}>,$angles %position: index,$starts
     %cache: memref<?x${KV}x?x${D}x${T}>, %thread: index, %threads: index) {
   %flat = memref.collapse_shape %cache [[0, 1, 2, 3]] : memref<?x${KV}x?x${D}x${T}> into memref<?x${T}>
   %axis = arith.constant 2 : index
@@ -172,19 +187,18 @@ func::FuncOp attention::getCacheUpdateKernel(ModuleOp module, const UpdateShape 
     source.add("    %row_values = vector.load %x[%b, %s, %column] : memref<?x?x${W}x${T}>, vector<${D}x${T}>");
     pieces.push_back({"row_values", 0, shape.size});
   }
-  source.add(R"(    %row = arith.addi %position, %s : index
-    %first_head = arith.muli %b, %heads : index
-    %cache_head = arith.addi %first_head, %h : index
-    %first_row = arith.muli %cache_head, %capacity : index)");
-  if (shape.tiled)
-    source.add(R"(    %lane = arith.remui %row, %tile : index
-    %tile_row = arith.subi %row, %lane : index
-    %head_row = arith.addi %first_row, %tile_row : index
-    %tile_start = arith.muli %head_row, %size : index
-    %start = arith.addi %tile_start, %lane : index)");
+  if (shape.starts)
+    source.add(R"(    %given = memref.load %starts[%b] : memref<?xi64>
+    %wanted = arith.index_cast %given : i64 to index
+    %limit = arith.subi %capacity, %sequence : index
+    %inside = arith.minsi %wanted, %limit : index
+    %first = arith.maxsi %inside, %c0 : index
+    %row = arith.addi %first, %s : index)");
   else
-    source.add(R"(    %head_row = arith.addi %first_row, %row : index
-    %start = arith.muli %head_row, %size : index)");
+    source.add("    %row = arith.addi %position, %s : index");
+  source.add(R"(    %first_head = arith.muli %b, %heads : index
+    %cache_head = arith.addi %first_head, %h : index)");
+  addRowStart(source, shape.tiled);
   for (const Piece &piece : pieces) {
     source.set("v", piece.name).set("n", piece.size);
     if (!shape.tiled) {
@@ -220,21 +234,16 @@ func::FuncOp attention::getTileKeysKernel(ModuleOp module, int64_t heads, int64_
   %tile = arith.constant $tile : index
   %flat = memref.collapse_shape %out [[0, 1, 2, 3]] : memref<?x${KV}x?x${D}x${T}> into memref<?x${T}>
   %batch = memref.dim %keys, %c0 : memref<?x${KV}x?x${D}x${T}>
-  %rows = memref.dim %out, %c2 : memref<?x${KV}x?x${D}x${T}>
+  %capacity = memref.dim %out, %c2 : memref<?x${KV}x?x${D}x${T}>
   %all_heads = arith.muli %batch, %heads : index
   %tasks = arith.muli %all_heads, %length : index
   scf.for %task = %thread to %tasks step %threads {
     %row = arith.remui %task, %length : index
     %cache_head = arith.divui %task, %length : index
     %h = arith.remui %cache_head, %heads : index
-    %b = arith.divui %cache_head, %heads : index
-    %lane = arith.remui %row, %tile : index
-    %tile_row = arith.subi %row, %lane : index
-    %first_row = arith.muli %cache_head, %rows : index
-    %head_row = arith.addi %first_row, %tile_row : index
-    %tile_start = arith.muli %head_row, %size : index
-    %start = arith.addi %tile_start, %lane : index
-    scf.for %d = %c0 to %size step %c1 {
+    %b = arith.divui %cache_head, %heads : index)");
+  addRowStart(source, /*tiled=*/true);
+  source.add(R"(    scf.for %d = %c0 to %size step %c1 {
       %value = memref.load %keys[%b, %h, %row, %d] : memref<?x${KV}x?x${D}x${T}>
       %place = arith.muli %d, %tile : index
       %to = arith.addi %start, %place : index

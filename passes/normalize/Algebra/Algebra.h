@@ -10,6 +10,7 @@
 #define TERSE_NORMALIZE_ALGEBRA_H
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Value.h"
 
 #include <optional>
@@ -94,6 +95,10 @@ mlir::Value getSummedOverLast(mlir::Value value);
 
 /// Removes operations of the block that nothing uses.
 void eraseDead(mlir::Block &block);
+
+/// Shows `visit` the operations of all functions of a module, from the last one on, so that a whole formula is
+/// seen before its parts; what a visit leaves unused is gone before it is reached. Equal operations are made one first.
+void visitBackwards(mlir::ModuleOp module, llvm::function_ref<void(mlir::Operation *)> visit);
 
 } // namespace terse
 

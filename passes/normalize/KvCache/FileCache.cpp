@@ -8,11 +8,15 @@ using namespace mlir;
 using namespace terse;
 
 namespace {
-/// present = concat(past, rows) along the tokens, returned.
+/// room = concat(past, rows) along the tokens is what is returned, or what an update writes the rows to
+/// where each sequence has a start of its own.
 struct Pair {
   unsigned argument;
   unsigned result;
-  tensor::ConcatOp present;
+  tensor::ConcatOp room;
+  CacheUpdateOp update;
+
+  Value present() { return update ? update.getResult() : room.getResult(); }
 };
 } // namespace
 
@@ -21,26 +25,33 @@ static std::optional<Pair> findPair(func::FuncOp function, BlockArgument argumen
   if (!type || type.getRank() != 4 || !isa<FloatType>(type.getElementType()) || !type.isDynamicDim(2) ||
       type.isDynamicDim(1) || type.isDynamicDim(3))
     return std::nullopt;
-  tensor::ConcatOp present;
+  tensor::ConcatOp room;
   for (Operation *user : argument.getUsers()) {
     if (isa<tensor::DimOp>(user))
       continue;
     auto concat = dyn_cast<tensor::ConcatOp>(user);
-    if (!concat || present || concat.getDim() != 2 || concat.getInputs().size() != 2 ||
+    if (!concat || room || concat.getDim() != 2 || concat.getInputs().size() != 2 ||
         concat.getInputs()[0] != argument || concat.getInputs()[1] == argument)
       return std::nullopt;
-    present = concat;
+    room = concat;
   }
-  if (!present)
+  if (!room)
+    return std::nullopt;
+  CacheUpdateOp update;
+  for (Operation *user : room->getUsers())
+    if (auto candidate = dyn_cast<CacheUpdateOp>(user); candidate && candidate.getStarts())
+      update = candidate;
+  if (update && !llvm::all_of(room->getUsers(), [&](Operation *user) { return user == update || isa<tensor::DimOp>(user); }))
     return std::nullopt;
   Operation *terminator = function.getBody().front().getTerminator();
+  Value present = update ? update.getResult() : room.getResult();
   std::optional<Pair> pair;
   for (OpOperand &operand : terminator->getOpOperands()) {
-    if (operand.get() != present.getResult())
+    if (operand.get() != present)
       continue;
     if (pair) // returned twice: which one is the state?
       return std::nullopt;
-    pair = Pair{argument.getArgNumber(), operand.getOperandNumber(), present};
+    pair = Pair{argument.getArgNumber(), operand.getOperandNumber(), room, update};
   }
   return pair;
 }
@@ -94,20 +105,23 @@ static void replaceDims(Value tensor, llvm::function_ref<Value(int64_t)> replace
 
 static void convertPair(func::FuncOp function, Pair pair, Value past, Value batch) {
   BlockArgument cache = function.getArgument(pair.argument);
-  tensor::ConcatOp present = pair.present;
-  OpBuilder builder(present);
-  Location loc = present.getLoc();
-  Value rows = present.getInputs()[1];
-  Value update = buildRows(builder, function, rows);
+  tensor::ConcatOp room = pair.room;
+  OpBuilder builder(room);
+  Location loc = room.getLoc();
+  Value rows = room.getInputs()[1];
+  Value update = pair.update ? pair.update.getUpdate() : buildRows(builder, function, rows);
   Value newTokens = asValue(builder, loc, buildDim(builder, loc, rows, 2));
   Value length = arith::AddIOp::create(builder, loc, past, newTokens);
-  auto updated = CacheUpdateOp::create(builder, loc, cache.getType(), cache, update, past);
+  builder.setInsertionPoint(pair.present().getDefiningOp());
+  auto updated = CacheUpdateOp::create(builder, loc, cache.getType(), cache, update, past,
+                                       pair.update ? pair.update.getStarts() : Value());
   replaceDims(cache, [&](int64_t axis) { return axis == 2 ? past : axis == 0 ? batch : Value(); });
-  replaceDims(present.getResult(), [&](int64_t axis) { return axis == 2 ? length : Value(); });
+  for (Value value : {Value(room.getResult()), pair.present()})
+    replaceDims(value, [&](int64_t axis) { return axis == 2 ? length : Value(); });
   // Attention reads up to its length; whatever else reads the tensor gets
   // its rows cut out.
   Value whole;
-  for (OpOperand &use : llvm::make_early_inc_range(present.getResult().getUses())) {
+  for (OpOperand &use : llvm::make_early_inc_range(pair.present().getUses())) {
     if (isa<func::ReturnOp>(use.getOwner()) || isa<AttentionOp>(use.getOwner())) {
       use.set(updated);
       continue;
@@ -116,12 +130,14 @@ static void convertPair(func::FuncOp function, Pair pair, Value past, Value batc
       SmallVector<OpFoldResult> sizes = buildShape(builder, loc, rows);
       sizes[2] = length;
       SmallVector<OpFoldResult> offsets(4, builder.getIndexAttr(0)), strides(4, builder.getIndexAttr(1));
-      whole = tensor::ExtractSliceOp::create(builder, loc, cast<RankedTensorType>(present.getType()), updated, offsets,
+      whole = tensor::ExtractSliceOp::create(builder, loc, cast<RankedTensorType>(room.getType()), updated, offsets,
                                              sizes, strides);
     }
     use.set(whole);
   }
-  present.erase();
+  if (pair.update)
+    pair.update.erase();
+  room.erase();
 }
 
 FailureOr<int64_t> terse::convertFileCache(func::FuncOp function, std::string &reason) {

@@ -186,7 +186,8 @@ void CacheAdder::addState(AttentionOp attention, OpOperand &operand, const Twine
   unsigned argument = function.getNumArguments(), result = function.getNumResults();
   (void)function.insertArgument(argument, stateType, {}, attention.getLoc());
   (void)function.insertResult(result, stateType, {});
-  auto updated = CacheUpdateOp::create(builder, attention.getLoc(), stateType, function.getArgument(argument), rows, past);
+  auto updated = CacheUpdateOp::create(builder, attention.getLoc(), stateType, function.getArgument(argument), rows, past,
+                                       /*starts=*/Value());
   function.getBody().front().getTerminator()->insertOperands(result, updated.getResult());
   markState(function, argument, result, name.str(), batch);
   operand.set(updated);

@@ -135,7 +135,7 @@ std::optional<int64_t> TokenAxes::axisOfResult(Operation *op) {
     return sameForAll(op, all) == 1 ? std::optional<int64_t>(1) : std::nullopt;
   if (auto attention = dyn_cast<AttentionOp>(op)) {
     bool self = getAxis(attention.getQuery()) == 1 && getAxis(attention.getKey()) == 2 &&
-                getAxis(attention.getValue()) == 2 && attention.getCausal() && !attention.getBias();
+                getAxis(attention.getValue()) == 2 && attention.getCausal() && !attention.getBias() && !attention.getStarts();
     return self && isTokenSize(attention.getKey(), 2) ? std::optional<int64_t>(1) : std::nullopt;
   }
   if (auto linalgOp = dyn_cast<linalg::LinalgOp>(op))

@@ -5,8 +5,6 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/IR/Dominance.h"
-#include "mlir/Transforms/CSE.h"
 
 #include <cmath>
 #include <map>
@@ -204,28 +202,17 @@ struct RecognizeActivation : terse::impl::RecognizeActivationBase<RecognizeActiv
 
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
-    DominanceInfo dominance(getOperation());
-    eliminateCommonSubExpressions(rewriter, dominance, getOperation());
     std::map<std::string, int64_t> counts;
     int64_t numRecognized = 0;
-    getOperation()->walk([&](func::FuncOp func) {
-      for (Block &block : func.getBody()) {
-        // Gates before the sigmoids in them.
-        for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
-          if (isOpTriviallyDead(&op)) {
-            op.erase();
-            continue;
-          }
-          std::optional<Match> found = match(&op);
-          if (!found)
-            continue;
-          rewriter.setInsertionPoint(&op);
-          rewrite(rewriter, &op, *found);
-          ++numRecognized;
-          ++counts[stringifyActivationKind(found->kind).str()];
-        }
-        eraseDead(block);
-      }
+    // Gates are seen before the sigmoids in them.
+    visitBackwards(getOperation(), [&](Operation *op) {
+      std::optional<Match> found = match(op);
+      if (!found)
+        return;
+      rewriter.setInsertionPoint(op);
+      rewrite(rewriter, op, *found);
+      ++numRecognized;
+      ++counts[stringifyActivationKind(found->kind).str()];
     });
     Report &report = getContext().getLoadedDialect<TerseDialect>()->getReport();
     report.add(getArgument(), "activations-recognized", numRecognized);

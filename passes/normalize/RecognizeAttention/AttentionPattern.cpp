@@ -8,27 +8,23 @@
 using namespace mlir;
 using namespace terse;
 
-/// A score this low is masked.
-static constexpr double kMasked = -9999;
-
 //===----------------------------------------------------------------------===//
 // Scores
 //===----------------------------------------------------------------------===//
 
-/// What the elements of a tensor are beside a factor times those of its source.
+namespace {
+/// What an element may be beside a factor times another.
 enum class Beside {
-  /// Nothing.
-  Nothing,
-  /// Anything: the mask. Where there is no term of the source, it is masked.
-  Mask
+  Mask,        // anything added, or masked instead
+  Nothing,     // no more
+  NothingNoNaN // no more, where comparisons see no NaN
 };
+} // namespace
 
-/// If the elements of `value` are a factor times those of `source` at the same
-/// index: the factor.
-static std::optional<double> findFactor(func::FuncOp function, Value value, Value source, Beside beside,
-                                        bool assumeNoNaN = false) {
+/// If the elements of `value` are a factor times those of `source` at the same index: the factor.
+static std::optional<double> findFactor(func::FuncOp function, Value value, Value source, Beside beside) {
   Environment environment;
-  environment.assumeNoNaN = assumeNoNaN;
+  environment.assumeNoNaN = beside == Beside::NothingNoNaN;
   environment.barriers.insert(source);
   Probes probes(function, environment);
   std::optional<double> factor;
@@ -36,7 +32,7 @@ static std::optional<double> findFactor(func::FuncOp function, Value value, Valu
       [&](ElementEvaluator &evaluator) { return evaluator.getShape(value); },
       [&](ElementEvaluator &evaluator, ArrayRef<int64_t> point) {
         Element element = evaluator.evaluate(value, point);
-        if (beside == Beside::Nothing && !element.getSingleTerm())
+        if (beside != Beside::Mask && !element.getSingleTerm())
           return false;
         if (element.isConcrete())
           return element.getConstant() <= kMasked;
@@ -69,39 +65,42 @@ static MaskElement maskElement(Value value, Value source) {
   };
 }
 
-/// The tensor added to the scores: the sum of all that is added between `value` and a mere multiple of `source`.
-static bool findBias(func::FuncOp function, SoftmaxOp softmax, Value source, Scores &scores) {
-  Value value = softmax.getInput();
-  SmallVector<Value> added;
-  while (Operation *op = value.getDefiningOp()) {
+/// Walks from the softmax's input to its scaled scores, past additions and selects that mask. The factor that
+/// `source` has there; none if there is anything else between.
+static std::optional<double> splitScores(func::FuncOp function, Value value, Value source, const ShapeFunction &shape, Scores &scores) {
+  auto reaches = [&](Value operand) { return llvm::is_contained(collectSources(operand, Environment()), source); };
+  for (;;) {
+    if (std::optional<double> factor = findFactor(function, value, source, Beside::Nothing))
+      return factor;
+    Operation *op = value.getDefiningOp();
+    if (!op)
+      return std::nullopt;
     if (isa<arith::ExtFOp, arith::TruncFOp, tensor::CastOp>(op)) {
       value = op->getOperand(0);
-      continue;
+    } else if (isa<arith::AddFOp>(op)) {
+      bool left = reaches(op->getOperand(0));
+      if (left == reaches(op->getOperand(1)))
+        return std::nullopt;
+      splitBias(function, op->getOperand(left ? 1 : 0), shape, scores);
+      value = op->getOperand(left ? 0 : 1);
+    } else if (auto select = dyn_cast<arith::SelectOp>(op)) {
+      bool whenTrue = reaches(select.getTrueValue());
+      Value inner = whenTrue ? select.getTrueValue() : select.getFalseValue();
+      Environment environment;
+      environment.barriers.insert(inner);
+      std::optional<MaskFunction> mask =
+          classifyMask(function, environment, shape, collectSources(value, environment), maskElement(value, inner));
+      if (mask)
+        scores.masks.push_back(*mask);
+      else if (Value bias = buildSelectedBias(function, select, whenTrue))
+        scores.biases.push_back(bias);
+      else
+        return std::nullopt;
+      value = inner;
+    } else {
+      return std::nullopt;
     }
-    auto reaches = [&](Value operand) { return llvm::is_contained(collectSources(operand, Environment()), source); };
-    if (!isa<arith::AddFOp>(op))
-      return false;
-    bool left = reaches(op->getOperand(0)), right = reaches(op->getOperand(1));
-    if (left == right)
-      return false;
-    value = op->getOperand(left ? 0 : 1);
-    added.push_back(op->getOperand(left ? 1 : 0));
-    if (findFactor(function, value, source, Beside::Nothing))
-      break;
   }
-  if (added.empty() || !findFactor(function, value, source, Beside::Nothing))
-    return false;
-  OpBuilder builder(softmax);
-  Location loc = softmax.getLoc();
-  scores.bias = added.front();
-  for (Value other : llvm::drop_begin(added)) {
-    Type element = cast<RankedTensorType>(scores.bias.getType()).getElementType();
-    other = castElements(builder, loc, other, element);
-    if (other.getType() != scores.bias.getType())
-      return false;
-    scores.bias = arith::AddFOp::create(builder, loc, other, scores.bias);
-  }
-  return true;
 }
 
 std::optional<Scores> terse::matchScores(func::FuncOp function, SoftmaxOp softmax, std::string &reason) {
@@ -132,22 +131,22 @@ std::optional<Scores> terse::matchScores(func::FuncOp function, SoftmaxOp softma
     scores.scale = *inner;
     capped = tanh;
   }
-  std::optional<double> factor = findFactor(function, input, capped, Beside::Mask);
-  if (!factor)
-    return std::nullopt;
-  scores.scale *= *factor;
-  if (tanh)
-    scores.softcap = *factor;
-
   Environment environment;
   environment.barriers.insert(capped);
-  scores.mask = classifyMask(
-      function, environment, [=](ElementEvaluator &evaluator) { return evaluator.getShape(input); }, sources,
-      maskElement(input, capped));
-  if (!scores.mask && !findBias(function, softmax, capped, scores)) {
+  ShapeFunction shape = [=](ElementEvaluator &evaluator) { return evaluator.getShape(input); };
+  std::optional<double> factor = findFactor(function, input, capped, Beside::Mask);
+  std::optional<MaskFunction> mask;
+  if (factor)
+    mask = classifyMask(function, environment, shape, sources, maskElement(input, capped));
+  if (mask)
+    scores.masks.push_back(*mask);
+  else if (!(factor = splitScores(function, input, capped, shape, scores))) {
     reason = "what is added to its scores cannot be separated from them";
     return std::nullopt;
   }
+  if (tanh)
+    scores.softcap = *factor;
+  scores.scale *= *factor;
   return scores;
 }
 
@@ -172,7 +171,7 @@ MatmulOp terse::findWeightedSum(func::FuncOp function, SoftmaxOp softmax) {
   if (!found || found.getType().getRank() != 4)
     return {};
   // A softmax is not a number where all is masked; attention yields 0 there, as the guards do.
-  std::optional<double> factor = findFactor(function, found.getLhs(), softmax.getResult(), Beside::Nothing, true);
+  std::optional<double> factor = findFactor(function, found.getLhs(), softmax.getResult(), Beside::NothingNoNaN);
   return factor == 1.0 ? found : MatmulOp();
 }
 

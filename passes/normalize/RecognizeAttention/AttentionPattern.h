@@ -3,6 +3,7 @@
 #define TERSE_NORMALIZE_RECOGNIZEATTENTION_ATTENTIONPATTERN_H
 
 #include "Terse/TerseDialect.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
 #include "terse/Analysis/Access.h"
 #include "terse/Analysis/Mask.h"
 
@@ -11,13 +12,24 @@ namespace terse {
 /// softmax(softcap(scale * lhs rhs) + mask) of a graph.
 struct Scores {
   MatmulOp product;
-  double scale;
+  double scale = 1;
   std::optional<double> softcap;
-  /// What the mask is, or the tensor that is added. At most one is set, none
-  /// where nothing is masked.
-  std::optional<MaskFunction> mask;
-  mlir::Value bias;
+  /// What is added and masked, by its parts.
+  llvm::SmallVector<MaskFunction, 2> masks;
+  /// Tensors [B, H, S, T] that are no such function, to be added.
+  llvm::SmallVector<mlir::Value, 2> biases;
 };
+
+/// Splits what is added to scores [B, H, S, T] (their sizes as `shape` tells) into masks and
+/// tensors that are none.
+void splitBias(mlir::func::FuncOp function, mlir::Value bias, const ShapeFunction &shape, Scores &scores);
+
+/// What to add to scores instead of the select, [B, H, S, T], that puts one very low number where they are masked:
+/// 0 or that number. Null if that is not what the select does. `whenTrue`: scores are kept where the condition holds.
+mlir::Value buildSelectedBias(mlir::func::FuncOp function, mlir::arith::SelectOp select, bool whenTrue);
+
+/// Makes masks and biases of `scores` those of an attention, beside what it has.
+void applyMasks(AttentionOp attention, const Scores &scores);
 
 /// Describes the input of a softmax over the last of four dimensions, or says why not.
 std::optional<Scores> matchScores(mlir::func::FuncOp function, SoftmaxOp softmax, std::string &reason);

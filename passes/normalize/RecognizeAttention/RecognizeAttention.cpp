@@ -63,15 +63,14 @@ static std::string replaceByAttention(func::FuncOp function, SoftmaxOp softmax) 
   if (value->factor != 1)
     values = scaleElements(builder, loc, values, value->factor);
   Value length = asValue(builder, loc, buildDim(builder, loc, keys, 2));
-  Value padding = scores->mask && scores->mask->padding ? buildNonZeros(builder, loc, scores->mask->padding) : Value();
   int64_t heads = lhsType.getDimSize(1), size = tensorType(values).getDimSize(3);
   auto type = RankedTensorType::get(
       {tensorType(query).getDimSize(0), tensorType(query).getDimSize(1), heads * size}, elementType);
-  auto attention = AttentionOp::create(builder, loc, type, query, keys, values, length, padding, scores->bias, heads,
-                                       APFloat(scores->scale * factor * key->factor),
-                                       scores->mask && scores->mask->causal, IntegerAttr(), FloatAttr());
-  if (scores->mask && scores->mask->window)
-    attention.setWindow(*scores->mask->window);
+  auto attention = AttentionOp::create(builder, loc, type, query, keys, values, length, /*starts=*/Value(),
+                                       /*padding=*/Value(), /*bias=*/Value(), /*slopes=*/Value(), /*sinks=*/Value(),
+                                       heads, APFloat(scores->scale * factor * key->factor), /*causal=*/false,
+                                       IntegerAttr(), FloatAttr());
+  applyMasks(attention, *scores);
   if (scores->softcap)
     attention.setSoftcap(APFloat(*scores->softcap));
   Value result = splitHeads(builder, loc, attention, heads, 1);

@@ -6,25 +6,13 @@
 using namespace mlir;
 using namespace terse;
 
-/// The bias's element for (b, h, i, j), where sizes of 1 are broadcast.
-static MaskElement biasElement(Value bias) {
-  return [=](ElementEvaluator &evaluator, ArrayRef<int64_t> point) {
-    auto type = cast<RankedTensorType>(bias.getType());
-    Index index(point);
-    for (int64_t i = 0; i < 4; ++i)
-      if (type.getDimSize(i) == 1)
-        index[i] = 0;
-    Element element = evaluator.evaluate(bias, index);
-    return element.isConcrete() || element.isInvalid() ? element : Element::unknown();
-  };
-}
-
-/// Turns a bias that is a mask into attributes and padding.
+/// Turns what of a bias is a mask into attributes and padding.
 static bool simplifyBias(func::FuncOp function, AttentionOp attention) {
   Value bias = attention.getBias();
-  if (!bias || attention.getPadding())
+  // With starts of their own, positions are not where a mask has them.
+  if (!bias || attention.getPadding() || attention.getStarts() || attention.getSlopes())
     return false;
-  auto shape = [=](ElementEvaluator &evaluator) mutable -> std::optional<Index> {
+  ShapeFunction shape = [=](ElementEvaluator &evaluator) mutable -> std::optional<Index> {
     std::optional<int64_t> batch = evaluator.getSize(attention.getQuery(), 0),
                            queries = evaluator.getSize(attention.getQuery(), 1),
                            keys = evaluator.evaluateScalar(attention.getLength()).getInteger();
@@ -32,18 +20,14 @@ static bool simplifyBias(func::FuncOp function, AttentionOp attention) {
       return std::nullopt;
     return Index{*batch, int64_t(attention.getNumHeads()), *queries, *keys};
   };
-  std::optional<MaskFunction> mask = classifyMask(function, Environment(), shape,
-                                                  collectSources(bias, Environment()), biasElement(bias));
-  if (!mask)
+  Scores parts;
+  splitBias(function, bias, shape, parts);
+  // What is added to all keys alike is seen by a sink.
+  bool slopes = llvm::any_of(parts.masks, [](const MaskFunction &mask) { return !mask.slopes.empty(); });
+  if (parts.masks.empty() || (slopes && attention.getSinks()))
     return false;
-  OpBuilder builder(attention);
   attention.getBiasMutable().clear();
-  if (mask->causal)
-    attention.setCausal(true);
-  if (mask->window)
-    attention.setWindow(std::min<int64_t>(*mask->window, attention.getWindow().value_or(*mask->window)));
-  if (mask->padding)
-    attention.getPaddingMutable().assign(buildNonZeros(builder, attention.getLoc(), mask->padding));
+  applyMasks(attention, parts);
   return true;
 }
 

@@ -5,8 +5,6 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
-#include "mlir/IR/Dominance.h"
-#include "mlir/Transforms/CSE.h"
 
 #include <cmath>
 #include <cstdio>
@@ -82,6 +80,41 @@ static Value matchCentered(Value value) {
   return stripCasts(sub.getLhs());
 }
 
+/// s * (mean of squares + epsilon) over the last dimension of `input`, or, `moments`, of input - mean(input):
+/// s * (mean(x^2) - mean(x)^2 + epsilon).
+struct Variance {
+  Value input;
+  double factor; // s
+  bool moments;
+};
+static std::optional<Variance> matchVariance(const Sum &sum, int64_t rank, int64_t channels) {
+  if (sum.terms.empty() || sum.terms.size() > 2 || sum.constant < 0)
+    return std::nullopt;
+  for (unsigned i = 0; i < sum.terms.size(); ++i) {
+    const Sum::Term &term = sum.terms[i];
+    std::optional<SumOfSquares> squares =
+        term.view.isWhole(rank - 1) ? matchSumOfSquares(term.view.value) : std::nullopt;
+    if (!squares)
+      continue;
+    double factor = term.coefficient * squares->factor * channels;
+    if (!(factor > 0))
+      return std::nullopt;
+    if (sum.terms.size() == 1)
+      return Variance{squares->input, factor, false};
+    // The other term is the square of a mean.
+    const Sum::Term &other = sum.terms[1 - i];
+    Product mean;
+    mean.multiply(other.view, 1);
+    if (mean.factors.size() != 1 || mean.factors[0].exponent != 2 || !mean.factors[0].view.isWhole(rank - 1))
+      continue;
+    Value summed = getSummedOverLast(mean.factors[0].view.value);
+    if (summed && stripCasts(summed) == squares->input &&
+        nearlyEqual(-other.coefficient * mean.coefficient * channels * channels, factor))
+      return Variance{squares->input, factor, true};
+  }
+  return std::nullopt;
+}
+
 /// The shortest decimal number that is `number` in f32: 1e-5, not 9.9999997e-6.
 static double tidy(double number) {
   char text[32];
@@ -104,22 +137,27 @@ static std::optional<Match> match(Operation *root) {
       continue;
     Sum sum;
     sum.add(factor.view, 1);
-    if (sum.terms.size() != 1 || !sum.terms[0].view.isWhole(rank - 1) || sum.constant < 0)
+    std::optional<Variance> variance = matchVariance(sum, rank, channels);
+    if (!variance)
       continue;
-    std::optional<SumOfSquares> squares = matchSumOfSquares(sum.terms[0].view.value);
-    if (!squares)
-      continue;
-    double meanFactor = sum.terms[0].coefficient * squares->factor * channels;
-    if (!(meanFactor > 0))
-      continue;
+    // What is scaled: x, or x - mean(x), which only the numerator has where the variance is of moments.
+    Value numerator = variance->input;
+    if (variance->moments) {
+      numerator = {};
+      for (const Product::Factor &each : all.factors)
+        if (each.exponent == 1 && each.view.isWhole(rank) && matchCentered(each.view.value) == variance->input)
+          numerator = each.view.value;
+      if (!numerator)
+        continue;
+    }
 
     Match match;
     Product product;
-    product.multiply(View::ofFrame(result), 1, {squares->input});
+    product.multiply(View::ofFrame(result), 1, {numerator});
     unsigned numInputs = 0, numRoots = 0;
     bool other = false;
     for (const Product::Factor &each : product.factors) {
-      if (each.view.value == squares->input && each.exponent == 1 && each.view.isWhole(rank))
+      if (each.view.value == numerator && each.exponent == 1 && each.view.isWhole(rank))
         ++numInputs;
       else if (each.view.value == factor.view.value && each.exponent == -0.5 && each.view.dims == factor.view.dims)
         ++numRoots;
@@ -130,9 +168,9 @@ static std::optional<Match> match(Operation *root) {
     }
     if (numInputs != 1 || numRoots != 1 || other)
       continue;
-    match.input = squares->input;
-    match.scalar = product.coefficient / std::sqrt(meanFactor);
-    match.epsilon = tidy(sum.constant / meanFactor);
+    match.input = numerator;
+    match.scalar = product.coefficient / std::sqrt(variance->factor);
+    match.epsilon = tidy(sum.constant / variance->factor);
     if (Value centered = matchCentered(match.input)) {
       match.input = centered;
       match.kind = NormKind::Layer;
@@ -216,31 +254,17 @@ struct RecognizeNorm : terse::impl::RecognizeNormBase<RecognizeNorm> {
   using RecognizeNormBase::RecognizeNormBase;
 
   void runOnOperation() override {
-    IRRewriter rewriter(&getContext());
-    DominanceInfo dominance(getOperation());
-    // Two copies of x - mean(x), as some exporters write, must be one value.
-    eliminateCommonSubExpressions(rewriter, dominance, getOperation());
+    OpBuilder builder(&getContext());
     int64_t numRms = 0, numLayer = 0;
-    getOperation()->walk([&](func::FuncOp func) {
-      for (Block &block : func.getBody()) {
-        // From the last operation on, so that the whole product is seen before
-        // its parts; what a match leaves unused is gone before it is reached.
-        for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block))) {
-          if (isOpTriviallyDead(&op)) {
-            op.erase();
-            continue;
-          }
-          if (!isa<arith::MulFOp, arith::DivFOp>(op) || !isa<RankedTensorType>(op.getResult(0).getType()) ||
-              rankOf(op.getResult(0)) < 1)
-            continue;
-          std::optional<Match> found = match(&op);
-          if (!found)
-            continue;
-          rewrite(rewriter, &op, *found);
-          ++(found->kind == NormKind::RMS ? numRms : numLayer);
-        }
-        eraseDead(block);
-      }
+    visitBackwards(getOperation(), [&](Operation *op) {
+      if (!isa<arith::MulFOp, arith::DivFOp>(op) || !isa<RankedTensorType>(op->getResult(0).getType()) ||
+          rankOf(op->getResult(0)) < 1)
+        return;
+      std::optional<Match> found = match(op);
+      if (!found)
+        return;
+      rewrite(builder, op, *found);
+      ++(found->kind == NormKind::RMS ? numRms : numLayer);
     });
     Report &report = getContext().getLoadedDialect<TerseDialect>()->getReport();
     report.add(getArgument(), "norms-recognized", numRms + numLayer);

@@ -28,6 +28,11 @@ SmallVector<Value> lastIndices(Emitter &b, Value tensor) {
   return indices;
 }
 
+/// Where sequence `batch` begins, as an index, in a generic's body.
+Value startOf(Emitter &b, Value starts, Value batch) {
+  return arith::IndexCastOp::create(b, b.getIndexType(), tensor::ExtractOp::create(b, starts, ValueRange{batch}));
+}
+
 /// Attention by its definition. Heads are (kv, g): KV head and query within its
 /// group. The scores of all queries are materialised:
 ///   scores[b, kv, g, s, t] = scale * sum_d q[b, s, kv, g, d] k[b, kv, t, d]
@@ -81,7 +86,13 @@ struct LowerAttention : OpRewritePattern<AttentionOp> {
       return arith::MaximumFOp::create(b, args[1], args[0]);
     });
     // A row that reads nothing has maximum -inf, and exp(-inf - 0) = 0 is right.
+    Value sinks = op.getSinks();
+    auto sink = [&](Emitter &b) {
+      return b.convert(tensor::ExtractOp::create(b, sinks, ValueRange{queryHead(b, group)}), acc);
+    };
     max = b.elementwise({}, max, [&](Emitter &b, ValueRange args) -> Value {
+      if (sinks)
+        return arith::MaximumFOp::create(b, args[0], sink(b));
       Value isEmpty = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, args[0], b.constant(acc, -INFINITY));
       return arith::SelectOp::create(b, isEmpty, b.constant(acc, 0), args[0]);
     });
@@ -90,6 +101,10 @@ struct LowerAttention : OpRewritePattern<AttentionOp> {
     });
     Value total =
         b.reduce(weights, 4, acc, 0, [](Emitter &b, ValueRange args) { return b.addReassociable(args[1], args[0]); });
+    if (sinks)
+      total = b.elementwise({max}, total, [&](Emitter &b, ValueRange args) -> Value {
+        return arith::AddFOp::create(b, args[1], math::ExpOp::create(b, arith::SubFOp::create(b, sink(b), args[0])));
+      });
 
     // Loops b, s, kv, g, t, dv: rows of the values are read in order.
     Emitter::Sizes shape{batch, tokens, kv, g, b.index(valueSize)};
@@ -117,6 +132,12 @@ struct LowerAttention : OpRewritePattern<AttentionOp> {
     return success();
   }
 
+  /// The query head of loops b, kv, g, ...
+  static Value queryHead(Emitter &b, int64_t group) {
+    Value first = arith::MulIOp::create(b, linalg::IndexOp::create(b, 1), b.constantIndex(group));
+    return arith::AddIOp::create(b, first, linalg::IndexOp::create(b, 2));
+  }
+
   /// Scales, caps, biases and masks (with -inf) all scores in place.
   Value mask(Emitter &b, AttentionOp op, Value scores, Value length, Value tokens, int64_t group) const {
     Type acc = Emitter::element(scores);
@@ -132,19 +153,23 @@ struct LowerAttention : OpRewritePattern<AttentionOp> {
       }
       Value batch = linalg::IndexOp::create(b, 0), query = linalg::IndexOp::create(b, 3),
             key = linalg::IndexOp::create(b, 4);
-      if (bias) {
-        Value head =
-            arith::AddIOp::create(b, arith::MulIOp::create(b, linalg::IndexOp::create(b, 1), b.constantIndex(group)),
-                                  linalg::IndexOp::create(b, 2));
+      Value head = queryHead(b, group);
+      if (bias)
         score = arith::AddFOp::create(b, score,
                                       b.convert(readBroadcast(b, bias, {batch, head, query, key}, biasLast), acc));
+      Value start = op.getStarts() ? startOf(b, op.getStarts(), batch) : past;
+      Value position = arith::AddIOp::create(b, start, query);
+      if (op.getSlopes()) {
+        Value slope = b.convert(tensor::ExtractOp::create(b, op.getSlopes(), ValueRange{head}), acc);
+        Value distance = arith::IndexCastOp::create(b, b.getI64Type(), arith::SubIOp::create(b, key, position));
+        score = arith::AddFOp::create(b, score,
+                                      arith::MulFOp::create(b, slope, arith::SIToFPOp::create(b, acc, distance)));
       }
       Value allowed;
       auto require = [&](Value condition) {
         allowed = allowed ? arith::AndIOp::create(b, allowed, condition).getResult() : condition;
       };
       if (op.getCausal()) {
-        Value position = arith::AddIOp::create(b, past, query);
         require(arith::CmpIOp::create(b, arith::CmpIPredicate::sle, key, position));
         if (op.getWindow()) {
           Value distance = arith::SubIOp::create(b, position, key);
@@ -183,6 +208,10 @@ struct LowerCacheUpdate : OpRewritePattern<CacheUpdateOp> {
     Value rows =
         tensor::ExpandShapeOp::create(b, headsType, update, SmallVector<ReassociationIndices>{{0}, {1}, {2, 3}},
                                       Emitter::Sizes{batch, tokens, b.index(heads), b.index(size)});
+    if (Value starts = op.getStarts()) {
+      rewriter.replaceOp(op, updateFrom(b, op.getCache(), rows, starts));
+      return success();
+    }
     Emitter::Sizes offsets{zero, zero, op.getPosition(), zero}, shape{batch, b.index(heads), tokens, b.index(size)},
         strides(4, b.index(1));
     Value slice = tensor::ExtractSliceOp::create(b, op.getCache(), offsets, shape, strides);
@@ -190,6 +219,24 @@ struct LowerCacheUpdate : OpRewritePattern<CacheUpdateOp> {
                               [&](Emitter &b, ValueRange args) { return b.convert(args[0], element); });
     rewriter.replaceOpWithNewOp<tensor::InsertSliceOp>(op, written, op.getCache(), offsets, shape, strides);
     return success();
+  }
+
+  /// Rows begin where each sequence does: every element of the cache is either new or as it was.
+  static Value updateFrom(Emitter &b, Value cache, Value rows, Value starts) {
+    Value tokens = b.asIndex(b.size(rows, 1));
+    Value lastToken = arith::SubIOp::create(b, tokens, b.constantIndex(1));
+    Value limit = arith::SubIOp::create(b, b.asIndex(b.size(cache, 2)), tokens);
+    return b.elementwise({}, cache, [&](Emitter &b, ValueRange args) -> Value {
+      Value batch = linalg::IndexOp::create(b, 0), head = linalg::IndexOp::create(b, 1),
+            row = linalg::IndexOp::create(b, 2), element = linalg::IndexOp::create(b, 3);
+      Value start = arith::MinSIOp::create(b, startOf(b, starts, batch), limit);
+      start = arith::MaxSIOp::create(b, start, b.constantIndex(0));
+      Value token = arith::SubIOp::create(b, row, start);
+      Value isNew = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, token, tokens);
+      Value at = arith::MaxSIOp::create(b, arith::MinUIOp::create(b, token, lastToken), b.constantIndex(0));
+      Value fresh = tensor::ExtractOp::create(b, rows, ValueRange{batch, at, head, element});
+      return arith::SelectOp::create(b, isNew, b.convert(fresh, args[0].getType()), args[0]);
+    });
   }
 };
 

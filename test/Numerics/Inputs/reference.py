@@ -50,7 +50,8 @@ def rope(x, cos, sin, num_heads, interleaved=False):
     return y.reshape(x.shape)
 
 
-def attention(q, k, v, length, num_heads, scale, padding=None, bias=None, causal=False, window=None, softcap=None):
+def attention(q, k, v, length, num_heads, scale, padding=None, bias=None, causal=False, window=None, softcap=None, starts=None,
+              slopes=None, sinks=None):
     batch, tokens, _ = q.shape
     kv_heads, size, value_size = k.shape[1], k.shape[3], v.shape[3]
     y = np.zeros((batch, tokens, num_heads * value_size))
@@ -58,7 +59,7 @@ def attention(q, k, v, length, num_heads, scale, padding=None, bias=None, causal
         for h in range(num_heads):
             kv = h // (num_heads // kv_heads)
             for i in range(tokens):
-                position = length - tokens + i
+                position = (length - tokens if starts is None else int(starts[b])) + i
                 scores = np.full(length, -np.inf)
                 for t in range(length):
                     if causal and (t > position or (window is not None and t <= position - window)):
@@ -71,11 +72,15 @@ def attention(q, k, v, length, num_heads, scale, padding=None, bias=None, causal
                     if bias is not None:
                         at = [0 if n == 1 else j for n, j in zip(bias.shape, (b, h, i, t))]
                         s += float(bias[tuple(at)])
+                    if slopes is not None:
+                        s += float(slopes[h]) * (t - position)
                     scores[t] = s
                 if np.isneginf(scores).all():
                     continue
-                p = np.exp(scores - scores.max())
-                y[b, i, h * value_size:(h + 1) * value_size] = (p / p.sum()) @ v[b, kv, :length].astype(np.float64)
+                highest = scores.max() if sinks is None else max(scores.max(), sinks[h])
+                p = np.exp(scores - highest)
+                total = p.sum() + (0 if sinks is None else np.exp(np.float64(sinks[h]) - highest))
+                y[b, i, h * value_size:(h + 1) * value_size] = (p / total) @ v[b, kv, :length].astype(np.float64)
     return y
 
 

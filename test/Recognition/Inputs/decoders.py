@@ -209,7 +209,7 @@ def windowed(layers=2):
 
 
 def alibi(layers=2):
-    """Distances are added to the scores: no mask as attributes have it, but attention."""
+    """Distances times a slope of each head are added to the scores."""
     heads, size, width = 4, 8, 32
     slopes = (2.0 ** -np.arange(1, heads + 1)).astype(np.float32).reshape(heads, 1, 1)
 
@@ -306,6 +306,6 @@ def interleaved(layers=2):
 
 
 #: name: (model, attentions, ropes, biased attentions, states) of two layers
-DECODERS = {"gpt2": (gpt2, 2, 0, 0, 4), "gptj": (gptj, 2, 4, 0, 4), "windowed": (windowed, 2, 4, 0, 4), "alibi": (alibi, 2, 0, 2, 0),
+DECODERS = {"gpt2": (gpt2, 2, 0, 0, 4), "gptj": (gptj, 2, 4, 0, 4), "windowed": (windowed, 2, 4, 0, 4), "alibi": (alibi, 2, 0, 0, 4),
             "folded": (folded, 2, 0, 0, 4), "flat": (flat, 2, 4, 0, 4),
             "interleaved": (interleaved, 2, 4, 0, 4)}

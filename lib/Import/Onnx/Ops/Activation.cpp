@@ -7,8 +7,8 @@ using namespace mlir;
 using namespace terse;
 using namespace terse::importer;
 
-static Tensor *activation(Importer &im, Tensor *t, ActivationKind kind) {
-  if (!floatInput(im, t))
+Tensor *importer::activation(Importer &im, Tensor *t, ActivationKind kind) {
+  if (!t || !floatInput(im, t))
     return nullptr;
   Value v = im.value(t);
   if (!v)
@@ -32,6 +32,22 @@ TERSE_ONNX_OP("", Gelu, 20, 1, 1) {
 }
 TERSE_ONNX_OP("com.microsoft", Gelu, 1, 1, 1) {
   return n.yield({activation(im, n.input(0), ActivationKind::Gelu)});
+}
+TERSE_ONNX_OP("com.microsoft", BiasGelu, 1, 2, 2) {
+  return n.yield({activation(im, add(im, n.input(0), n.input(1)), ActivationKind::Gelu)});
+}
+/// The first half of the channels times gelu of the second.
+TERSE_ONNX_OP("com.microsoft", BiasSplitGelu, 1, 2, 2) {
+  Tensor *sum = add(im, n.input(0), n.input(1));
+  auto half = sum && sum->rank() ? im.symbols.resolve(sum->dims.back()).divideExactly(Dim(2)) : std::nullopt;
+  if (!half)
+    return im.error("expected an even number of channels"), failure();
+  Dims offsets(sum->rank(), Dim(0)), sizes(sum->dims.begin(), sum->dims.end());
+  sizes.back() = *half;
+  SmallVector<int64_t> strides(sum->rank(), 1);
+  Tensor *left = im.slice(sum, offsets, sizes, strides);
+  offsets.back() = *half;
+  return n.yield({multiply(im, left, activation(im, im.slice(sum, offsets, sizes, strides), ActivationKind::Gelu))});
 }
 TERSE_ONNX_OP("com.microsoft", FastGelu, 1, 1, 2) {
   Tensor *t = n.input(0);

@@ -104,15 +104,22 @@ Tensor *attention(Importer &im, const AttentionParts &parts) {
       return nullptr;
   }
   Value q = im.value(query), k = im.value(key), v = im.value(value), length = im.index(key->dims[2]);
-  Value p = parts.padding ? im.value(parts.padding) : Value(), m = bias ? im.value(bias) : Value();
-  if (!q || !k || !v || !length || (parts.padding && !p) || (bias && !m))
+  bool missing = false;
+  auto optional = [&](Tensor *t) {
+    Value given = t ? im.value(t) : Value();
+    missing |= t && !given;
+    return given;
+  };
+  Value starts = optional(parts.starts), padding = optional(parts.padding), mask = optional(bias),
+        sinks = optional(parts.sinks);
+  if (!q || !k || !v || !length || missing)
     return nullptr;
   double scale = parts.scale ? *parts.scale : 1 / std::sqrt(static_cast<double>(*size));
   Dims dims{query->dims[0], query->dims[1], Dim(parts.heads * *valueSize)};
   OpBuilder &b = im.b;
   return im.make(query->dtype, dims,
-                 AttentionOp::create(b, im.loc, im.type(query->dtype, dims), q, k, v, length, p, m,
-                                     b.getI64IntegerAttr(parts.heads), b.getF64FloatAttr(scale),
+                 AttentionOp::create(b, im.loc, im.type(query->dtype, dims), q, k, v, length, starts, padding, mask,
+                                     /*slopes=*/Value(), sinks, b.getI64IntegerAttr(parts.heads), b.getF64FloatAttr(scale),
                                      parts.causal ? b.getUnitAttr() : UnitAttr(),
                                      parts.window > 0 ? b.getI64IntegerAttr(parts.window) : IntegerAttr(),
                                      parts.softcap > 0 ? b.getF64FloatAttr(parts.softcap) : FloatAttr()));

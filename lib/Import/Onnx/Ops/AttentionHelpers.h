@@ -7,9 +7,11 @@
 namespace terse::importer {
 
 /// Operands of `terse.attention`: query [B, S, H * D], key and value
-/// [B, KV, T, D], padding [B, T] of bool, bias broadcastable to [B, H, S, T].
+/// [B, KV, T, D], starts [B] of int64, padding [B, T] of bool, bias broadcastable to
+/// [B, H, S, T], sinks [H].
 struct AttentionParts {
-  Tensor *query = nullptr, *key = nullptr, *value = nullptr, *padding = nullptr, *bias = nullptr;
+  Tensor *query = nullptr, *key = nullptr, *value = nullptr, *starts = nullptr, *padding = nullptr, *bias = nullptr,
+         *sinks = nullptr;
   int64_t heads = 0;
   std::optional<double> scale; // 1 / sqrt(D) if absent
   bool causal = false;

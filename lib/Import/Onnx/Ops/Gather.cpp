@@ -21,6 +21,46 @@ static bool integerIndices(Importer &im, Tensor *t) {
   return isInteger(t->dtype);
 }
 
+/// Whether rows of `t` at `ids` are an embedding: a table of the file.
+static bool isTable(Tensor *t, Tensor *ids) {
+  bool integers = ids->dtype == onnx::TensorProto::INT64 || ids->dtype == onnx::TensorProto::INT32;
+  return t->initializer && !t->transposed && t->rank() == 2 && isFloat(t->dtype) && integers && !t->floats;
+}
+
+static Tensor *embedding(Importer &im, Tensor *ids, Tensor *table, ArrayRef<Dim> dims) {
+  Value rows = im.value(ids), weight = im.weight(table, /*alwaysWeight=*/true);
+  if (!rows || !weight)
+    return nullptr;
+  return im.make(table->dtype, dims,
+                 EmbeddingOp::create(im.b, im.loc, im.type(table->dtype, dims), rows, weight,
+                                     im.b.getStringAttr(StringRef(table->name).rsplit(".weight").first)));
+}
+
+/// Slices of `t` at indices that are known only when the model runs, along `axis`.
+static Tensor *gather(Importer &im, Tensor *t, Tensor *indices, int64_t axis, ArrayRef<Dim> dims) {
+  bool patterned = indices->pattern && indices->pattern->size() == 1;
+  Value limit = im.index(t->dims[axis]);
+  if (!limit || !im.value(t) || (!patterned && !im.value(indices)))
+    return nullptr;
+  return im.generate(t->dtype, dims, [&](OpBuilder &b, ValueRange at) -> Value {
+    Value i = indexElement(im, b, indices, at.slice(axis, indices->rank()), limit);
+    if (!i)
+      return {};
+    SmallVector<Value> source(at.take_front(axis));
+    source.push_back(i);
+    llvm::append_range(source, at.drop_front(axis + indices->rank()));
+    return im.element(b, t, source);
+  });
+}
+
+Tensor *importer::embed(Importer &im, Tensor *ids, Tensor *table) {
+  if (!ids || !table || !hasRank(im, table, 2, "a table") || !integerIndices(im, ids))
+    return nullptr;
+  Dims dims(ids->dims.begin(), ids->dims.end());
+  dims.push_back(table->dims[1]);
+  return isTable(table, ids) ? embedding(im, ids, table, dims) : gather(im, table, ids, 0, dims);
+}
+
 TERSE_ONNX_OP("", Gather, 13, 2, 2) {
   Tensor *t = n.input(0), *indices = n.input(1);
   auto axis = im.axis(n.integer("axis", 0), t->rank());
@@ -67,30 +107,9 @@ TERSE_ONNX_OP("", Gather, 13, 2, 2) {
     }
   }
 
-  // Rows of a table of the file.
-  bool ids = indices->dtype == onnx::TensorProto::INT64 || indices->dtype == onnx::TensorProto::INT32;
-  if (t->initializer && !t->transposed && t->rank() == 2 && *axis == 0 && isFloat(t->dtype) && ids && !t->floats) {
-    Value rows = im.value(indices), table = im.weight(t, /*alwaysWeight=*/true);
-    if (!rows || !table)
-      return failure();
-    return n.yield({im.make(t->dtype, dims,
-                            EmbeddingOp::create(im.b, im.loc, im.type(t->dtype, dims), rows, table,
-                                                im.b.getStringAttr(StringRef(t->name).rsplit(".weight").first)))});
-  }
-
-  bool patterned = indices->pattern && indices->pattern->size() == 1;
-  Value limit = im.index(size);
-  if (!limit || !im.value(t) || (!patterned && !im.value(indices)))
-    return failure();
-  return n.yield({im.generate(t->dtype, dims, [&](OpBuilder &b, ValueRange at) -> Value {
-    Value i = indexElement(im, b, indices, at.slice(*axis, indices->rank()), limit);
-    if (!i)
-      return {};
-    SmallVector<Value> source(at.take_front(*axis));
-    source.push_back(i);
-    llvm::append_range(source, at.drop_front(*axis + indices->rank()));
-    return im.element(b, t, source);
-  })});
+  if (*axis == 0 && isTable(t, indices))
+    return n.yield({embedding(im, indices, t, dims)});
+  return n.yield({gather(im, t, indices, *axis, dims)});
 }
 
 TERSE_ONNX_OP("", GatherElements, 13, 2, 2) {

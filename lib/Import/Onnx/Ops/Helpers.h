@@ -37,6 +37,12 @@ Tensor *reduceMax(Importer &im, Tensor *t, llvm::ArrayRef<int64_t> axes, bool ke
 /// `t`, reduced along `axes`, with them put back as sizes of 1.
 Tensor *keepAxes(Importer &im, Tensor *reduced, llvm::ArrayRef<int64_t> axes, bool keep);
 
+/// Normalizes over the dimensions from `axis` on; `scale` and `bias` are of these. Null given null.
+Tensor *normalize(Importer &im, NormKind kind, Tensor *t, Tensor *scale, Tensor *bias, int64_t axis, double epsilon);
+Tensor *activation(Importer &im, Tensor *t, ActivationKind kind);
+/// Rows [..., C] of a table [V, C].
+Tensor *embed(Importer &im, Tensor *ids, Tensor *table);
+
 /// [..., H, S, D] heads as columns, [B, H, S, D] to [B, S, H * D], and back.
 Tensor *mergeHeads(Importer &im, Tensor *t);
 Tensor *splitHeads(Importer &im, Tensor *t, int64_t heads);

@@ -5,10 +5,10 @@ using namespace mlir;
 using namespace terse;
 using namespace terse::importer;
 
-/// Normalizes over the dimensions from `axis` on, which become one.
-static Tensor *norm(Importer &im, NormKind kind, Tensor *t, Tensor *scale, Tensor *bias, int64_t axis,
-                    double epsilon) {
-  if (!floatInput(im, t) || !floatInput(im, scale))
+/// The dimensions from `axis` on become one.
+Tensor *importer::normalize(Importer &im, NormKind kind, Tensor *t, Tensor *scale, Tensor *bias, int64_t axis,
+                            double epsilon) {
+  if (!t || !scale || !floatInput(im, t) || !floatInput(im, scale))
     return nullptr;
   Dims flat(t->dims.begin(), t->dims.begin() + axis);
   Dim channels = im.product(ArrayRef<Dim>(t->dims).drop_front(axis));
@@ -42,13 +42,13 @@ static std::optional<int64_t> normAxis(Importer &im, Node &n) {
 
 TERSE_ONNX_OP("", RMSNormalization, 23, 2, 2) {
   auto axis = normAxis(im, n);
-  return n.yield({axis ? norm(im, NormKind::RMS, n.input(0), n.input(1), nullptr, *axis, n.real("epsilon", 1e-5f))
+  return n.yield({axis ? normalize(im, NormKind::RMS, n.input(0), n.input(1), nullptr, *axis, n.real("epsilon", 1e-5f))
                        : nullptr});
 }
 // ONNX Runtime's, in the standard domain by mistake of its authors.
 TERSE_ONNX_OP("", SimplifiedLayerNormalization, 1, 2, 2) {
   auto axis = normAxis(im, n);
-  return n.yield({axis ? norm(im, NormKind::RMS, n.input(0), n.input(1), nullptr, *axis, n.real("epsilon", 1e-5f))
+  return n.yield({axis ? normalize(im, NormKind::RMS, n.input(0), n.input(1), nullptr, *axis, n.real("epsilon", 1e-5f))
                        : nullptr});
 }
 
@@ -71,7 +71,7 @@ TERSE_ONNX_OP("", LayerNormalization, 17, 2, 3) {
       return failure();
     inverse = im.unary<math::RsqrtOp>(add(im, variance, im.scalar(variance->dtype, epsilon)));
   }
-  return n.yield({norm(im, NormKind::Layer, t, n.input(1), n.input(2), *axis, epsilon), mean, inverse});
+  return n.yield({normalize(im, NormKind::Layer, t, n.input(1), n.input(2), *axis, epsilon), mean, inverse});
 }
 
 /// x = input + skip (+ bias); norm(x); the sum is output 3. Outputs 1 and 2 are for training.
@@ -81,7 +81,7 @@ static LogicalResult skipNorm(Importer &im, Node &n, NormKind kind, Tensor *beta
     sum = add(im, sum, bias);
   if (!sum)
     return failure();
-  Tensor *normal = norm(im, kind, sum, n.input(2), beta, sum->rank() - 1, n.real("epsilon", 1e-12f));
+  Tensor *normal = normalize(im, kind, sum, n.input(2), beta, sum->rank() - 1, n.real("epsilon", 1e-12f));
   return n.yield({normal, nullptr, nullptr, sum});
 }
 TERSE_ONNX_OP("com.microsoft", SkipSimplifiedLayerNormalization, 1, 3, 4) {

@@ -107,7 +107,7 @@ func.func @top_left(%q: tensor<?x?x16xf32> {terse.dims = ["batch", "sequence", "
 
 // CHECK-LABEL: func.func @alibi
 // CHECK: terse.attention
-// CHECK-SAME: bias
+// CHECK-SAME: slopes
 func.func @alibi(%q: tensor<?x?x16xf32> {terse.dims = ["batch", "sequence", "16"]},
     %k: tensor<?x4x?x4xf32> {terse.dims = ["batch", "4", "total", "4"]},
     %v: tensor<?x4x?x4xf32> {terse.dims = ["batch", "4", "total", "4"]}) -> tensor<?x?x16xf32> {
