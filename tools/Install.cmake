@@ -27,7 +27,7 @@ install(EXPORT TerseTargets DESTINATION ${package_dir})
 set(runtime_dir ${CMAKE_INSTALL_LIBDIR}/cmake/TerseRuntime)
 install(TARGETS terse_rt terse_rt_static terse_sentencepiece EXPORT TerseRuntimeTargets
   LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(TARGETS terse-run RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(TARGETS terse-run terse-bench RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS terse_run_main ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(EXPORT TerseRuntimeTargets DESTINATION ${runtime_dir})
 file(WRITE ${PROJECT_BINARY_DIR}/TerseRuntimeConfig.cmake
