@@ -194,7 +194,22 @@ llvm::Expected<Attribute> WeightStore::add(RankedTensorType type, ArrayRef<char>
     done += written;
   }
   spillSize = offset + bytes.size();
+  mostSpilled = std::max(mostSpilled, getSpilledSpace());
   return FileAttr::get(type.getContext(), spillPath, offset, bytes.size());
+}
+
+void WeightStore::release(Attribute data) {
+  auto file = dyn_cast<FileAttr>(data);
+  std::lock_guard<std::mutex> lock(mutex);
+  if (!file || spillFile < 0 || file.getPath() != spillPath)
+    return;
+  // Where the file system cannot, the space stays taken.
+  (void)fallocate(spillFile, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, file.getOffset(), file.getBytes());
+}
+
+uint64_t WeightStore::getSpilledSpace() const {
+  struct stat status;
+  return spillFile >= 0 && fstat(spillFile, &status) == 0 ? uint64_t(status.st_blocks) * 512 : 0;
 }
 
 std::optional<uint64_t> terse::getByteSize(ShapedType type) {

@@ -69,6 +69,14 @@ public:
   /// Stores data of a new weight of type `type` (row-major, little-endian).
   llvm::Expected<mlir::Attribute> add(mlir::RankedTensorType type, llvm::ArrayRef<char> bytes);
 
+  /// Gives back the disk space of data that `add` stored and that nothing will
+  /// read again. Does nothing for other data.
+  void release(mlir::Attribute data);
+  /// Bytes on disk that data stored by `add` take.
+  uint64_t getSpilledSpace() const;
+  /// The most that it has been.
+  uint64_t getMostSpilledSpace() const { return mostSpilled; }
+
 private:
   struct MappedFile;
   llvm::Expected<MappedFile *> map(llvm::StringRef path, uint64_t end);
@@ -78,7 +86,7 @@ private:
   std::string baseDirectory;
   std::string spillPath;
   int spillFile = -1;
-  uint64_t spillSize = 0;
+  uint64_t spillSize = 0, mostSpilled = 0;
   llvm::StringMap<std::unique_ptr<MappedFile>> files;
 };
 

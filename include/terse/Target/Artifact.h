@@ -45,8 +45,8 @@ llvm::Expected<ObjectCode> emitManifestObject(llvm::StringRef manifest);
 
 /// Appends the weights and the tokenizer to the linked file `path` as sections
 /// that no segment maps and sets the hashes in its manifest. Weights are
-/// streamed: memory does not grow with them. `name` stands for the file in
-/// messages.
+/// streamed, so that memory does not grow with them, and those that passes made
+/// leave their store. `name` stands for the file in messages.
 llvm::Error appendSections(llvm::StringRef path, llvm::StringRef name,
                            llvm::StringRef manifest,
                            const ArtifactContents &contents);

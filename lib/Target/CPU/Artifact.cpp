@@ -91,8 +91,38 @@ static std::string hashCode(const LinkedFile &linked) {
   return llvm::toHex(hash.final(), /*LowerCase=*/true);
 }
 
-/// Streams all weights to `file` from its current position on; returns their
-/// hash.
+/// Calls `take` with the data of a weight. Of a file only a piece is in memory
+/// at once.
+static llvm::Error
+forEachPiece(DictionaryAttr entry, WeightStore &store,
+             llvm::function_ref<llvm::Error(llvm::StringRef)> take) {
+  constexpr uint64_t kPiece = 4 << 20;
+  auto read = [&](Attribute data, ShapedType type) -> llvm::Error {
+    llvm::Expected<WeightData> bytes = store.read(data, type);
+    if (!bytes)
+      return bytes.takeError();
+    return take(llvm::StringRef(bytes->bytes().data(), bytes->bytes().size()));
+  };
+  auto file = dyn_cast<FileAttr>(entry.get("data"));
+  if (!file)
+    return read(entry.get("data"),
+                cast<ShapedType>(entry.getAs<TypeAttr>("type").getValue()));
+  MLIRContext *context = entry.getContext();
+  Type byte = IntegerType::get(context, 8);
+  for (uint64_t done = 0; done < file.getBytes(); done += kPiece) {
+    uint64_t size = std::min(kPiece, file.getBytes() - done);
+    auto piece = FileAttr::get(context, file.getPath(),
+                               file.getOffset() + done, size);
+    if (llvm::Error error =
+            read(piece, RankedTensorType::get(int64_t(size), byte)))
+      return error;
+  }
+  return llvm::Error::success();
+}
+
+/// Moves all weights to `file`, from its current position on; returns their
+/// hash. What passes made goes from its store meanwhile: the disk holds it
+/// once.
 static llvm::Expected<std::string>
 writeWeights(OutputFile &file, const ArtifactContents &contents) {
   llvm::SHA256 hash;
@@ -110,19 +140,11 @@ writeWeights(OutputFile &file, const ArtifactContents &contents) {
           "expected weights in the order of their offsets");
     if (llvm::Error error = append(std::string(offset - position, '\0')))
       return error;
-    auto type = cast<ShapedType>(entry.getAs<TypeAttr>("type").getValue());
-    llvm::Expected<WeightData> data =
-        contents.store->read(entry.get("data"), type);
-    if (!data)
+    if (llvm::Error error = forEachPiece(entry, *contents.store, append))
       return llvm::createStringError(
           "weight '" + entry.getAs<StringAttr>("name").getValue() +
-          "': " + llvm::toString(data.takeError()));
-    // In pieces, so that dirty pages and mapped pages stay few.
-    llvm::StringRef rest(data->bytes().data(), data->bytes().size());
-    for (; !rest.empty();
-         rest = rest.drop_front(std::min<size_t>(rest.size(), 1 << 20)))
-      if (llvm::Error error = append(rest.take_front(1 << 20)))
-        return error;
+          "': " + llvm::toString(std::move(error)));
+    contents.store->release(entry.get("data"));
   }
   return llvm::toHex(hash.final(), /*LowerCase=*/true);
 }
@@ -201,7 +223,8 @@ llvm::Error terse::appendSections(llvm::StringRef path, llvm::StringRef name,
   uint64_t fileSize = header.e_shoff + sections.size() * sizeof(Elf64_Shdr);
 
   // A full disk is noticed before gigabytes are copied.
-  if (llvm::Error error = file.reserve(linked->end, fileSize))
+  if (llvm::Error error = file.resize(linked->end, fileSize,
+                                      contents.store->getSpilledSpace()))
     return error;
   if (llvm::Error error = file.seek(weightOffset))
     return error;

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 using namespace terse;
@@ -54,14 +55,16 @@ llvm::Expected<std::string> OutputFile::readAll() {
   }
 }
 
-llvm::Error OutputFile::reserve(uint64_t kept, uint64_t size) {
-  if (::ftruncate(fd, kept) != 0)
+llvm::Error OutputFile::resize(uint64_t kept, uint64_t size,
+                               uint64_t willBeFree) {
+  struct statvfs status;
+  if (::ftruncate(fd, kept) != 0 || ::ftruncate(fd, size) != 0)
     return fail("write", errno);
-  int code;
-  do
-    code = ::posix_fallocate(fd, kept, size - kept);
-  while (code == EINTR);
-  return code ? fail("write", code) : llvm::Error::success();
+  // Some file systems do not know how much they hold.
+  if (::fstatvfs(fd, &status) == 0 && status.f_blocks != 0 &&
+      uint64_t(status.f_bavail) * status.f_frsize + willBeFree < size - kept)
+    return fail("write", ENOSPC);
+  return llvm::Error::success();
 }
 
 llvm::Error OutputFile::seek(uint64_t position) {

@@ -21,9 +21,11 @@ public:
   ~OutputFile();
 
   llvm::Expected<std::string> readAll();
-  /// Cuts the file to `kept` bytes, then makes it `size` bytes of zeros more,
-  /// on disk.
-  llvm::Error reserve(uint64_t kept, uint64_t size);
+  /// Keeps the first `kept` bytes and makes the file `size` bytes long with
+  /// zeros, which take no space until they are written. An error when the disk
+  /// has not so much space, counting `willBeFree` bytes that others give back
+  /// meanwhile.
+  llvm::Error resize(uint64_t kept, uint64_t size, uint64_t willBeFree);
   llvm::Error seek(uint64_t position);
   llvm::Error write(llvm::StringRef bytes);
   /// SHA-256 of the bytes outside of `skipped`, ranges [begin, end) in order;

@@ -9,31 +9,42 @@
 using namespace mlir;
 using namespace terse;
 
-/// Copies rows begin .. end of the [N, K] view of a weight to floats. `data` is
-/// [N, K], or [K, N] when `transposed`.
-static void loadRows(const char *data, Type element, bool transposed, int64_t n, int64_t k, int64_t begin, int64_t end,
-                     float *rows) {
+/// `count` values at `source`, of type `element`, as floats.
+static void loadFloats(const char *source, Type element, int64_t count, float *values) {
   auto load = [&](auto convert, auto example) {
-    using T = decltype(example);
-    // Memory is read in its order.
-    int64_t outer = transposed ? k : end - begin, inner = transposed ? end - begin : k;
-    for (int64_t i = 0; i < outer; ++i) {
-      const char *source = data + (transposed ? i * n + begin : (begin + i) * k) * sizeof(T);
-      for (int64_t j = 0; j < inner; ++j) {
-        T value;
-        memcpy(&value, source + j * sizeof(T), sizeof(T));
-        rows[transposed ? j * k + i : i * k + j] = convert(value);
-      }
+    for (int64_t i = 0; i < count; ++i) {
+      memcpy(&example, source + i * sizeof(example), sizeof(example));
+      values[i] = convert(example);
     }
   };
   if (element.isF32())
-    load([](float value) { return value; }, float());
+    memcpy(values, source, count * sizeof(float));
   else if (element.isF64())
     load([](double value) { return static_cast<float>(value); }, double());
   else if (element.isBF16())
     load(bfloatToFloat, uint16_t());
   else
-    load(halfToFloat, uint16_t());
+    halvesToFloats(reinterpret_cast<const uint16_t *>(source), count, values);
+}
+
+/// Copies rows begin .. end of the [N, K] view of a weight to floats. `data` is
+/// [N, K], or [K, N] when `transposed`.
+static void loadRows(const char *data, Type element, bool transposed, int64_t n, int64_t k, int64_t begin, int64_t end,
+                     float *rows) {
+  int64_t width = element.getIntOrFloatBitWidth() / 8, count = end - begin;
+  if (!transposed)
+    return loadFloats(data + begin * k * width, element, count * k, rows);
+  // Memory is read in its order, and written a cache line at a time.
+  constexpr int64_t kDepth = 16;
+  std::vector<float> tile(kDepth * count);
+  for (int64_t i = 0; i < k; i += kDepth) {
+    int64_t depth = std::min(kDepth, k - i);
+    for (int64_t d = 0; d < depth; ++d)
+      loadFloats(data + ((i + d) * n + begin) * width, element, count, tile.data() + d * count);
+    for (int64_t j = 0; j < count; ++j)
+      for (int64_t d = 0; d < depth; ++d)
+        rows[j * k + i + d] = tile[d * count + j];
+  }
 }
 
 namespace {

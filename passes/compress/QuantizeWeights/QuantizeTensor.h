@@ -31,6 +31,10 @@ private:
 mlir::FailureOr<QuantizedTensor> quantizeTensor(WeightOp weight, mlir::Operation *user, llvm::StringRef name,
                                                 const TensorRounding &rounding);
 
+/// True when the result of `op` becomes a result of its function with nothing but reshapes, casts and functions of one
+/// tensor (a soft cap) on the way.
+bool isHead(mlir::Operation *op);
+
 } // namespace terse
 
 #endif // TERSE_COMPRESS_QUANTIZETENSOR_H

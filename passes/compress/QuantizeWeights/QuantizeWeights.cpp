@@ -18,9 +18,7 @@ namespace terse {
 using namespace mlir;
 using namespace terse;
 
-/// True when the result of `op` becomes a result of its function with nothing but reshapes, casts and functions of one
-/// tensor (a soft cap) on the way.
-static bool isHead(Operation *op) {
+bool terse::isHead(Operation *op) {
   SmallVector<Operation *> worklist{op};
   while (!worklist.empty()) {
     Operation *current = worklist.pop_back_val();

@@ -6,8 +6,19 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <immintrin.h>
 
 using namespace terse;
+
+// Inner loops are compiled twice, for any processor and for AVX2, from one source without fused operations: results are
+// the same on every machine.
+#define TERSE_AVX2 __attribute__((target("avx2,f16c")))
+#define TERSE_INLINE static inline __attribute__((always_inline))
+
+static bool hasAvx2() {
+  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
+  return has;
+}
 
 //===----------------------------------------------------------------------===//
 // Narrow floats
@@ -32,6 +43,27 @@ float terse::halfToFloat(uint16_t half) {
   // The exponents' biases differ by 112; the multiplication also makes
   // subnormal numbers normal.
   return fromBits(sign | bitsOf(fromBits(rest << 13) * 0x1p112f));
+}
+
+TERSE_AVX2 static void widenAvx2(const uint16_t *halves, size_t count, float *values) {
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8)
+    _mm256_storeu_ps(values + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i *>(halves + i))));
+  for (; i < count; ++i)
+    values[i] = halfToFloat(halves[i]);
+}
+
+TERSE_AVX2 static float roundToHalfAvx2(float value) {
+  return _cvtsh_ss(_cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT));
+}
+
+static float roundToHalf(float value) { return hasAvx2() ? roundToHalfAvx2(value) : halfToFloat(floatToHalf(value)); }
+
+void terse::halvesToFloats(const uint16_t *halves, size_t count, float *values) {
+  if (hasAvx2())
+    return widenAvx2(halves, count, values);
+  for (size_t i = 0; i < count; ++i)
+    values[i] = halfToFloat(halves[i]);
 }
 
 uint16_t terse::floatToHalf(float value) {
@@ -61,6 +93,15 @@ void terse::packCodes(llvm::ArrayRef<uint8_t> codes, unsigned bits, llvm::Mutabl
   uint32_t pending = 0;
   unsigned numPending = 0;
   size_t at = 0;
+  if (bits == 8) {
+    std::copy(codes.begin(), codes.end(), bytes.begin());
+    return;
+  }
+  if (bits == 4) { // the usual case, as plain as vectors want it
+    for (size_t pairs = codes.size() / 2; at < pairs; ++at)
+      bytes[at] = codes[2 * at] | codes[2 * at + 1] << 4;
+    codes = codes.drop_front(2 * at);
+  }
   for (uint8_t code : codes) {
     pending |= static_cast<uint32_t>(code) << numPending;
     numPending += bits;
@@ -78,6 +119,17 @@ void terse::unpackCodes(llvm::ArrayRef<uint8_t> bytes, unsigned bits, llvm::Muta
   uint32_t pending = 0;
   unsigned numPending = 0;
   size_t at = 0;
+  if (bits == 8) {
+    std::copy_n(bytes.begin(), codes.size(), codes.begin());
+    return;
+  }
+  if (bits == 4) {
+    for (size_t pairs = codes.size() / 2; at < pairs; ++at) {
+      codes[2 * at] = bytes[at] & 15;
+      codes[2 * at + 1] = bytes[at] >> 4;
+    }
+    codes = codes.drop_front(2 * at);
+  }
   for (uint8_t &code : codes) {
     if (numPending < bits) {
       pending |= static_cast<uint32_t>(bytes[at++]) << numPending;
@@ -94,7 +146,7 @@ void terse::unpackCodes(llvm::ArrayRef<uint8_t> bytes, unsigned bits, llvm::Muta
 //===----------------------------------------------------------------------===//
 
 /// Round to nearest, ties to even, of |x| < 2^22; plain additions, so that the compiler vectorizes it for any CPU.
-static inline float roundNearest(float x) {
+TERSE_INLINE float roundNearest(float x) {
   constexpr float kMagic = 0x1.8p23f;
   return (x + kMagic) - kMagic;
 }
@@ -104,36 +156,90 @@ RowRounding::RowRounding(const RoundingOptions &options, int64_t k)
 
 RowRounding::Grid RowRounding::makeGrid(float scale, float zero) const {
   if (options.hasHalfScales)
-    scale = halfToFloat(floatToHalf(scale));
+    scale = roundToHalf(scale);
   scale += 0.0f; // no negative zero
   return {scale, scale != 0 ? 1 / scale : 0, zero};
 }
 
-/// Code of `x` as a float in 0 .. last.
-static inline float encode(float x, float inverse, float zero, float last) {
-  // A scale that was rounded to a subnormal number may make this large.
-  float level = std::min(std::max(x * inverse, -1e6f), 1e6f);
-  return std::min(std::max(roundNearest(level) + zero, 0.0f), last);
+/// The multiple of the scale nearest to `x` among low .. high.
+TERSE_INLINE float nearestLevel(float x, float inverse, float low, float high) {
+  return roundNearest(std::min(std::max(x * inverse, low), high));
 }
 
-double RowRounding::measure(llvm::ArrayRef<float> group, const Grid &grid) const {
-  // Eight sums, so that the additions need not wait for each other.
+/// Sum of squared errors. Eight sums, so that the additions need not wait for each other.
+TERSE_INLINE double measureAny(const float *group, size_t count, float scale, float inverse, float low, float high) {
   float sums[8] = {};
-  const float last = numLevels - 1;
   size_t i = 0;
-  for (; i + 8 <= group.size(); i += 8)
+  for (; i + 8 <= count; i += 8)
     for (unsigned j = 0; j < 8; ++j) {
-      float error = (encode(group[i + j], grid.inverse, grid.zero, last) - grid.zero) * grid.scale - group[i + j];
+      float error = nearestLevel(group[i + j], inverse, low, high) * scale - group[i + j];
       sums[j] += error * error;
     }
   double total = 0;
-  for (; i < group.size(); ++i) {
-    float error = (encode(group[i], grid.inverse, grid.zero, last) - grid.zero) * grid.scale - group[i];
+  for (; i < count; ++i) {
+    float error = nearestLevel(group[i], inverse, low, high) * scale - group[i];
     total += static_cast<double>(error) * error;
   }
-  for (float sum : sums)
-    total += sum;
-  return total;
+  double halves[4];
+  for (unsigned j = 0; j < 4; ++j)
+    halves[j] = static_cast<double>(sums[j]) + sums[j + 4];
+  return total + ((halves[0] + halves[2]) + (halves[1] + halves[3]));
+}
+
+TERSE_AVX2 static double measureAvx2(const float *group, size_t count, float scale, float inverse, float low, float high) {
+  return measureAny(group, count, scale, inverse, low, high);
+}
+
+double RowRounding::measure(llvm::ArrayRef<float> group, const Grid &grid) const {
+  float low = -grid.zero, high = numLevels - 1 - grid.zero;
+  return (hasAvx2() ? measureAvx2 : measureAny)(group.data(), group.size(), grid.scale, grid.inverse, low, high);
+}
+
+namespace {
+/// What a group's grids depend on.
+struct GroupRange {
+  float low = 0, high = 0;
+  double squaredNorm = 0;
+  bool isFinite = true;
+};
+} // namespace
+
+TERSE_INLINE GroupRange findRangeAny(const float *group, size_t count) {
+  // Eight of each, as in measureAny. A sum of magnitudes is finite if all are, unless it overflows.
+  float lows[8] = {}, highs[8] = {}, norms[8] = {}, magnitudes[8] = {};
+  auto see = [&](float x, unsigned j) __attribute__((always_inline)) {
+    lows[j] = std::min(lows[j], x);
+    highs[j] = std::max(highs[j], x);
+    norms[j] += x * x;
+    magnitudes[j] += std::fabs(x);
+  };
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8)
+    for (unsigned j = 0; j < 8; ++j)
+      see(group[i + j], j);
+  for (; i < count; ++i)
+    see(group[i], i % 8);
+  GroupRange range;
+  for (unsigned j = 0; j < 8; ++j) {
+    range.low = std::min(range.low, lows[j]);
+    range.high = std::max(range.high, highs[j]);
+    range.squaredNorm += norms[j];
+    range.isFinite &= std::isfinite(magnitudes[j]);
+  }
+  if (!range.isFinite)
+    range.isFinite = std::all_of(group, group + count, [](float x) { return std::isfinite(x); });
+  return range;
+}
+
+TERSE_AVX2 static GroupRange findRangeAvx2(const float *group, size_t count) { return findRangeAny(group, count); }
+
+TERSE_INLINE void encodeAny(const float *group, size_t count, float inverse, float zero, float last, uint8_t *codes) {
+  for (size_t i = 0; i < count; ++i)
+    codes[i] = static_cast<int32_t>(nearestLevel(group[i], inverse, -zero, last - zero) + zero);
+}
+
+TERSE_AVX2 static void encodeAvx2(const float *group, size_t count, float inverse, float zero, float last, uint8_t *codes) {
+  encodeAny(group, count, inverse, zero, last, codes);
 }
 
 RowRounding::Status RowRounding::round(llvm::ArrayRef<float> row, llvm::MutableArrayRef<uint8_t> codes,
@@ -146,27 +252,21 @@ RowRounding::Status RowRounding::round(llvm::ArrayRef<float> row, llvm::MutableA
   const int endStep = !options.searchesClipping ? 1 : options.bits == 8 ? 6 : 25;
   for (int64_t begin = 0, g = 0; begin < k; begin += options.groupSize, ++g) {
     llvm::ArrayRef<float> group = row.slice(begin, std::min(options.groupSize, k - begin));
-    float low = 0, high = 0;
-    bool finite = true;
-    for (float x : group) {
-      low = std::min(low, x);
-      high = std::max(high, x);
-      squaredNorm += static_cast<double>(x) * x;
-      finite &= std::isfinite(x);
-    }
-    if (!finite)
+    GroupRange range = (hasAvx2() ? findRangeAvx2 : findRangeAny)(group.data(), group.size());
+    if (!range.isFinite)
       return NotFinite;
+    squaredNorm += range.squaredNorm;
     Grid best;
     double bestError = -1;
     for (int step = firstStep; step < endStep; ++step) {
       float part = 1 - 0.02f * step;
       Grid grid;
       if (options.isSymmetric) {
-        float extreme = high > -low ? high : low;
+        float extreme = range.high > -range.low ? range.high : range.low;
         grid = makeGrid(extreme * part / -middle, middle);
       } else {
-        grid = makeGrid((high - low) * part / last, 0);
-        grid.zero = std::min(std::max(roundNearest(-low * part * grid.inverse), 0.0f), last);
+        grid = makeGrid((range.high - range.low) * part / last, 0);
+        grid.zero = std::min(std::max(roundNearest(-range.low * part * grid.inverse), 0.0f), last);
       }
       if (!std::isfinite(grid.scale))
         return ScaleOverflow;
@@ -179,8 +279,7 @@ RowRounding::Status RowRounding::round(llvm::ArrayRef<float> row, llvm::MutableA
     squaredError += bestError;
     scales[g] = best.scale;
     zeroPoints[g] = static_cast<uint8_t>(best.zero);
-    for (auto [i, x] : llvm::enumerate(group))
-      codes[begin + i] = static_cast<uint8_t>(encode(x, best.inverse, best.zero, last));
+    (hasAvx2() ? encodeAvx2 : encodeAny)(group.data(), group.size(), best.inverse, best.zero, last, codes.data() + begin);
   }
   return Ok;
 }

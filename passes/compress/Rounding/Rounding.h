@@ -17,6 +17,8 @@ namespace terse {
 /// IEEE binary16 to and from binary32, round to nearest even.
 float halfToFloat(uint16_t half);
 uint16_t floatToHalf(float value);
+/// Widens `count` values.
+void halvesToFloats(const uint16_t *halves, size_t count, float *values);
 /// bfloat16, round to nearest even.
 inline float bfloatToFloat(uint16_t value) {
   uint32_t bits = static_cast<uint32_t>(value) << 16;

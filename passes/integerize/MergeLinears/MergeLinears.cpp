@@ -1,5 +1,5 @@
 //===- MergeLinears.cpp - layers of one input become one ------------------===//
-#include "Terse/TerseDialect.h"
+#include "Terse/DeadWeights.h"
 #include "terse/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -102,10 +102,11 @@ struct MergeLinears : terse::impl::MergeLinearsBase<MergeLinears> {
       groups.push_back({op});
     });
     int64_t numLayers = 0, numMerged = 0;
+    DeadWeights dead(getOperation());
     for (ArrayRef<Operation *> group : groups) {
       if (group.size() < 2)
         continue;
-      if (failed(merge(group)))
+      if (failed(merge(group, dead)))
         return signalPassFailure();
       numLayers += group.size();
       ++numMerged;
@@ -180,7 +181,7 @@ private:
     return addWeight(builder, group.front()->getLoc(), type, bytes, name);
   }
 
-  LogicalResult merge(ArrayRef<Operation *> group) {
+  LogicalResult merge(ArrayRef<Operation *> group, DeadWeights &dead) {
     Operation *first = group.front();
     // The input is there, the weights need not be: new ones are made here.
     OpBuilder builder(first);
@@ -244,16 +245,8 @@ private:
       Value slice = tensor::ExtractSliceOp::create(builder, op->getLoc(), resultType, merged, offsets, sizes, strides);
       op->getResult(0).replaceAllUsesWith(slice);
     }
-    for (Operation *op : group) {
-      SmallVector<Operation *> sources;
-      for (Value operand : llvm::drop_begin(op->getOperands()))
-        if (Operation *source = operand.getDefiningOp())
-          sources.push_back(source);
-      op->erase();
-      for (Operation *source : sources)
-        if (source->use_empty())
-          source->erase();
-    }
+    for (Operation *op : group)
+      dead.eraseWithWeights(op);
     return success();
   }
 };

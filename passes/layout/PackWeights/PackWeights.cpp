@@ -1,4 +1,5 @@
 //===- PackWeights.cpp - weights lie as kernels read them -----------------===//
+#include "Terse/DeadWeights.h"
 #include "WeightPacker.h"
 #include "terse/Passes.h"
 
@@ -32,6 +33,7 @@ struct PackWeights : terse::impl::PackWeightsBase<PackWeights> {
   void runOnOperation() override {
     WeightStore &store = getContext().getLoadedDialect<TerseDialect>()->getWeightStore();
     int64_t numLayers = 0, numLeft = 0, numBytes = 0;
+    DeadWeights dead(getOperation());
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function.isExternal())
         continue;
@@ -47,21 +49,18 @@ struct PackWeights : terse::impl::PackWeightsBase<PackWeights> {
         if (failed(packed))
           return signalPassFailure();
         ++(*packed ? numLayers : numLeft);
+        if (*packed)
+          dead.eraseWithWeights(layer);
       }
       numBytes += packer.getPackedBytes();
     }
-    // Unpacked weights are dead now, unless something else reads them.
-    getOperation()->walk([](WeightOp weight) {
-      if (weight->use_empty())
-        weight->erase();
-    });
     Report &report = getContext().getLoadedDialect<TerseDialect>()->getReport();
     report.add(getArgument(), "layers-packed", numLayers);
     report.add(getArgument(), "layers-left", numLeft);
     report.add(getArgument(), "bytes-packed", numBytes);
   }
 
-  /// Whether the layer was packed; failure is an error of reading or storing weights.
+  /// Whether the layer was packed and its result is no longer read; failure is an error of reading or storing weights.
   FailureOr<bool> pack(QLinearOp layer, WeightPacker &packer) {
     auto codes = ConstantTensor::get(layer.getCodes()), scales = ConstantTensor::get(layer.getScales());
     auto zero = layer.getZeroPoints() ? ConstantTensor::get(layer.getZeroPoints()) : std::nullopt;
@@ -88,7 +87,6 @@ struct PackWeights : terse::impl::PackWeightsBase<PackWeights> {
                                              *packedScales, *packedZero, *packedBias, Value(), layer.getSchemeAttr(),
                                              layer.getNameAttr());
     layer.replaceAllUsesWith(convertElements(b, layer.getLoc(), result, resultType.getElementType()));
-    layer.erase();
     return true;
   }
 
@@ -109,7 +107,6 @@ struct PackWeights : terse::impl::PackWeightsBase<PackWeights> {
     Value result = kernel::LinearOp::create(b, layer.getLoc(), resultType.clone(b.getF32Type()), input, *packedWeight,
                                             *packedBias, Value(), layer.getNameAttr());
     layer.replaceAllUsesWith(convertElements(b, layer.getLoc(), result, resultType.getElementType()));
-    layer.erase();
     return true;
   }
 };

@@ -1,6 +1,10 @@
 //===- WeightPacker.cpp - packed copies of weights ------------------------===//
 #include "WeightPacker.h"
 
+#include "compress/Rounding/Rounding.h"
+
+#include "mlir/IR/Threading.h"
+
 using namespace mlir;
 using namespace terse;
 using namespace terse::kernel;
@@ -35,22 +39,6 @@ FailureOr<Value> WeightPacker::addWeight(const ConstantTensor &source, Key key, 
   return value;
 }
 
-/// Unpacks a row of a little-endian bit stream.
-static void unpackRow(ArrayRef<uint8_t> row, unsigned bits, MutableArrayRef<uint8_t> codes) {
-  uint32_t window = 0;
-  unsigned filled = 0;
-  const uint8_t *next = row.data();
-  for (uint8_t &code : codes) {
-    if (filled < bits) {
-      window |= *next++ << filled;
-      filled += 8;
-    }
-    code = window & ((1u << bits) - 1);
-    window >>= bits;
-    filled -= bits;
-  }
-}
-
 FailureOr<Value> WeightPacker::packCodes(const ConstantTensor &codes, const PackedLayout &layout) {
   auto type = RankedTensorType::get({getNumPanels(layout.n), layout.getPanelBytes()}, builder.getI8Type());
   Key key{codes.data, type, layout.group};
@@ -62,14 +50,14 @@ FailureOr<Value> WeightPacker::packCodes(const ConstantTensor &codes, const Pack
   ArrayRef<uint8_t> source = data->as<uint8_t>();
   int64_t rowBytes = codes.type.getDimSize(1), panelBytes = layout.getPanelBytes();
   std::vector<char> bytes(type.getNumElements());
-  std::vector<uint8_t> unpacked(kPanelColumns * layout.k);
-  for (int64_t panel = 0, e = type.getDimSize(0); panel < e; ++panel) {
-    std::fill(unpacked.begin(), unpacked.end(), 0);
+  parallelFor(builder.getContext(), 0, type.getDimSize(0), [&](size_t index) {
+    int64_t panel = index;
+    std::vector<uint8_t> unpacked(kPanelColumns * layout.k);
     for (int64_t i = 0; i < kPanelColumns && panel * kPanelColumns + i < layout.n; ++i)
-      unpackRow(source.slice((panel * kPanelColumns + i) * rowBytes, rowBytes), layout.bits,
-                MutableArrayRef(unpacked).slice(i * layout.k, layout.k));
+      unpackCodes(source.slice((panel * kPanelColumns + i) * rowBytes, rowBytes), layout.bits,
+                  MutableArrayRef(unpacked).slice(i * layout.k, layout.k));
     packPanel(layout, unpacked, {reinterpret_cast<uint8_t *>(bytes.data()) + panel * panelBytes, size_t(panelBytes)});
-  }
+  });
   return addWeight(codes, key, type, bytes);
 }
 

@@ -153,6 +153,8 @@ struct PlaceWeights : terse::impl::PlaceWeightsBase<PlaceWeights> {
     // Described before the first is replaced: scales look for their codes.
     SmallVector<std::pair<WeightOp, NamedAttrList>> weights;
     module.walk([&](WeightOp weight) {
+      if (weight->use_empty())
+        return weight->erase();
       NamedAttrList entry(weight->getDiscardableAttrDictionary());
       if (!entry.get("kind"))
         describe(weight, entry);
