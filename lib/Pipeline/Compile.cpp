@@ -12,6 +12,9 @@
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/ThreadPool.h"
 
+#include <fstream>
+#include <malloc.h>
+
 using namespace mlir;
 using namespace terse;
 
@@ -102,9 +105,13 @@ llvm::Error Compiler::runSharedStages() {
        {Stage::Normalize, Stage::Compress, Stage::Integerize, Stage::Layout}) {
     if (stage <= done || stage > getLastStage())
       continue;
-    if (stage == Stage::Normalize)
-      if (llvm::Error error = checkSpace())
+    // The last moment before weights are read.
+    if (stage == Stage::Compress) {
+      if (llvm::Error error = preflight())
         return error;
+      if (options.preflight)
+        return llvm::Error::success();
+    }
     if (llvm::Error error = runStage(stage, *module, nullptr))
       return error;
     if (stage == Stage::Normalize)
@@ -199,7 +206,12 @@ llvm::Error Compiler::compileLevels(llvm::ArrayRef<const CPULevel *> levels) {
         return writeText(text);
       }
       jobs.push_back(std::move(job));
+      copy = {};
       pool.async([&runJob, job = jobs.back().get()] { runJob(*job); });
+      if (!levelsBesideEachOther) {
+        pool.wait();
+        malloc_trim(0);
+      }
     }
     say("code generation");
   }
@@ -253,8 +265,11 @@ llvm::Error Compiler::selectRecipe() {
 llvm::Error Compiler::run() {
   if (llvm::Error error = runStages())
     return error;
-  if (options.report)
+  if (options.report) {
+    if (!options.preflight)
+      reportUse();
     reportFacts();
+  }
   return llvm::Error::success();
 }
 
@@ -286,14 +301,50 @@ llvm::Error Compiler::runStages() {
       }))
     if (llvm::Error error = runStage(Stage::Import, *module, nullptr))
       return error;
+  if (options.preflight && done >= Stage::Compress)
+    return llvm::createStringError(
+        "expected a model before the stage 'compress' with --preflight; got "
+        "IR behind the stage '" +
+        getStageName(done) + "'");
   if (llvm::Error error = runSharedStages())
     return error;
+  if (options.preflight)
+    return llvm::Error::success();
   if (!isPerLevel(getLastStage()))
     return writeIR(*module, getLastStage());
   llvm::Expected<std::vector<const CPULevel *>> levels = selectLevels();
   if (!levels)
     return levels.takeError();
   return compileLevels(*levels);
+}
+
+/// The largest resident set of this process so far. Not getrusage's: that
+/// survives exec and may be the parent's.
+static uint64_t getPeakMemory() {
+  std::ifstream status("/proc/self/status");
+  unsigned long kilobytes = 0;
+  for (std::string line; std::getline(status, line);)
+    if (std::sscanf(line.c_str(), "VmHWM: %lu", &kilobytes) == 1)
+      break;
+  return uint64_t(kilobytes) * 1024;
+}
+
+/// Says what the compile took beside what was forecast.
+void Compiler::reportUse() {
+  double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+          .count();
+  auto *dialect = context.getOrLoadDialect<TerseDialect>();
+  Report &facts = dialect->getReport();
+  auto add = [&](llvm::StringRef name, uint64_t value) {
+    facts.add("tersec", name, static_cast<int64_t>(value));
+  };
+  add("forecast-memory-bytes", expected.memoryBytes);
+  add("memory-bytes", getPeakMemory());
+  add("forecast-disk-bytes", expected.diskBytes);
+  add("disk-bytes", dialect->getWeightStore().getMostSpilledSpace());
+  facts.add("tersec", "forecast-seconds", expected.seconds);
+  facts.add("tersec", "seconds", seconds);
 }
 
 void Compiler::reportFacts() {

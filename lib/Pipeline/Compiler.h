@@ -3,6 +3,7 @@
 #define TERSE_LIB_PIPELINE_COMPILER_H
 
 #include "terse/Pipeline/Compile.h"
+#include "terse/Pipeline/Forecast.h"
 
 #include "Terse/TerseDialect.h"
 #include "terse/Target/Artifact.h"
@@ -26,6 +27,7 @@ public:
   /// Diagnostics come through the context's handlers; what they do not say is
   /// in the error.
   llvm::Error run();
+  void reportUse();
 
 private:
   // Input.cpp
@@ -33,8 +35,15 @@ private:
   llvm::Error loadInput();
   /// Notes the model's file and hash in the module, for the manifest.
   llvm::Error recordSource(llvm::StringRef file);
-  llvm::Error checkSpace();
   llvm::Error loadTokenizer();
+
+  // Preflight.cpp
+  /// Forecasts the rest of the compile and refuses what cannot be done.
+  llvm::Error preflight();
+  Forecast forecast(llvm::StringRef compress, unsigned threads);
+  std::string suggestRecipe(uint64_t space);
+  void reportForecast(llvm::StringRef folder, std::optional<uint64_t> space,
+                      std::optional<uint64_t> memory, unsigned threads);
 
   // Compile.cpp
   llvm::Error runStages();
@@ -71,6 +80,8 @@ private:
   /// Weights that passes made.
   std::optional<TemporaryFile> spill;
   ArtifactContents contents;
+  Forecast expected;
+  bool levelsBesideEachOther = true;
   unsigned numDumps = 0;
   std::chrono::steady_clock::time_point start =
       std::chrono::steady_clock::now();

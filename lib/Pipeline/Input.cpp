@@ -10,7 +10,6 @@
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 using namespace mlir;
@@ -165,31 +164,5 @@ llvm::Error Compiler::loadInput() {
         ", where the IR was written; got " + getStageName(*options.startFrom));
   done =
       options.startFrom ? *options.startFrom : written.value_or(Stage::Import);
-  return llvm::Error::success();
-}
-
-/// Refuses at once when the disk cannot hold what the recipe makes of the
-/// weights.
-llvm::Error Compiler::checkSpace() {
-  uint64_t bytes = 0;
-  module->walk([&](WeightOp weight) {
-    bytes += getByteSize(weight.getType()).value_or(0);
-  });
-  // A lower bound that holds for every recipe: 2 bits of each 32.
-  uint64_t least =
-      recipePipeline.find("terse-quantize-weights") == std::string::npos
-          ? bytes / 2
-          : bytes / 16;
-  struct statvfs status;
-  if (options.output == "-" ||
-      ::statvfs(getFolder(options.output).c_str(), &status) != 0)
-    return llvm::Error::success();
-  uint64_t available = uint64_t(status.f_bavail) * status.f_frsize;
-  if (available < least)
-    return llvm::createStringError(
-        "cannot write '" + options.output +
-        "': " + llvm::sys::StrError(ENOSPC) + ": expected at least " +
-        llvm::Twine((least + 999999) / 1000000) + " MB; got " +
-        llvm::Twine(available / 1000000) + " MB");
   return llvm::Error::success();
 }

@@ -105,6 +105,21 @@ static Error addExtraPasses(CompileOptions &o, StringRef text) {
   return Error::success();
 }
 
+/// "512M" to bytes.
+static Error setMaxMemory(CompileOptions &o, StringRef text) {
+  StringRef number = text;
+  unsigned shift = number.consume_back_insensitive("k")   ? 10
+                   : number.consume_back_insensitive("m") ? 20
+                   : number.consume_back_insensitive("g") ? 30
+                                                          : 0;
+  uint64_t value;
+  if (number.getAsInteger(10, value) || value == 0 || value > UINT64_MAX >> 30)
+    return llvm::createStringError(
+        "expected a size such as 512M or 2G; got '" + text + "'");
+  o.maxMemory = value << shift;
+  return Error::success();
+}
+
 static constexpr OptionInfo table[] = {
     {"recipe", Kind::Text, "NAME[:KEY=VALUE,...]",
      "how to compress: keep (as the file has it, the default), f32, f16, w8, "
@@ -157,6 +172,14 @@ static constexpr OptionInfo table[] = {
     {"threads", Kind::Number, "n",
      "threads to compile with (default: one a processor)",
      setNumber<&CompileOptions::threads>},
+    {"max-memory", Kind::Text, "size",
+     "use no more memory than this: bytes, or with K, M or G (default: what "
+     "the machine has)",
+     setMaxMemory},
+    {"preflight", Kind::Flag, "",
+     "say what the compile would take (memory, disk, time), or why it cannot "
+     "be done, and stop",
+     setFlag<&CompileOptions::preflight>},
     {"report", Kind::Flag, "", "say what each pass did",
      setFlag<&CompileOptions::report>},
     {"load-pass-plugin", Kind::List, "file",

@@ -52,6 +52,10 @@ struct CompileOptions {
   int64_t context = 0;
   /// Threads of the compiler; 0: one a processor.
   unsigned threads = 0;
+  /// Bytes that the compiler's memory may come to; 0: what the machine has.
+  uint64_t maxMemory = 0;
+  /// Report what the compile would take, or why it is refused, and stop.
+  bool preflight = false;
   /// Say what passes recorded.
   bool report = false;
   /// Shared objects with passes or dialects.
