@@ -231,6 +231,8 @@ Dim Symbols::resolve(const Dim &dim) {
       result = resolve(*value);
     else if (symbols[id].kind == Kind::FloorDiv)
       result = floorDiv(resolve(lhs), resolve(rhs));
+    else if (symbols[id].kind == Kind::Padded)
+      result = derived(Kind::Padded, resolve(lhs), rhs);
     else if (symbols[id].kind == Kind::Max)
       result = max(resolve(lhs), resolve(rhs));
     else if (symbols[id].kind == Kind::Min)
@@ -336,6 +338,12 @@ bool Symbols::dependsOnData(const Dim &dim) const {
   return dim.uses([&](SymbolId id) { return symbols[id].data; });
 }
 
+bool Symbols::usesPadded(const Dim &dim) const {
+  return dim.uses([&](SymbolId id) {
+    return id >= kCoordinates && (isPadded(id) || usesPadded(symbols[id].lhs) || usesPadded(symbols[id].rhs));
+  });
+}
+
 void Symbols::collectOrdered(const Dim &dim, llvm::SmallVectorImpl<SymbolId> &found) const {
   constexpr size_t kMost = 16;
   for (const auto &[monomial, coefficient] : dim.terms())
@@ -382,6 +390,8 @@ bool Symbols::unify(const Dim &a, const Dim &b) {
   Dim lhs = resolve(a), rhs = resolve(b), difference = lhs - rhs;
   if (std::optional<int64_t> constant = difference.constant())
     return *constant == 0;
+  if (usesPadded(difference))
+    return false;
 
   if (std::optional<bool> ordered = unifyByOrder(difference))
     return *ordered;
@@ -531,6 +541,9 @@ std::string Symbols::print(const Dim &dim) const {
         break;
       case Kind::Min:
         text += "min" + operands;
+        break;
+      case Kind::Padded:
+        text += "(at most " + print(symbol.lhs) + ")";
         break;
       default:
         text += symbol.name;

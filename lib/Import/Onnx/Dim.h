@@ -76,7 +76,7 @@ public:
   /// tensor whose contents a polynomial describes.
   static constexpr SymbolId kCoordinates = 16;
 
-  enum class Kind { Coordinate, Named, Fresh, FloorDiv, Max, Min, Opaque };
+  enum class Kind { Coordinate, Named, Fresh, FloorDiv, Max, Min, Opaque, Padded };
 
   Symbols();
 
@@ -88,6 +88,9 @@ public:
   /// An integer known only when the model runs. Same name, same symbol.
   Dim opaque(llvm::StringRef name, bool nonNegative);
   Dim floorDiv(const Dim &lhs, const Dim &rhs);
+  /// A size that data decide, of at most `bound`: what has it is computed at the size `bound`, of which the first
+  /// elements count. Same bound and `id`, same symbol. Nothing but itself is known to equal it.
+  Dim padded(const Dim &bound, int64_t id) { return derived(Kind::Padded, bound, Dim(id)); }
   Dim max(const Dim &lhs, const Dim &rhs);
   Dim min(const Dim &lhs, const Dim &rhs);
   Dim clamp(const Dim &value, const Dim &low, const Dim &high) { return min(max(value, low), high); }
@@ -107,6 +110,8 @@ public:
   bool isFree(const Dim &dim) const; // all in it, at least one
   /// Whether values that are known only when the model runs are in `dim`.
   bool dependsOnData(const Dim &dim) const;
+  bool isPadded(SymbolId id) const { return symbols[id].kind == Kind::Padded; }
+  bool usesPadded(const Dim &dim) const; // in operands of its symbols too
   /// Makes the two equal from now on; false if they can never be.
   bool unify(const Dim &lhs, const Dim &rhs);
   /// Whether `unify` has changed anything since the last call of this.

@@ -197,7 +197,41 @@ LogicalResult Importer::importNode(const FlatNode &flat) {
   for (const std::string &output : proto.output())
     if (!output.empty() && values.count(output))
       return error("output '" + Twine(output) + "' has the name of an earlier value"), failure();
-  return op->import(*this, node);
+  if (mlir::failed(op->import(*this, node)))
+    return failure();
+  return checkPadding(node);
+}
+
+/// Sizes that data decide are computed at their largest. That is right where each row is computed from rows of the same
+/// number, and what is put at positions without an element is dropped: anything else is refused.
+LogicalResult Importer::checkPadding(Node &node) {
+  static const llvm::StringSet<> rowwise = {
+      "Add",       "And",   "Cast",  "Clip",     "Div",       "Equal",   "Erf",    "Exp",     "Expand",     "FastGelu",
+      "Flatten",   "Gather", "GatherElements",   "GatherND",  "Gelu",    "Greater", "HardSwish", "Identity", "Less",
+      "LeakyRelu", "MatMul", "Max",  "Min",      "Mul",       "Neg",     "Not",    "Or",      "Pow",        "QuickGelu",
+      "Relu",      "Reshape", "Sigmoid", "Slice", "Softplus", "Split",   "Sqrt",   "Squeeze", "Sub",        "Swish",
+      "Tanh",      "Transpose", "Unsqueeze", "Where"};
+  llvm::StringRef type = node.proto.op_type();
+  if (type == "Shape" || type == "If")
+    return success();
+  bool scatters = type.starts_with("Scatter");
+  for (int i = 0; i < node.numInputs(); ++i) {
+    Tensor *t = node.input(i);
+    if (!t)
+      continue;
+    for (const Dim &dim : t->dims) {
+      Dim size = symbols.resolve(dim);
+      if (!symbols.usesPadded(size))
+        continue;
+      bool kept = scatters ? i > 0 : rowwise.contains(type) && size.asSymbol();
+      for (const std::string &output : node.proto.output())
+        if (Tensor *result = values.lookup(output); result && !scatters && kept)
+          kept = llvm::any_of(result->dims, [&](const Dim &other) { return symbols.resolve(other) == size; });
+      if (!kept)
+        return error("elements whose number depends on values are used otherwise than one by one"), failure();
+    }
+  }
+  return success();
 }
 
 LogicalResult Importer::importGraph(const onnx::GraphProto &graph, ArrayRef<Tensor *> inputs,
@@ -395,6 +429,9 @@ LogicalResult Importer::bindOutputs() {
     types.push_back(v.getType());
     outputs.push_back(t);
   }
+  for (Tensor *t : outputs)
+    if (llvm::any_of(t->dims, [&](const Dim &dim) { return symbols.usesPadded(symbols.resolve(dim)); }))
+      return error("a size of output '" + t->name + "' depends on values"), failure();
   if (results.empty())
     return error("expected at least one output"), failure();
   func::ReturnOp::create(b, loc, results);

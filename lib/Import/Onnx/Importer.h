@@ -249,6 +249,7 @@ private:
   mlir::LogicalResult bindInputs();
   mlir::LogicalResult bindDefault(const onnx::ValueInfoProto &input, Tensor *initializer);
   mlir::LogicalResult importNode(const FlatNode &node);
+  mlir::LogicalResult checkPadding(Node &node);
   mlir::LogicalResult bindOutputs();
   mlir::Value symbolValue(SymbolId id);
   mlir::Value indexConstant(int64_t value);

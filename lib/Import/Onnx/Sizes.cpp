@@ -76,6 +76,8 @@ Value Importer::symbolValue(SymbolId id) {
   if (llvm::is_contained(solving, id))
     return {};
   Symbols::Kind kind = symbols.getKind(id);
+  if (kind == Symbols::Kind::Padded)
+    return symbolValues[id] = index(symbols.getOperands(id).first);
   if (kind == Symbols::Kind::FloorDiv || kind == Symbols::Kind::Max || kind == Symbols::Kind::Min) {
     auto [lhs, rhs] = symbols.getOperands(id);
     Value l = index(lhs), r = index(rhs);
@@ -206,11 +208,19 @@ std::optional<Dims> Importer::broadcastDims(ArrayRef<Dim> lhs, ArrayRef<Dim> rhs
     std::swap(lhs, rhs);
   Dims result(lhs.begin(), lhs.end());
   size_t shift = lhs.size() - rhs.size();
+  // Exporters write min(1, n) where they mean 1; beside a size of at most so many it is as good.
+  auto isOne = [&](const Dim &dim, const Dim &beside) {
+    Dim resolved = symbols.resolve(dim);
+    auto symbol = symbols.usesPadded(symbols.resolve(beside)) ? resolved.asSymbol() : std::nullopt;
+    bool least = symbol && symbols.getKind(*symbol) == Symbols::Kind::Min;
+    return resolved.isConstant(1) || (least && (symbols.getOperands(*symbol).first.isConstant(1) ||
+                                                symbols.getOperands(*symbol).second.isConstant(1)));
+  };
   for (const auto &[i, dim] : llvm::enumerate(rhs)) {
     Dim &other = result[i + shift];
-    if (symbols.resolve(dim).isConstant(1))
+    if (isOne(dim, other))
       continue;
-    if (symbols.resolve(other).isConstant(1))
+    if (isOne(other, dim))
       other = dim;
     else if (!unify(other, dim, "broadcast sizes"))
       return std::nullopt;

@@ -167,6 +167,10 @@ Value Importer::value(Tensor *t) {
   } else if (t->ints) {
     SmallVector<Value> elements;
     for (const Dim &dim : *t->ints) {
+      if (symbols.usesPadded(symbols.resolve(dim))) {
+        error("a size that depends on values is read as a number");
+        return {};
+      }
       Value v = index(dim);
       if (!v)
         return {};

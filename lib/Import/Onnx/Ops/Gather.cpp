@@ -5,13 +5,22 @@ using namespace mlir;
 using namespace terse;
 using namespace terse::importer;
 
-static Value indexElement(Importer &im, OpBuilder &b, Tensor *indices, ValueRange at, Value size) {
+/// An index read from a tensor, kept inside of 0..size-1. `inside`: whether it was; may be null.
+static Value indexElement(Importer &im, OpBuilder &b, Tensor *indices, ValueRange at, Value size,
+                          Value *inside = nullptr) {
   Value read = im.element(b, indices, at);
   if (!read)
     return {};
   Value i = isUnsigned(indices->dtype)
                 ? arith::IndexCastUIOp::create(b, im.loc, b.getIndexType(), read).getResult()
                 : arith::IndexCastOp::create(b, im.loc, b.getIndexType(), read).getResult();
+  if (inside) {
+    Value low = arith::SubIOp::create(b, im.loc, arith::ConstantIndexOp::create(b, im.loc, 0), size);
+    Value notBelow = arith::CmpIOp::create(b, im.loc, arith::CmpIPredicate::sge, i, low);
+    Value notAbove = arith::CmpIOp::create(b, im.loc, arith::CmpIPredicate::slt, i, size);
+    Value here = arith::AndIOp::create(b, im.loc, notBelow, notAbove);
+    *inside = *inside ? arith::AndIOp::create(b, im.loc, *inside, here).getResult() : here;
+  }
   return im.safeIndex(b, i, size);
 }
 
@@ -247,9 +256,9 @@ static Value combineUpdate(Importer &im, OpBuilder &b, StringRef reduction, DTyp
 }
 
 /// Loops over all positions of `updates`, in order; `target` gives the position
-/// in the data that each is written to.
+/// in the data that each is written to, and whether it is one, if asked for: where the number of updates is padded.
 static Tensor *scatter(Importer &im, Tensor *t, Tensor *updates, StringRef reduction,
-                       llvm::function_ref<SmallVector<Value>(OpBuilder &, ValueRange)> target) {
+                       llvm::function_ref<SmallVector<Value>(OpBuilder &, ValueRange, Value *inside)> target) {
   if (reduction != "none" && reduction != "add" && reduction != "mul" && reduction != "max" && reduction != "min")
     return im.error("expected reduction none, add, mul, max or min; got " + reduction);
   // A copy, which the loops write in place.
@@ -259,6 +268,7 @@ static Tensor *scatter(Importer &im, Tensor *t, Tensor *updates, StringRef reduc
   Value data = im.value(copy);
   if (!data || !im.value(updates))
     return nullptr;
+  bool padded = llvm::any_of(updates->dims, [&](const Dim &dim) { return im.symbols.usesPadded(im.symbols.resolve(dim)); });
   // One loop over all positions, so that it carries one tensor.
   SmallVector<Value> limits;
   for (const Dim &dim : updates->dims) {
@@ -277,11 +287,14 @@ static Tensor *scatter(Importer &im, Tensor *t, Tensor *updates, StringRef reduc
           position[d] = arith::RemUIOp::create(b, at, i, limits[d]);
           i = arith::DivUIOp::create(b, at, i, limits[d]);
         }
-        SmallVector<Value> where = target(b, position);
+        Value inside;
+        SmallVector<Value> where = target(b, position, padded ? &inside : nullptr);
         Value next = im.element(b, updates, position);
-        if (reduction != "none") {
+        if (reduction != "none" || inside) {
           Value old = tensor::ExtractOp::create(b, at, state[0], where);
           next = combineUpdate(im, b, reduction, t->dtype, old, next);
+          if (inside)
+            next = arith::SelectOp::create(b, at, inside, next, old);
         }
         scf::YieldOp::create(b, at, ValueRange{tensor::InsertOp::create(b, at, next, state[0], where)});
       });
@@ -312,12 +325,12 @@ TERSE_ONNX_OP("", ScatterND, 13, 3, 3) {
     limits.push_back(im.index(t->dims[i]));
   if (llvm::is_contained(limits, Value()) || !im.value(indices))
     return failure();
-  return n.yield({scatter(im, t, updates, reduction, [&](OpBuilder &b, ValueRange at) {
+  return n.yield({scatter(im, t, updates, reduction, [&](OpBuilder &b, ValueRange at, Value *inside) {
     SmallVector<Value> where;
     for (int64_t i = 0; i < *depth; ++i) {
       SmallVector<Value> position(at.take_front(outer));
       position.push_back(arith::ConstantIndexOp::create(b, im.loc, i));
-      where.push_back(indexElement(im, b, indices, position, limits[i]));
+      where.push_back(indexElement(im, b, indices, position, limits[i], inside));
     }
     llvm::append_range(where, at.drop_front(outer));
     return where;
@@ -336,9 +349,9 @@ TERSE_ONNX_OP("", ScatterElements, 13, 3, 3) {
   Value limit = im.index(t->dims[*axis]);
   if (!limit || !im.value(indices))
     return failure();
-  return n.yield({scatter(im, t, updates, n.string("reduction", "none"), [&](OpBuilder &b, ValueRange at) {
+  return n.yield({scatter(im, t, updates, n.string("reduction", "none"), [&](OpBuilder &b, ValueRange at, Value *inside) {
     SmallVector<Value> where(at);
-    where[*axis] = indexElement(im, b, indices, at, limit);
+    where[*axis] = indexElement(im, b, indices, at, limit, inside);
     return where;
   })});
 }

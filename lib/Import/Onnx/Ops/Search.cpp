@@ -1,6 +1,8 @@
 //===- Search.cpp - positions of extremes, and of what is not zero --------===//
 #include "Helpers.h"
 
+#include "llvm/Support/xxhash.h"
+
 using namespace mlir;
 using namespace terse;
 using namespace terse::importer;
@@ -158,7 +160,57 @@ TERSE_ONNX_OP("", TopK, 11, 2, 2) {
   return n.yield({values, positions});
 }
 
-/// Only of contents that are known: otherwise the result's size depends on data.
+/// Positions of elements that are not zero, in order, in a tensor with room for all; outside of the input where there
+/// are no more.
+static Tensor *findNonZeros(Importer &im, Node &n, Tensor *t) {
+  int64_t rank = t->rank();
+  Dim bound = im.product(t->dims);
+  Dim found = im.symbols.padded(bound, static_cast<int64_t>(llvm::xxh3_64bits(n.proto.output(0)) >> 1));
+  Dims dims{Dim(rank), found};
+  SmallVector<Value> limits;
+  for (const Dim &dim : t->dims)
+    limits.push_back(im.index(dim));
+  Value count = im.index(bound), data = im.value(t);
+  if (!data || !count || llvm::is_contained(limits, Value()))
+    return nullptr;
+  auto asElement = [&](OpBuilder &b, Value i) -> Value {
+    return arith::IndexCastOp::create(b, im.loc, b.getI64Type(), i);
+  };
+  Tensor *none = im.generate(onnx::TensorProto::INT64, dims, [&](OpBuilder &b, ValueRange at) -> Value {
+    Value outside = limits.back();
+    for (int64_t d = 0; d + 1 < rank; ++d) {
+      Value here = arith::CmpIOp::create(b, im.loc, arith::CmpIPredicate::eq, at[0],
+                                         arith::ConstantIndexOp::create(b, im.loc, d));
+      outside = arith::SelectOp::create(b, im.loc, here, limits[d], outside);
+    }
+    return asElement(b, outside);
+  });
+  Value zero = arith::ConstantIndexOp::create(im.b, im.loc, 0), one = arith::ConstantIndexOp::create(im.b, im.loc, 1);
+  auto loop = scf::ForOp::create(
+      im.b, im.loc, zero, count, one, ValueRange{im.value(none), zero},
+      [&](OpBuilder &b, Location at, Value i, ValueRange state) {
+        SmallVector<Value> position(rank);
+        for (int64_t d = rank; d-- > 0;) {
+          position[d] = arith::RemUIOp::create(b, at, i, limits[d]);
+          i = arith::DivUIOp::create(b, at, i, limits[d]);
+        }
+        Value read = tensor::ExtractOp::create(b, at, data, position), nothing = im.literal(b, t->dtype, 0);
+        Value here = isFloat(t->dtype)
+                         ? arith::CmpFOp::create(b, at, arith::CmpFPredicate::UNE, read, nothing).getResult()
+                         : arith::CmpIOp::create(b, at, arith::CmpIPredicate::ne, read, nothing).getResult();
+        // Written again by the next element if this one is zero.
+        Value result = state[0];
+        for (int64_t d = 0; d < rank; ++d) {
+          Value stored = asElement(b, arith::SelectOp::create(b, at, here, position[d], limits[d]));
+          Value row = arith::ConstantIndexOp::create(b, at, d);
+          result = tensor::InsertOp::create(b, at, stored, result, ValueRange{row, state[1]});
+        }
+        Value next = arith::AddIOp::create(b, at, state[1], one);
+        scf::YieldOp::create(b, at, ValueRange{result, arith::SelectOp::create(b, at, here, next, state[1])});
+      });
+  return im.make(onnx::TensorProto::INT64, dims, loop.getResult(0));
+}
+
 TERSE_ONNX_OP("", NonZero, 13, 1, 1) {
   Tensor *t = n.input(0);
   int64_t rank = t->rank();
@@ -174,8 +226,11 @@ TERSE_ONNX_OP("", NonZero, 13, 1, 1) {
     return n.yield({im.transpose(im.reshape(every, {im.product(t->dims), Dim(rank)}), {1, 0})});
   }
   auto known = im.constants(t, nullptr);
-  if (!known && !t->floats)
-    return im.error("the number of elements that are not zero must be known when the model is compiled"), failure();
+  if (!known && !t->floats) {
+    if (rank == 0)
+      return im.error("expected an input of rank 1 or more"), failure();
+    return n.yield({findNonZeros(im, n, t)});
+  }
   SmallVector<int64_t> sizes;
   for (const Dim &dim : t->dims)
     sizes.push_back(*dim.constant());
