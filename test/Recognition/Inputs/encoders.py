@@ -18,6 +18,25 @@ def mixture(g, x, width, experts=4, chosen=2):
     return g.Reshape(g.ReduceSum(weighted, np.array([0], np.int64), keepdims=0), g.Shape(x))
 
 
+def routed(g, x, width, experts=3, chosen=2):
+    """The same, each expert for the tokens that chose it alone: their number is known only when the model runs."""
+    rows = g.Reshape(x, np.array([-1, width], np.int64))
+    best, which = g.TopK(g.linear(rows, width, experts), np.array([chosen], np.int64), outputs=2, axis=-1)
+    scores = g.Reshape(g.Softmax(best, axis=-1), np.array([-1], np.int64))
+    hot = g.Transpose(g.OneHot(which, np.array(experts, np.int64), np.array([0, 1], np.int64)), perm=[2, 1, 0])
+    total = g.ConstantOfShape(g.Shape(rows))
+    for expert in range(experts):
+        found = g.Transpose(g.NonZero(g.Gather(hot, np.array(expert, np.int64), axis=0)), perm=[1, 0])
+        rank, token = (g.Squeeze(part, np.array([1], np.int64)) for part in
+                       g.Split(found, np.array([1, 1], np.int64), axis=1, outputs=2))
+        results = g.linear(g.Relu(g.linear(g.Gather(rows, token, axis=0), width, 16)), 16, width)
+        score = g.Gather(scores, g.Add(g.Mul(token, np.array(chosen, np.int64)), rank), axis=0)
+        results = g.Mul(results, g.unsqueeze(score, 1))
+        places = g.Expand(g.unsqueeze(token, 1), g.Shape(results))
+        total = g.Add(total, g.ScatterElements(g.ConstantOfShape(g.Shape(rows)), places, results, axis=0))
+    return g.Reshape(total, g.Shape(x))
+
+
 def encoder(bias, layers=2, width=32, heads=4, seed=20, start=None, mlp=None):
     """Layers of attention over all tokens and an MLP. `bias(g, scores, state)` adds to the scores what is to be added."""
     g = Graph(seed)
@@ -82,5 +101,11 @@ def experts():
     return encoder(lambda g, scores, state: g.Add(scores, padding(g, state)), seed=22, mlp=mixture)
 
 
+def routed_experts():
+    """Experts that compute only the tokens that chose them."""
+    return encoder(lambda g, scores, state: g.Add(scores, padding(g, state)), seed=23, mlp=routed)
+
+
 #: name: (model, attentions, biased attentions, linear layers)
-ENCODERS = {"relative": (relative, 2, 2, 12), "patches": (patches, 2, 0, 13), "experts": (experts, 2, 0, 10)}
+ENCODERS = {"relative": (relative, 2, 2, 12), "patches": (patches, 2, 0, 13), "experts": (experts, 2, 0, 10),
+            "routed_experts": (routed_experts, 2, 0, 22)}
