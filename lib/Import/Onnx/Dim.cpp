@@ -411,7 +411,8 @@ bool Symbols::unify(const Dim &a, const Dim &b) {
     bool derivedOperands = value.uses([&](SymbolId used) { return !isFree(used); });
     if (value.uses([&](SymbolId used) { return used == id; }) || derivedOperands)
       continue;
-    auto rank = std::make_tuple(isNonNegative(value), symbols[id].kind == Kind::Fresh, value.terms().size() > 1, id);
+    bool positive = llvm::all_of(value.terms(), [](const auto &term) { return term.second > 0; });
+    auto rank = std::make_tuple(positive, symbols[id].kind == Kind::Fresh, value.terms().size() > 1, id);
     if (!best || rank > bestRank) {
       best = id;
       bestRank = rank;
