@@ -2,10 +2,14 @@
 #include "terse/Runtime/Team.h"
 
 #include <algorithm>
+#include <climits>
 #include <cstdio>
 #include <cstring>
+#include <linux/futex.h>
 #include <sched.h>
+#include <sys/syscall.h>
 #include <system_error>
+#include <unistd.h>
 
 namespace terse::rt {
 
@@ -16,9 +20,13 @@ inline void pause() {
 #endif
 }
 
-/// A worker without work gives its processor away so often, some hundred
-/// microseconds in all, before it sleeps: waking it takes tens.
-constexpr int yieldsBeforeSleep = 300;
+/// Threads that meet are microseconds apart. Who waits longer, a millisecond or
+/// so, waits for one that another program keeps from its processor, and sleeps:
+/// a sleeper is woken ahead of others, while who gives its processor away gets
+/// it back after time slices of milliseconds.
+constexpr int spinsWithProcessors = 20000;
+/// With more threads than processors, the processor is what is waited for.
+constexpr int spinsWithoutProcessors = 8;
 
 /// Numbers in a file; how many there are of the two.
 int readNumbers(const char *path, long long &first, long long &second) {
@@ -59,7 +67,9 @@ int availableCpus() {
 // Spinning pays only while the others really run: with fewer processors than
 // threads, whoever spins keeps the one that it waits for from running.
 Team::Team(int threads)
-    : size_(threads), spins_(threads <= availableCpus() ? 200 : 8) {}
+    : size_(threads),
+      spins_(threads <= availableCpus() ? spinsWithProcessors
+                                        : spinsWithoutProcessors) {}
 
 Result<std::unique_ptr<Team>> Team::create(int threads) {
   std::unique_ptr<Team> team(new Team(threads));
@@ -92,27 +102,39 @@ Team::~Team() {
 void Team::arrive() {
   if (size_ == 1)
     return;
-  uint64_t ticket = arrived_.fetch_add(1, std::memory_order_acq_rel);
+  uint64_t ticket = arrived_.fetch_add(1);
   uint64_t all = (ticket / uint64_t(size_) + 1) * uint64_t(size_);
-  for (int i = 0; arrived_.load(std::memory_order_acquire) < all; ++i) {
-    if (i < spins_)
-      pause();
-    else
-      ::sched_yield();
+  if (ticket + 1 == all) {
+    // Sequentially consistent with the sleeper's count: either it sees that all
+    // are there or we see that it sleeps.
+    if (waiting_.load() != 0)
+      ::syscall(SYS_futex, &arrived_, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr,
+                nullptr, 0);
+    return;
   }
+  for (int i = 0; i < spins_; ++i) {
+    if (arrived_.load(std::memory_order_acquire) >= all)
+      return;
+    pause();
+  }
+  sleepUntil(all);
+}
+
+void Team::sleepUntil(uint64_t all) {
+  waiting_.fetch_add(1);
+  // The kernel compares the lower half, which comes first in memory.
+  for (uint64_t now; (now = arrived_.load()) < all;)
+    ::syscall(SYS_futex, &arrived_, FUTEX_WAIT_PRIVATE, uint32_t(now), nullptr,
+              nullptr, 0);
+  waiting_.fetch_sub(1);
 }
 
 void Team::work(int thread) {
   uint32_t seen = 0;
   while (true) {
-    for (int i = 0; i < spins_ + yieldsBeforeSleep &&
-                    job_.load(std::memory_order_acquire) == seen;
-         ++i) {
-      if (i < spins_)
-        pause();
-      else
-        ::sched_yield();
-    }
+    for (int i = 0;
+         i < spins_ && job_.load(std::memory_order_acquire) == seen; ++i)
+      pause();
     if (job_.load(std::memory_order_acquire) == seen) {
       std::unique_lock<std::mutex> lock(mutex_);
       sleeping_.fetch_add(1);

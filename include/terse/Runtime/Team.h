@@ -19,7 +19,7 @@ namespace terse::rt {
 int availableCpus();
 
 /// A team runs one function on all its threads at once, the caller being
-/// thread 0. Between calls the others spin for a moment, then sleep.
+/// thread 0. Who waits spins for about a millisecond, then sleeps.
 class Team {
 public:
   /// A team of `threads` >= 1 threads, `threads` - 1 of them new.
@@ -39,10 +39,12 @@ private:
   explicit Team(int threads);
   void work(int thread);
   void arrive();
+  void sleepUntil(uint64_t all);
 
   const int size_;
-  const int spins_; ///< pauses before giving the processor away
+  const int spins_; ///< pauses before sleeping
   alignas(64) std::atomic<uint64_t> arrived_{0};
+  std::atomic<int> waiting_{0}; ///< threads asleep at a meeting
   alignas(64) std::atomic<uint32_t> job_{0};
   std::atomic<int> sleeping_{0};
   TerseEntryFn entry_ = nullptr;
