@@ -175,4 +175,9 @@ halves = f32(2, 3, 24)
 left, right = np.split(halves + numpy_helper.to_array(c), 2, axis=2)
 against("BiasSplitGelu", microsoft("BiasSplitGelu", ["x", "c"], ["y"], [x], [value("y", ["b", "s", 12])], [c]), {"x": halves},
         left * right / 2 * (1 + np.vectorize(erf)(right / np.sqrt(2))))
+
+# A norm in the main domain of an operator set that has none, as ONNX Runtime's optimizer writes it.
+made = model([node("LayerNormalization", "x w b", "y", epsilon=1e-4)], [value("x", ["b", 8])], [value("y", ["b", 8])],
+             [constant("w", f32(8)), constant("b", f32(8))], opset=14)
+compare("LayerNormalization of operator set 14", made, [{"x": f32(3, 8)}])
 sys.exit(1 if failures else 0)
