@@ -131,8 +131,8 @@ for attributes in ({"activation_type": "relu", "k": 2}, {"activation_type": "gel
                    {"activation_type": "silu", "k": 3, "normalize_routing_weights": 1},
                    {"activation_type": "swiglu", "k": 2, "swiglu_fusion": 1, "activation_alpha": 1.7, "activation_beta": 1.0, "swiglu_limit": 1.0}):
     experts = [constant(name, f32(*shape)) for name, shape in (("w1", (4, 10, 24)), ("b1", (4, 10)), ("w2", (4, 24, 5 if "swiglu_fusion" in attributes else 10)), ("b2", (4, 24)))]
-    compare(f"MoE {attributes}", microsoft("MoE", ["x", "r", "w1", "b1", "w2", "b2"], ["y"], [x, value("r", ["t", 4])], results[:1], experts, **attributes),
-            [{"x": f32(2, 3, 24), "r": f32(6, 4)}])
+    compare(f"MoE {attributes}", microsoft("MoE", ["x", "r", "w1", "b1", "w2", "b2"], ["y"], [value("x", ["t", 24]), value("r", ["t", 4])], [value("y", ["t", 24])],
+                                           experts, **attributes), [{"x": f32(6, 24), "r": f32(6, 4)}])
 
 
 def against(what, content, inputs, want):
