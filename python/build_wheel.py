@@ -57,7 +57,7 @@ def _find_libraries(settings, staging):
     if "build" in settings:
         return _installed(settings["build"], staging)
     if not (REPOSITORY / "CMakePresets.json").exists():
-        return _library_folder(HERE.parents[1])  # <prefix>/share/terse/python
+        return _library_folder(HERE.parents[2])  # <prefix>/share/terse/python
     build = REPOSITORY / "build" / "release"
     if not (build / "lib" / COMPILER[0]).exists():
         subprocess.run([REPOSITORY / "tools" / "build"], check=True)
@@ -98,6 +98,18 @@ def _write(folder, files, tag):
             entry.external_attr = (0o755 if ".so" in name else 0o644) << 16
             archive.writestr(entry, data)
     return wheel
+
+
+def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
+    """Without it pip would make a wheel twice."""
+    name = f"terse-{_version()}.dist-info"
+    folder = pathlib.Path(metadata_directory) / name
+    folder.mkdir()
+    (folder / "METADATA").write_bytes(_metadata())
+    return name
+
+
+prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
