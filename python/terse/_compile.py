@@ -151,6 +151,8 @@ def compile(
     dump_ir_dir: str | os.PathLike[str] | None = None,
     emulate_kernels: str | None = None,
     threads: int | None = None,
+    max_memory: int | str | None = None,
+    preflight: bool = False,
     report: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> Compiled:
@@ -177,6 +179,8 @@ def compile(
         dump_ir_dir: Folder for the IR after each pass.
         emulate_kernels: For checks: run this level's kernels on any machine.
         threads: Threads to compile with; one a processor by default.
+        max_memory: Use no more memory than this: bytes, or a text with K, M or G; by default what the machine has.
+        preflight: Only say what the compile would take, in the result's `report`; nothing is written.
         report: Collect what each pass did in the result's `report`.
         progress: Called with a line about each step. Called from another thread.
 

@@ -35,6 +35,8 @@ class TensorSpec:
     shape: tuple[int | str, ...]
     #: "input_ids", "attention_mask", "position_ids", "past", "logits", "present", or "".
     role: str
+    #: It may be left out: the model has a value for it.
+    optional: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}: {self.dtype} [{', '.join(map(str, self.shape))}]"
@@ -233,7 +235,8 @@ class Model:
             name = info.name.decode()
             dims = [dimension(self._handle.pointer, index, d).decode() for d in range(info.rank)]
             shape = tuple(int(dim) if dim.isdigit() else dim for dim in dims)
-            specs.append(TensorSpec(name, _arrays.dtype_of(info.dtype, name), shape, info.role.decode()))
+            optional = "default" in self.manifest[f"{kind}s"][index]
+            specs.append(TensorSpec(name, _arrays.dtype_of(info.dtype, name), shape, info.role.decode(), optional))
         return tuple(specs)
 
     # ---------------------------------------------------------------- running
@@ -439,7 +442,8 @@ class Session:
         for name in given:
             if name not in specs:
                 raise InvalidArgumentError(f"the model has no input '{name}'{nearest(name, specs)}")
-        lacking = [str(spec) for spec in self.model.inputs if spec.name not in given]
+        lacking = [str(spec) for spec in self.model.inputs
+                   if spec.name not in given and not spec.optional]
         if lacking:
             raise InvalidArgumentError("inputs are missing: " + ", ".join(lacking))
         arrays = [_arrays.as_input(value, specs[name].dtype, name) for name, value in given.items()]

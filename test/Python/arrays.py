@@ -125,6 +125,14 @@ with terse.load(model.path) as closed:
     closed.verify()
 refused(wrong, "is closed", lambda: closed(given))
 
+# An input that is an initializer too has a default.
+default = onnx.numpy_helper.from_array(np.array([1, 2, 3], np.float32), "b")
+path, model = model_of("default", [helper.make_node("Add", ["a", "b"], ["c"])],
+                       {name: (TensorProto.FLOAT, [3]) for name in "ab"}, {"c": (TensorProto.FLOAT, [3])}, [default])
+ones = np.ones(3, np.float32)
+check([spec.optional for spec in model.inputs] == [False, True], "an input may be left out")
+check(model(a=ones)["c"].tolist() == [2, 3, 4] and model(a=ones, b=ones)["c"].tolist() == [2, 2, 2], "and has its default")
+
 # bfloat16 through ml_dtypes.
 import ml_dtypes
 path, model = model_of("bf16", [helper.make_node("Neg", ["x"], ["y"])], {"x": (TensorProto.BFLOAT16, ["n"])},
