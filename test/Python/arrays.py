@@ -127,8 +127,9 @@ refused(wrong, "is closed", lambda: closed(given))
 
 # An input that is an initializer too has a default.
 default = onnx.numpy_helper.from_array(np.array([1, 2, 3], np.float32), "b")
-path, model = model_of("default", [helper.make_node("Add", ["a", "b"], ["c"])],
-                       {name: (TensorProto.FLOAT, [3]) for name in "ab"}, {"c": (TensorProto.FLOAT, [3])}, [default])
+zero = onnx.numpy_helper.from_array(np.zeros(3, np.float32), "z")
+path, model = model_of("default", [helper.make_node("Add", ["a", "b"], ["t"]), helper.make_node("Add", ["t", "z"], ["c"])],
+                       {name: (TensorProto.FLOAT, [3]) for name in "ab"}, {"c": (TensorProto.FLOAT, [3])}, [default, zero])
 ones = np.ones(3, np.float32)
 check([spec.optional for spec in model.inputs] == [False, True], "an input may be left out")
 check(model(a=ones)["c"].tolist() == [2, 3, 4] and model(a=ones, b=ones)["c"].tolist() == [2, 2, 2], "and has its default")
