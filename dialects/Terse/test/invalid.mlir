@@ -561,5 +561,5 @@ func.func private @f() attributes {s = #terse.scheme<i4, group = -1, scale = f16
 // -----
 
 // scheme
-// expected-error@below {{expected scales of type f16 or f32}}
-func.func private @f() attributes {s = #terse.scheme<i4, scale = bf16, zero = none>}
+// expected-error@below {{expected scales of type f16, bf16 or f32}}
+func.func private @f() attributes {s = #terse.scheme<i4, scale = f64, zero = none>}
