@@ -18,9 +18,14 @@ FILES = [("genai_int4/model.onnx", 18.441, {4: 31}, 32),
          ("ort_qdq_int8.onnx", 19.266, {8: 43}, 32)]
 
 
-def float_oracle(path):
-    """ONNX Runtime on what the file means in float."""
-    model = onnx.load(path)
+def float_oracle(path, noise=0.0):
+    """ONNX Runtime on what the file means in float; scales of norms moved by a relative `noise`."""
+    model, rng = onnx.load(path), np.random.default_rng(0)
+    for tensor in model.graph.initializer:
+        if noise and "layernorm" in tensor.name and len(tensor.dims) == 1:
+            array = onnx.numpy_helper.to_array(tensor)
+            moved = array * (1 + noise * rng.standard_normal(array.shape))
+            tensor.CopyFrom(onnx.numpy_helper.from_array(moved.astype(array.dtype), tensor.name))
     for node in model.graph.node:
         for attribute in node.attribute:
             if node.op_type == "MatMulNBits" and attribute.name == "accuracy_level":
@@ -49,6 +54,9 @@ for name, perplexity, layers, embedding in FILES:
     tokens = TOKENS[:96]
     expected = oracle.run(tokens)
     span = expected.max() - expected.min()
+    # Where activations are rounded, a value that falls on the other side of a boundary moves all that follows: the oracle's own
+    # result is not better defined than this, for what any order of float sums may do.
+    bound = max(1e-2, 2 * np.abs(float_oracle(path, 1e-6).run(tokens) - expected).max() / span)
     with tempfile.TemporaryDirectory() as folder:
         oracle.reset()
         np.savez(folder + "/in.npz", **oracle.inputs_for(tokens))
@@ -59,7 +67,8 @@ for name, perplexity, layers, embedding in FILES:
             logits[" ".join(options)] = np.load(folder + "/out.npz")["logits"][0]
     for options, got in logits.items():
         error = np.abs(got - expected).max() / span
-        check(error <= 1e-2, f"{name} {options}: error {error:.2e} of the range; at most 1e-02")
+        rms = np.sqrt(np.mean((got - expected) ** 2)) / span
+        check(error <= bound and rms <= 3e-3, f"{name} {options}: error {error:.2e} of the range, at most {bound:.1e}; rms {rms:.1e}")
 
     artifact = compile_model(path, f"--tokenizer={tokenizer_path('tales2m')}")
     got = terse_run(artifact, f"--perplexity={STORIES}", "--window=256", "--max-windows=60")["perplexity"]
