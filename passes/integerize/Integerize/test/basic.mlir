@@ -42,7 +42,7 @@ func.func @allowed(%x: tensor<3x8xf32>, %codes: tensor<4x8xi8>, %scales: tensor<
 // Grids of whole tensors and fixed ones; one of 16 bits is none.
 // CHECK-LABEL: func.func @grids
 // CHECK: terse.qlinear {{.*}} {grid = #terse.grid<tensor>}
-// CHECK: terse.qlinear {{.*}} {grid = #terse.grid<fixed, scale = 2.500000e-01 : f64, zero = 3, low = 0, high = 255>}
+// CHECK: terse.qlinear {{.*}} {grid = #terse.grid<fixed, scale = 2.500000e-01 : f64, zero = 3, high = 255>}
 // CHECK: terse.quantize_static
 // CHECK: terse.qlinear {{.*}} {grid = #terse.grid<none>}
 func.func @grids(%x: tensor<3x8xf32>, %codes: tensor<4x8xi8>, %scales: tensor<4x1xf16>) -> (tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>) {
