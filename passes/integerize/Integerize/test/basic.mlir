@@ -41,9 +41,9 @@ func.func @allowed(%x: tensor<3x8xf32>, %codes: tensor<4x8xi8>, %scales: tensor<
 
 // Grids of whole tensors and fixed ones; one of 16 bits is none.
 // CHECK-LABEL: func.func @grids
+// CHECK: terse.quantize_static {{.*}} low = -32768
 // CHECK: terse.qlinear {{.*}} {grid = #terse.grid<tensor>}
 // CHECK: terse.qlinear {{.*}} {grid = #terse.grid<fixed, scale = 2.500000e-01 : f64, zero = 3, high = 255>}
-// CHECK: terse.quantize_static
 // CHECK: terse.qlinear {{.*}} {grid = #terse.grid<none>}
 func.func @grids(%x: tensor<3x8xf32>, %codes: tensor<4x8xi8>, %scales: tensor<4x1xf16>) -> (tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>) {
   %w = terse.dequantize <i8, scale = f16, zero = none> %codes, %scales : tensor<4x8xi8>, tensor<4x1xf16> -> tensor<4x8xf32>
