@@ -135,9 +135,8 @@ Status ArtifactFile::checkSeal() const {
       !status.ok())
     return status;
   // In a hostile file the two may lie inside of each other.
-  std::string_view left = weights, right = seal;
-  if (before(right, left)) // without weights they begin at the same place
-    std::swap(left, right);
+  std::string_view left = std::min(weights, seal, before),
+                   right = std::max(weights, seal, before);
   const char *all = bytes.text().data(), *end = all + bytes.size();
   Sha256 hash;
   for (std::string_view part : {left, right, std::string_view(end, 0)}) {
@@ -151,13 +150,12 @@ Status ArtifactFile::checkSeal() const {
                        hexadecimal(seal.substr(32)), hash.finish());
 }
 
-Status ArtifactFile::verify() const {
+Status ArtifactFile::verify(bool linkedIn) const {
   auto compare = [&](const char *what, const std::string &expected,
                      const std::string &got) {
     return compareHashes(file.path(), what, expected, got);
   };
-  // A program that a linker made has none.
-  if (!seal.empty())
+  if (!linkedIn || !seal.empty())
     if (Status status = checkSeal(); !status.ok())
       return status;
   Sha256 code;

@@ -31,7 +31,8 @@ File::~File() {
 Result<File> File::open(const std::string &path) {
   File file;
   file.path_ = path;
-  file.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // To open a pipe would wait for its writer.
+  file.descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file.descriptor_ < 0)
     return fail(Code::Io, "cannot open '%s': %s", path.c_str(),
                 std::strerror(errno));
