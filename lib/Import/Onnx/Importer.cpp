@@ -37,10 +37,9 @@ bool importer::isFloat(DType dtype) {
 }
 bool importer::isUnsigned(DType dtype) {
   return dtype == onnx::TensorProto::UINT8 || dtype == onnx::TensorProto::UINT16 ||
-         dtype == onnx::TensorProto::UINT32 || dtype == onnx::TensorProto::UINT64 ||
-         dtype == onnx::TensorProto::UINT4 || dtype == onnx::TensorProto::UINT2;
+         dtype == onnx::TensorProto::UINT32 || dtype == onnx::TensorProto::UINT64;
 }
-bool importer::isInteger(DType dtype) { return getElementBits(dtype) && !isFloat(dtype) && !isBool(dtype); }
+bool importer::isInteger(DType dtype) { return getElementSize(dtype) && !isFloat(dtype) && !isBool(dtype); }
 
 //===----------------------------------------------------------------------===//
 // Node
@@ -104,13 +103,19 @@ LogicalResult Node::yield(ArrayRef<Tensor *> outputs) {
       importer.error("output " + Twine(i) + " is not supported");
       return failure();
     }
-    for (const Dim &dim : outputs[i]->dims)
+    for (const Dim &dim : outputs[i]->dims) {
+      constexpr int64_t kLargest = 1ll << 48;
+      if (auto size = importer.symbols.resolve(dim).constant(); size && (*size < 0 || *size > kLargest)) {
+        importer.error("expected a size of output " + Twine(i) + " in 0..2^48; got " + Twine(*size));
+        return failure();
+      }
       if (importer.symbols.dependsOnData(importer.symbols.resolve(dim))) {
         importer.error("a size of output " + Twine(i) +
                        " depends on values that are computed or given when the model runs; it must be known when the "
                        "model is compiled");
         return failure();
       }
+    }
     importer.values[proto.output(i)] = outputs[i];
     if (outputs[i]->name.empty())
       outputs[i]->name = proto.output(i);
