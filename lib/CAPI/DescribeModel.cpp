@@ -11,6 +11,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/JSON.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/SHA256.h"
 
@@ -161,6 +162,9 @@ terse_compile_status terse_describe_model(const char *path, terse_description_fn
     emit(user, text.data(), text.size());
     return status;
   };
+  // A device or a pipe may never end.
+  if (llvm::sys::fs::exists(path) && !llvm::sys::fs::is_regular_file(path))
+    return give((llvm::Twine("cannot open '") + path + "': not a regular file").str(), TERSE_COMPILE_FAILED);
   auto buffer = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!buffer)
     return give((llvm::Twine("cannot open '") + path + "': " + buffer.getError().message()).str(), TERSE_COMPILE_FAILED);

@@ -98,7 +98,7 @@ llvm::Error Compiler::loadTokenizer() {
   llvm::StringRef bytes = contents.tokenizer;
   if (bytes.size() > 8 && bytes[0] == '\n')
     contents.tokenizerKind = "sentencepiece";
-  else if (bytes.size() > 16 && bytes[1] == 0 && bytes[2] == 0 && bytes[3] == 0)
+  else if (bytes.size() > 16 && bytes[0] != 0 && bytes[1] == 0 && bytes[2] == 0 && bytes[3] == 0)
     contents.tokenizerKind = "llama2c";
   else
     return llvm::createStringError("'" + options.tokenizer +

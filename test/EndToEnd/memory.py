@@ -1,4 +1,5 @@
 # REQUIRES: data
+# UNSUPPORTED: asan
 # RUN: %python %s
 """Weights are mapped, not copied: peak memory is the file, the cache and a little."""
 

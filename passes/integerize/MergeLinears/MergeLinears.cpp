@@ -59,8 +59,7 @@ static bool agree(Operation *a, Operation *b) {
     return linear.getReductionAxis() == other.getReductionAxis() &&
            getElementTypeOrSelf(linear.getWeight()) == getElementTypeOrSelf(other.getWeight());
   }
-  return cast<QLinearOp>(a).getScheme() == cast<QLinearOp>(b).getScheme() &&
-         cast<QLinearOp>(a).getGrid() == cast<QLinearOp>(b).getGrid();
+  return cast<QLinearOp>(a).getScheme() == cast<QLinearOp>(b).getScheme();
 }
 
 static StringRef getLayerName(Operation *op) {
@@ -232,7 +231,7 @@ private:
       if (failed(codes) || failed(scales) || failed(zeros))
         return failure();
       merged = QLinearOp::create(builder, qlinear.getLoc(), type, qlinear.getInput(), *codes, *scales, *zeros, *bias,
-                                 qlinear.getSchemeAttr(), name, qlinear.getGridAttr());
+                                 qlinear.getSchemeAttr(), name);
     }
 
     SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, merged.getLoc(), merged);
