@@ -2,6 +2,7 @@
 #include "terse/Runtime/Context.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace terse::rt {
 
@@ -207,7 +208,12 @@ Status Context::prepare() {
     outputs_.push_back(std::move(view));
   }
   outputBuffers_.resize(manifest.outputs.size());
+  for (const TensorSpec &spec : manifest.outputs)
+    if (spec.counted >= 0)
+      counts_.push_back(0);
   outputPointers_.resize(manifest.outputs.size());
+  for (int64_t &count : counts_)
+    outputPointers_.push_back(&count);
   inputPointers_.resize(manifest.inputs.size());
   shapes_.resize(manifest.inputs.size());
   symbols_ = known_;
@@ -346,6 +352,31 @@ Status Context::run(const std::vector<TensorView> &inputs,
   call.arena = arena_.data();
   team_->run(entry.run, &call);
   past_ += added;
+  return shrinkOutputs();
+}
+
+/// Outputs whose size the run told have so many elements, one after the other.
+Status Context::shrinkOutputs() {
+  size_t next = 0;
+  for (size_t i = 0; i < outputs_.size(); ++i) {
+    const TensorSpec &spec = manifest().outputs[i];
+    if (spec.counted < 0)
+      continue;
+    TensorView &view = outputs_[i];
+    size_t axis = size_t(spec.counted), before = 1, row = sizeOf(view.dtype);
+    int64_t most = view.shape[axis], count = counts_[next++];
+    if (count < 0 || count > most)
+      return fail(Code::Internal, "output '%s': expected 0 to %lld elements; got %lld", spec.name.c_str(),
+                  (long long)most, (long long)count);
+    for (size_t d = 0; d < axis; ++d)
+      before *= size_t(view.shape[d]);
+    for (size_t d = axis + 1; d < view.shape.size(); ++d)
+      row *= size_t(view.shape[d]);
+    auto *data = static_cast<char *>(outputPointers_[i]);
+    for (size_t b = 1; b < before; ++b)
+      std::memmove(data + b * size_t(count) * row, data + b * size_t(most) * row, size_t(count) * row);
+    view.shape[axis] = count;
+  }
   return Status();
 }
 

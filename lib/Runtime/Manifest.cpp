@@ -128,6 +128,12 @@ std::vector<TensorSpec> tensors(const json &object, const char *key,
       spec.shape.push_back(Expr(value));
     }
     spec.defaultValue = defaultValue(item, spec);
+    if (item.contains("counted")) {
+      int64_t axis = integer(item["counted"], "'counted'");
+      if (axis < 0 || axis >= int64_t(spec.shape.size()))
+        throw Bad("'" + spec.name + "' is counted along no dimension of its");
+      spec.counted = int(axis);
+    }
     specs.push_back(std::move(spec));
   }
   return specs;

@@ -37,11 +37,15 @@
  *             TERSE_CAPACITY_MULTIPLE (code may keep keys in tiles)
  *   context   positions to make room for unless told otherwise (optional)
  *   inputs, outputs, states
- *             [{"name", "dtype", "shape", "role", "default"}]
+ *             [{"name", "dtype", "shape", "role", "default",
+ *             "counted"}]
  *             dtype: f32 f16 bf16 f64 i8 u8 i16 u16 i32 u32 i64 u64, or bool
  *             (one byte, 0 or 1)
  *             default (optional, inputs): the value where none is given, its
  *             bytes in hexadecimal (lower case)
+ *             counted (optional, outputs): the dimension of which only the first
+ *             elements are there; "shape" has the most. TerseCall::outputs has,
+ *             after all outputs, an int64_t for each of these: their number
  *             role (optional, else by the usual names): input_ids
  *             attention_mask position_ids past logits present; the i-th
  *             "present" is fed back to the i-th "past"

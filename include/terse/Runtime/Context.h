@@ -84,6 +84,7 @@ private:
   Status sizeOutputs();
   Status placeOutputs(const std::vector<void *> *into);
   size_t pickEntry() const;
+  Status shrinkOutputs();
 
   std::shared_ptr<const Model> model_;
   ContextOptions options_;
@@ -96,7 +97,7 @@ private:
   std::vector<TensorView> outputs_;
 
   // Kept between runs so that a run allocates nothing.
-  std::vector<int64_t> known_, symbols_;
+  std::vector<int64_t> known_, symbols_, counts_;
   std::vector<const std::vector<int64_t> *> shapes_;
   std::vector<const void *> inputPointers_;
   std::vector<void *> outputPointers_, statePointers_;

@@ -23,6 +23,7 @@ struct TensorSpec {
   /// The value where none is given; empty if one must be. In words, for their
   /// alignment.
   std::vector<uint64_t> defaultValue;
+  int counted = -1; ///< the dimension whose size the run tells, or -1
   std::string role; ///< as written, else by the names that exporters give;
                     ///< empty if none
 };

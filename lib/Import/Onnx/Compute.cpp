@@ -160,6 +160,8 @@ Tensor *Importer::cast(Tensor *t, DType dtype) {
     return t;
   if (!getElementSize(dtype))
     return error("cast to " + getTypeName(dtype) + " is not supported");
+  if (t->integers && !isFloat(dtype))
+    return cast(t->integers, dtype);
   if (t->fill || t->floats) {
     // Literals: exact up to the rounding of the target.
     if (isFloat(dtype))
@@ -202,7 +204,7 @@ Tensor *Importer::cast(Tensor *t, DType dtype) {
           return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, v[0], v[1]);
         });
   }
-  return elementwise(
+  Tensor *result = elementwise(
       dtype, {t},
       [&](ArrayRef<Dim> v) -> std::optional<Dim> {
         if (auto constant = v[0].constant())
@@ -210,6 +212,9 @@ Tensor *Importer::cast(Tensor *t, DType dtype) {
         return v[0]; // sizes and positions fit into any type that exporters cast them to
       },
       nullptr, [&](OpBuilder &builder, ValueRange v) { return castElement(builder, v[0], t->dtype, dtype); });
+  if (result && (t->ints || t->pattern) && (dtype == onnx::TensorProto::FLOAT || dtype == onnx::TensorProto::DOUBLE))
+    result->integers = t;
+  return result;
 }
 
 //===----------------------------------------------------------------------===//

@@ -185,6 +185,8 @@ Dim Symbols::floorDiv(const Dim &lhs, const Dim &rhs) {
   std::optional<int64_t> a = lhs.constant(), b = rhs.constant();
   if (a && b && *b != 0 && *b != -1)
     return Dim(*a / *b - ((*a % *b != 0 && (*a < 0) != (*b < 0)) ? 1 : 0));
+  if (b && *b < 0 && *b != INT64_MIN) // sizes are divided by what is positive
+    return floorDiv(lhs * Dim(-1), Dim(-*b));
   if (std::optional<Dim> quotient = lhs.divideExactly(rhs))
     return *quotient;
   return derived(Kind::FloorDiv, lhs, rhs);
@@ -420,23 +422,30 @@ bool Symbols::unify(const Dim &a, const Dim &b) {
     }
   }
   if (!best)
-    return constrainEqual(lhs, rhs);
+    return constrain(lhs, rhs, /*equal=*/true);
   if (isPositive(bestValue * Dim(-1)))
     return false;
   setValue(*best, bestValue);
   return true;
 }
 
-bool Symbols::constrainEqual(const Dim &lhs, const Dim &rhs) {
-  if (isPositive(lhs - rhs) || isPositive(rhs - lhs))
+bool Symbols::constrain(const Dim &lhs, const Dim &rhs, bool equal) {
+  if (isPositive(lhs - rhs) || (equal && isPositive(rhs - lhs)))
     return false;
   // What depends on data cannot be checked before the model runs.
-  if ((isNonNegative(lhs - rhs) && isNonNegative(rhs - lhs)) || dependsOnData(lhs) || dependsOnData(rhs))
+  if ((isNonNegative(rhs - lhs) && (!equal || isNonNegative(lhs - rhs))) || dependsOnData(lhs) || dependsOnData(rhs))
     return true;
-  constraints.push_back({lhs, rhs, true});
+  constraints.push_back({lhs, rhs, equal});
   changed = true;
   forgetResolved();
   return true;
+}
+
+bool Symbols::bound(const Dim &a, const Dim &b) {
+  Dim lhs = resolve(a), rhs = resolve(b);
+  if (usesPadded(lhs) || usesPadded(rhs))
+    return isNonNegative(rhs - lhs);
+  return constrain(lhs, rhs, /*equal=*/false);
 }
 
 /// The same with no term on both sides and none negative.

@@ -114,7 +114,9 @@ public:
   bool usesPadded(const Dim &dim) const; // in operands of its symbols too
   /// Makes the two equal from now on; false if they can never be.
   bool unify(const Dim &lhs, const Dim &rhs);
-  /// Whether `unify` has changed anything since the last call of this.
+  /// Makes `lhs` at most `rhs` from now on; false if it can never be.
+  bool bound(const Dim &lhs, const Dim &rhs);
+  /// Whether `unify` or `bound` has changed anything since the last call of this.
   bool takeChanged();
   void setChanged() { changed = true; }
   /// What is left to be checked when the model runs.
@@ -147,7 +149,7 @@ private:
   void forgetResolved();
   void collectOrdered(const Dim &dim, llvm::SmallVectorImpl<SymbolId> &found) const;
   std::optional<bool> unifyByOrder(const Dim &difference);
-  bool constrainEqual(const Dim &lhs, const Dim &rhs);
+  bool constrain(const Dim &lhs, const Dim &rhs, bool equal);
   bool isNonNegative(const Dim &dim, int splits) const;
   bool isNonNegative(SymbolId id, int splits) const;
   bool followsFrom(const Dim &dim, const Dim &fact, int splits) const;

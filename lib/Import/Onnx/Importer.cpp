@@ -409,9 +409,32 @@ LogicalResult Importer::bindDefault(const onnx::ValueInfoProto &input, Tensor *i
 
 ArrayAttr Importer::dimsAttribute(ArrayRef<Dim> dims) {
   SmallVector<Attribute> attributes;
-  for (const Dim &dim : dims)
-    attributes.push_back(b.getStringAttr(symbols.print(symbols.resolve(dim))));
+  for (const Dim &dim : dims) {
+    Dim size = symbols.resolve(dim);
+    if (auto symbol = size.asSymbol(); symbol && symbols.isPadded(*symbol))
+      size = symbols.resolve(symbols.getOperands(*symbol).first);
+    attributes.push_back(b.getStringAttr(symbols.print(size)));
+  }
   return b.getArrayAttr(attributes);
+}
+
+/// The dimension of an output of which only the first `count` elements are there; an error if
+/// sizes depend on values otherwise.
+std::optional<int64_t> Importer::findCountedDim(const Tensor *t, Value &count) {
+  std::optional<int64_t> counted;
+  for (const auto &[i, dim] : llvm::enumerate(t->dims)) {
+    Dim size = symbols.resolve(dim);
+    if (!symbols.usesPadded(size))
+      continue;
+    auto known = llvm::find_if(counts, [&](const auto &entry) { return symbols.resolve(entry.first) == size; });
+    if (counted || known == counts.end()) {
+      error("sizes of output '" + t->name + "' depend on values otherwise than one dimension by its number of elements");
+      return std::nullopt;
+    }
+    counted = i;
+    count = known->second;
+  }
+  return counted;
 }
 
 LogicalResult Importer::bindOutputs() {
@@ -435,9 +458,19 @@ LogicalResult Importer::bindOutputs() {
     types.push_back(v.getType());
     outputs.push_back(t);
   }
-  for (Tensor *t : outputs)
-    if (llvm::any_of(t->dims, [&](const Dim &dim) { return symbols.usesPadded(symbols.resolve(dim)); }))
-      return error("a size of output '" + t->name + "' depends on values"), failure();
+  // Numbers of elements that values decide come last, in the order of the outputs that have them.
+  SmallVector<std::optional<int64_t>> counted;
+  for (Tensor *t : outputs) {
+    Value count;
+    counted.push_back(findCountedDim(t, count));
+    if (failed)
+      return failure();
+    if (!counted.back())
+      continue;
+    Value number = arith::IndexCastOp::create(b, loc, b.getI64Type(), count);
+    results.push_back(tensor::FromElementsOp::create(b, loc, type(onnx::TensorProto::INT64, {}), ValueRange{number}));
+    types.push_back(results.back().getType());
+  }
   if (results.empty())
     return error("expected at least one output"), failure();
   func::ReturnOp::create(b, loc, results);
@@ -450,8 +483,14 @@ LogicalResult Importer::bindOutputs() {
       attributes.push_back(b.getNamedAttr("terse.unsigned", b.getUnitAttr()));
     return b.getDictionaryAttr(attributes);
   };
-  for (const auto &[i, output] : llvm::enumerate(graph.output()))
+  unsigned next = outputs.size();
+  for (const auto &[i, output] : llvm::enumerate(graph.output())) {
     function.setResultAttrs(i, describe(output.name(), outputs[i]));
+    if (!counted[i])
+      continue;
+    function.setResultAttr(i, "terse.counted", b.getI64IntegerAttr(*counted[i]));
+    function.setResultAttrs(next++, b.getDictionaryAttr(b.getNamedAttr("terse.count", b.getStringAttr(output.name()))));
+  }
   unsigned argument = 0;
   for (const onnx::ValueInfoProto &input : graph.input())
     if (Tensor *t = values.lookup(input.name()); t && !t->initializer) {

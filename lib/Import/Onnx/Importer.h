@@ -41,6 +41,8 @@ struct Tensor {
   /// Integers as a polynomial in the element's coordinates: one for all, or one
   /// for each index of the last dimension.
   std::optional<llvm::SmallVector<Dim>> pattern;
+  /// The same numbers as integers, whose contents are known (sizes that are computed with as floats).
+  Tensor *integers = nullptr;
   /// All elements are this float.
   std::optional<double> fill;
   /// The data are an initializer's, with its two dimensions swapped if so.
@@ -161,6 +163,8 @@ public:
   Tensor *fromProto(const onnx::TensorProto &proto);
   /// The SSA value.
   mlir::Value value(Tensor *t);
+  /// How much of a padded size is there, which the model's outputs of this size tell.
+  void setCount(const Dim &padded, mlir::Value count) { counts.push_back({padded, count}); }
   /// The value of an initializer as it lies in the file. Small ones are
   /// constants unless `alwaysWeight`.
   mlir::Value weight(Tensor *t, bool alwaysWeight = false);
@@ -251,6 +255,7 @@ private:
   mlir::LogicalResult importNode(const FlatNode &node);
   mlir::LogicalResult checkPadding(Node &node);
   mlir::LogicalResult bindOutputs();
+  std::optional<int64_t> findCountedDim(const Tensor *t, mlir::Value &count);
   mlir::Value symbolValue(SymbolId id);
   mlir::Value indexConstant(int64_t value);
   mlir::Value combine(SymbolId id, mlir::Value lhs, mlir::Value rhs, mlir::OpBuilder &builder);
@@ -275,6 +280,7 @@ private:
     Dim dim;
   };
   llvm::SmallVector<InputSize> inputSizes;
+  llvm::SmallVector<std::pair<Dim, mlir::Value>> counts; // of padded sizes
   std::map<unsigned, std::string> defaults; // of arguments, as bytes in hexadecimal
   llvm::SmallVector<SymbolId> solving; // symbols whose value is being found
   const FlatNode *current = nullptr;

@@ -52,7 +52,7 @@ struct RecordInterface : terse::impl::RecordInterfaceBase<RecordInterface> {
       return signalPassFailure();
     }
     Builder b(&getContext());
-    SmallVector<Attribute> inputs, outputs, states;
+    SmallVector<Attribute> inputs, outputs, states, counted, counts;
     for (BlockArgument arg : entry.getArguments()) {
       DictionaryAttr attrs = entry.getArgAttrDict(arg.getArgNumber());
       if (auto symbol = getString(attrs, TerseDialect::kSymbolAttr)) {
@@ -73,11 +73,28 @@ struct RecordInterface : terse::impl::RecordInterfaceBase<RecordInterface> {
       // An updated state is not an output: it is in its place already.
       if (attrs && attrs.contains(TerseDialect::kStateAttr))
         continue;
+      if (StringAttr output = getString(attrs, "terse.count")) {
+        counts.push_back(output);
+        continue;
+      }
       Attribute value =
           describe(entry, type, attrs, /*isState=*/false, "result " + Twine(i));
       if (!value)
         return signalPassFailure();
+      if (attrs.contains("terse.counted"))
+        counted.push_back(attrs.get(TerseDialect::kNameAttr));
+      if (!counts.empty()) {
+        entry.emitError("expected numbers of elements after all outputs; got "
+                        "output ")
+            << i;
+        return signalPassFailure();
+      }
       outputs.push_back(value);
+    }
+    if (counts != counted) {
+      entry.emitError("expected a result of 'terse.count' for each one of "
+                      "'terse.counted', in order");
+      return signalPassFailure();
     }
     // Symbols of states come after those of inputs whatever the order of
     // arguments.
@@ -212,6 +229,13 @@ private:
         return {};
       }
       described.set("default", value);
+    }
+    if (auto axis = attrs.getAs<IntegerAttr>("terse.counted")) {
+      if (axis.getInt() < 0 || axis.getInt() >= shaped.getRank()) {
+        entry.emitError("expected 'terse.counted' to be a dimension of ") << what;
+        return {};
+      }
+      described.set("counted", axis);
     }
     return described.getDictionary(&getContext());
   }

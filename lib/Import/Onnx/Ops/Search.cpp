@@ -146,7 +146,7 @@ TERSE_ONNX_OP("", TopK, 11, 2, 2) {
   if (k->size() != 1)
     return im.error("expected one k; got " + Twine(k->size())), failure();
   Dim count = im.symbols.resolve(k->front());
-  if (!im.symbols.isNonNegative(im.symbols.resolve(t->dims[*axis]) - count) || !im.symbols.isNonNegative(count))
+  if (!im.symbols.isNonNegative(count) || !im.symbols.bound(count, t->dims[*axis]))
     return im.error("expected k in 0.." + im.symbols.print(t->dims[*axis]) + "; got " + im.symbols.print(count)),
            failure();
   Tensor *positions = bestPositions(im, t, *axis, count, n.integer("largest", 1) != 0);
@@ -208,6 +208,7 @@ static Tensor *findNonZeros(Importer &im, Node &n, Tensor *t) {
         Value next = arith::AddIOp::create(b, at, state[1], one);
         scf::YieldOp::create(b, at, ValueRange{result, arith::SelectOp::create(b, at, here, next, state[1])});
       });
+  im.setCount(found, loop.getResult(1));
   return im.make(onnx::TensorProto::INT64, dims, loop.getResult(0));
 }
 

@@ -212,24 +212,37 @@ TERSE_ONNX_OP("", ConstantOfShape, 9, 1, 1) {
   return im.error("expected a value of one element"), failure();
 }
 
+/// start, start + delta, ... below limit (above it for a negative delta), of integers.
+static Tensor *range(Importer &im, DType dtype, Tensor *start, Tensor *limit, Tensor *delta) {
+  auto from = im.sizes(start, "a start", false), to = im.sizes(limit, "a limit", false),
+       step = im.sizes(delta, "a step", false);
+  if (!from || !to || !step || from->size() != 1 || to->size() != 1 || step->size() != 1)
+    return im.error("expected scalars");
+  // ceil((limit - start) / step), not below 0.
+  Dim span = im.symbols.resolve((*to)[0] - (*from)[0]), by = (*step)[0];
+  if (by.isConstant(0))
+    return im.error("expected a step other than 0");
+  Dim count = by.isConstant(1) ? span : Dim(0) - im.symbols.floorDiv(Dim(0) - span, by);
+  count = im.symbols.max(count, Dim(0));
+  return im.fromPattern(dtype, {count}, {(*from)[0] + Dim::symbol(0) * by});
+}
+
 TERSE_ONNX_OP("", Range, 11, 3, 3) {
   Tensor *start = n.input(0), *limit = n.input(1), *delta = n.input(2);
   if (!sameType(im, {start, limit, delta}))
     return failure();
   DType dtype = start->dtype;
-  if (isInteger(dtype)) {
-    auto from = im.sizes(start, "a start", false), to = im.sizes(limit, "a limit", false),
-         step = im.sizes(delta, "a step", false);
-    if (!from || !to || !step || from->size() != 1 || to->size() != 1 || step->size() != 1)
-      return im.error("expected scalars"), failure();
-    // ceil((limit - start) / step), not below 0.
-    Dim span = im.symbols.resolve((*to)[0] - (*from)[0]), by = (*step)[0];
-    if (by.isConstant(0))
-      return im.error("expected a step other than 0"), failure();
-    Dim count = by.isConstant(1) ? span : Dim(0) - im.symbols.floorDiv(Dim(0) - span, by);
-    count = im.symbols.max(count, Dim(0));
-    return n.yield({im.fromPattern(dtype, {count}, {(*from)[0] + Dim::symbol(0) * by})});
-  }
+  if (isInteger(dtype))
+    return n.yield({range(im, dtype, start, limit, delta)});
+  // Sizes as floats count as integers do.
+  auto integers = [&](Tensor *t) -> Tensor * {
+    std::optional<double> constant = im.constantFloat(t);
+    if (constant && *constant == std::trunc(*constant) && std::abs(*constant) < kBeyond)
+      return im.fromInts(onnx::TensorProto::INT64, {}, {Dim(static_cast<int64_t>(*constant))});
+    return t->integers ? t->integers : t->reshaped ? t->reshaped->integers : nullptr;
+  };
+  if (Tensor *a = integers(start), *z = integers(limit), *by = integers(delta); a && z && by)
+    return n.yield({im.cast(range(im, onnx::TensorProto::INT64, a, z, by), dtype)});
   auto from = im.constantFloat(start), to = im.constantFloat(limit), step = im.constantFloat(delta);
   if (!from || !to || !step)
     return im.error("a range of floats must have constant bounds"), failure();
