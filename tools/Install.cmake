@@ -42,3 +42,6 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/TerseRuntimeConfigVersion
 install(FILES ${PROJECT_BINARY_DIR}/TerseRuntimeConfig.cmake
   ${PROJECT_BINARY_DIR}/TerseRuntimeConfigVersion.cmake DESTINATION ${runtime_dir})
 install(PROGRAMS passes/new-pass DESTINATION ${CMAKE_INSTALL_BINDIR} RENAME terse-new-pass)
+# What users of other languages begin with: `pip install <prefix>/share/terse/python`.
+install(DIRECTORY python include/terse-c/example DESTINATION ${CMAKE_INSTALL_DATADIR}/terse
+  PATTERN "__pycache__" EXCLUDE PATTERN "*.pyc" EXCLUDE)

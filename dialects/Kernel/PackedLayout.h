@@ -42,6 +42,9 @@ struct PackedLayout {
   int64_t getPanelBytes() const { return getNumUnits() * getUnitBytes(); }
 };
 
+/// Whether two zero points of a scheme share a byte.
+inline bool hasPairedZeros(SchemeAttr scheme) { return scheme.getZero() == ZeroPoint::Integer && scheme.getBits() <= 4; }
+
 /// Packs unpacked codes [16][k] (rows beyond n zero) of one panel.
 void packPanel(const PackedLayout &layout, llvm::ArrayRef<uint8_t> codes, llvm::MutableArrayRef<uint8_t> panel);
 

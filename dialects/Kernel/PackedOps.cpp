@@ -43,10 +43,18 @@ LogicalResult QLinearOp::verify() {
            << RankedTensorType::get(groupShape, getScheme().getScale()) << "; got " << scales;
   if (getScheme().isSymmetric() != !getZeroPoints()) // P7
     return emitOpError("expected zero points exactly when the scheme has them");
+  if (hasPairedZeros(getScheme()))
+    groupShape[2] /= 2;
   if (getZeroPoints() &&
       cast<RankedTensorType>(getZeroPoints().getType()).getShape() != ArrayRef<int64_t>(groupShape)) // P8
     return emitOpError("expected zero points of shape [")
            << groupShape[0] << ", " << groupShape[1] << ", " << groupShape[2] << "]; got " << getZeroPoints().getType();
+  int64_t sumShape[] = {getNumPanels(n), kPanelColumns};
+  bool hasZero = getGrid() && getGrid()->hasZero();
+  if (hasZero != static_cast<bool>(getColumnSums()) ||
+      (hasZero && cast<RankedTensorType>(getColumnSums().getType()).getShape() != ArrayRef<int64_t>(sumShape))) // P10
+    return emitOpError("expected sums of columns of shape [")
+           << sumShape[0] << ", " << sumShape[1] << "] exactly when the grid of the input has a zero point";
   return success();
 }
 

@@ -20,17 +20,21 @@ def Kernel_QLinearOp : KernelOp<"qlinear", [Pure, AttrSizedOperandSegments]> {
       each four of its k: 8 bits 4 k, the bytes themselves; 4 bits 8 k in one plane of
       64 bytes, low nibbles first; 2 bits 16 k in one plane, lowest bits first; 3 bits
       32 k in two planes of low bit pairs for 16 k each and one of high bits.
-    - `scales` [ceil(N/16), groups, 16] in the scheme's type, `zero_points` likewise in i8,
-      read as unsigned.
+    - `scales` [ceil(N/16), groups, 16] in the scheme's type, `zero_points` likewise in that type or in i8,
+      read as unsigned; of up to 4 bits two to a byte, [ceil(N/16), groups, 8]: columns 0-7 in the low nibbles.
     - `bias` [ceil(N/16), 16].
+    - `column_sums` [ceil(N/16), 16], where the grid of the input has a zero point: the sum of each output
+      channel's weights, by which the zero point is made up for.
   }];
   let arguments = (ins RankedTensorOf<[F32]>:$input, PackedBytes:$codes, PackedFloats:$scales,
-                       Optional<PackedBytes>:$zero_points, Optional<RankedTensorOf<[F32]>>:$bias,
-                       Optional<RankedTensorOf<[F32]>>:$residual, Terse_SchemeAttr:$scheme, OptionalAttr<StrAttr>:$name);
+                       Optional<RankedTensorOf<[I8, F16, BF16, F32]>>:$zero_points, Optional<RankedTensorOf<[F32]>>:$bias,
+                       Optional<RankedTensorOf<[F32]>>:$residual, Optional<RankedTensorOf<[F32]>>:$column_sums,
+                       Terse_SchemeAttr:$scheme, OptionalAttr<StrAttr>:$name, OptionalAttr<Terse_GridAttr>:$grid);
   let results = (outs RankedTensorOf<[F32]>:$result);
   let assemblyFormat = [{
     $scheme $input `,` $codes `,` $scales (`zero` $zero_points^ `:` type($zero_points))?
-    (`bias` $bias^ `:` type($bias))? (`residual` $residual^ `:` type($residual))? attr-dict
+    (`bias` $bias^ `:` type($bias))? (`residual` $residual^ `:` type($residual))?
+    (`sums` $column_sums^ `:` type($column_sums))? attr-dict
     `:` type($input) `,` type($codes) `,` type($scales) `->` type($result)
   }];
   let hasVerifier = 1;

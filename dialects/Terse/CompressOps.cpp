@@ -37,6 +37,9 @@ static LogicalResult verifyCodes(Operation *op, SchemeAttr scheme, Value codes, 
   if (zeroPoints && cast<RankedTensorType>(zeroPoints.getType()).getShape() != ArrayRef<int64_t>(groupShape)) // Q5
     return op->emitOpError("expected zero points of shape ")
            << printShape(groupShape) << "; got " << zeroPoints.getType();
+  Type zeroType = scheme.getZero() == ZeroPoint::Float ? Type(scheme.getScale()) : IntegerType::get(op->getContext(), 8);
+  if (zeroPoints && getElementTypeOrSelf(zeroPoints) != zeroType) // Q6
+    return op->emitOpError("expected zero points of ") << zeroType << "; got " << zeroPoints.getType();
   return success();
 }
 
@@ -53,6 +56,29 @@ LogicalResult QuantizeDynamicOp::verify() {
     return emitOpError("expected rank 1 or more; got ") << getType();
   if (getBits() < 2 || getBits() > 8) // Y2
     return emitOpError("expected 2 to 8 bits; got ") << getBits();
+  if (getPerTensor() && getBits() != 8) // Y3
+    return emitOpError("expected 8 bits of a whole tensor; got ") << getBits();
+  return success();
+}
+
+LogicalResult QuantizeStaticOp::verify() {
+  double scale = getScale().convertToDouble();
+  if (!(scale > 0) || !getScale().isFinite()) // S1
+    return emitOpError("expected a scale above 0; got ") << scale;
+  int64_t zero = getZero(), low = getLow(), high = getHigh();
+  if (low < -32768 || high > 65535 || low > zero || zero > high) // S2
+    return emitOpError("expected low <= zero <= high within -32768..65535; got ") << low << ", " << zero << " and " << high;
+  return success();
+}
+
+LogicalResult QuantizeTensorOp::verify() {
+  auto input = cast<RankedTensorType>(getInput().getType());
+  auto codes = cast<RankedTensorType>(getCodes().getType());
+  if (codes.getShape() != input.getShape()) // T1
+    return emitOpError("expected codes of the input's shape; got ") << input << " and " << codes;
+  for (Value scalar : {getScale(), getZeroPoint()})
+    if (cast<RankedTensorType>(scalar.getType()).getRank() != 0) // T2
+      return emitOpError("expected a scale and a zero point of rank 0; got ") << scalar.getType();
   return success();
 }
 

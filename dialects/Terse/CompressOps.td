@@ -5,6 +5,7 @@
 include "GraphOps.td"
 
 defvar CodeTensor = RankedTensorOf<[I8]>;
+defvar ZeroTensor = RankedTensorOf<[I8, F16, BF16, F32]>;
 
 def Terse_TapOp : TerseOp<"tap", [AllTypesMatch<["input", "result"]>]> {
   let summary = "a named identity";
@@ -21,10 +22,10 @@ def Terse_DequantizeOp : TerseOp<"dequantize", [Pure]> {
   let description = [{
     `codes` is [N, ceil(K * bits / 8)] bytes packed as the scheme says, `scales` [N, groups] of
     the scheme's scale type, `zero_points` (present exactly when the scheme has them) [N, groups]
-    i8, in code units read as unsigned. The result is [N, K] float. N stands for any number of
+    in code units, of i8 read as unsigned, or of the scale type where the scheme says so. The result is [N, K] float. N stands for any number of
     dimensions: [batch, sequence, K] are rows gathered from a table's codes.
   }];
-  let arguments = (ins CodeTensor:$codes, FloatTensor:$scales, Optional<CodeTensor>:$zero_points,
+  let arguments = (ins CodeTensor:$codes, FloatTensor:$scales, Optional<ZeroTensor>:$zero_points,
                        Terse_SchemeAttr:$scheme);
   let results = (outs FloatTensor:$result);
   let assemblyFormat = "$scheme $codes `,` $scales (`zero` $zero_points^ `:` type($zero_points))? attr-dict `:` type($codes) `,` type($scales) `->` type($result)";
@@ -32,30 +33,58 @@ def Terse_DequantizeOp : TerseOp<"dequantize", [Pure]> {
 }
 
 def Terse_QuantizeDynamicOp : TerseOp<"quantize_dynamic", [Pure, AllTypesMatch<["input", "result"]>]> {
-  let summary = "rounds each token to 8 bits, in float";
+  let summary = "rounds activations to 8 bits of a range found at run time, in float";
   let description = [{
     Each row (last dimension) is replaced by its nearest values on a symmetric
     grid of `bits` bits with scale max|x| / (2^(bits-1) - 1): round(x / scale)
-    (ties to even) * scale. A row of zeros stays. Float semantics; `integerize` makes integer
-    arithmetic of it.
+    (ties to even) * scale. A row of zeros stays.
+
+    `per_tensor`: the whole tensor is, on the grid of `quantize_tensor`, as ONNX's DynamicQuantizeLinear and DequantizeLinear have it.
+
+    Float semantics; `integerize` makes integer arithmetic of it.
   }];
-  let arguments = (ins FloatTensor:$input, DefaultValuedAttr<I64Attr, "8">:$bits);
+  let arguments = (ins FloatTensor:$input, DefaultValuedAttr<I64Attr, "8">:$bits, UnitAttr:$per_tensor);
   let results = (outs FloatTensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input)";
+  let hasVerifier = 1;
+}
+
+def Terse_QuantizeStaticOp : TerseOp<"quantize_static", [Pure, Elementwise, AllTypesMatch<["input", "result"]>]> {
+  let summary = "rounds activations to a grid known in advance, in float";
+  let description = [{
+    (clamp(round(x / scale) + zero, low, high) - zero) * scale, ties to even: what QuantizeLinear and
+    DequantizeLinear make of x. `scale` is a number of type f32.
+  }];
+  let arguments = (ins FloatTensor:$input, F64Attr:$scale, I64Attr:$zero, I64Attr:$low, I64Attr:$high);
+  let results = (outs FloatTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let hasVerifier = 1;
+}
+
+def Terse_QuantizeTensorOp : TerseOp<"quantize_tensor", [Pure]> {
+  let summary = "unsigned 8-bit codes of a whole tensor";
+  let description = [{
+    ONNX's DynamicQuantizeLinear. With low = min(0, min x), high = max(0, max x): `scale` = (high - low) / 255,
+    `zero_point` = round(-low / scale), `codes` = clamp(round(x / scale) + zero_point, 0, 255), ties to even. A tensor of zeros
+    has the scale 0 and the codes 0. Codes and zero point are unsigned.
+  }];
+  let arguments = (ins FloatTensor:$input);
+  let results = (outs CodeTensor:$codes, RankedTensorOf<[F32]>:$scale, CodeTensor:$zero_point);
+  let assemblyFormat = "$input attr-dict `:` type($input) `->` type($codes) `,` type($scale) `,` type($zero_point)";
   let hasVerifier = 1;
 }
 
 def Terse_QLinearOp : TerseOp<"qlinear", [Pure, AttrSizedOperandSegments]> {
   let summary = "a linear layer in integer arithmetic";
   let description = [{
-    linear(quantize_dynamic(input), dequantize(codes, scales, zero_points)) + bias with
+    linear(rounded input, dequantize(codes, scales, zero_points)) + bias with
     integer dot products: per token and group an exact integer sum, then one
-    multiply-add in f32. `input` is float [..., K]; the rounding of the input is part of the
-    operation. `activation_bits` is 8.
+    multiply-add in f32. `input` is float [..., K]; its rounding, by `grid` (each token by itself where there is none), is
+    part of the operation. With the grid `none` products are in float, of the weights' codes.
   }];
   let arguments = (ins FloatTensor:$input, CodeTensor:$codes, FloatTensor:$scales,
-                       Optional<CodeTensor>:$zero_points, Optional<FloatTensor>:$bias,
-                       Terse_SchemeAttr:$scheme, OptionalAttr<StrAttr>:$name);
+                       Optional<ZeroTensor>:$zero_points, Optional<FloatTensor>:$bias,
+                       Terse_SchemeAttr:$scheme, OptionalAttr<StrAttr>:$name, OptionalAttr<Terse_GridAttr>:$grid);
   let results = (outs FloatTensor:$result);
   let assemblyFormat = [{
     $scheme $input `,` $codes `,` $scales (`zero` $zero_points^ `:` type($zero_points))?

@@ -24,7 +24,8 @@ def Terse_FileAttr : TerseAttr<"File", "file"> {
 
 def Terse_ZeroPoint : I32EnumAttr<"ZeroPoint", "how a scheme represents zero", [
   I32EnumAttrCase<"None", 0, "none">,
-  I32EnumAttrCase<"Integer", 1, "integer">]> {
+  I32EnumAttrCase<"Integer", 1, "integer">,
+  I32EnumAttrCase<"Float", 2, "float">]> {
   let genSpecializedAttr = 0;
   let cppNamespace = "::terse";
 }
@@ -36,7 +37,8 @@ def Terse_SchemeAttr : TerseAttr<"Scheme", "scheme"> {
     that share a scale of type `scale`; without `group` one scale serves a whole
     row (per channel). With `zero = none` the scheme is symmetric: a code `c`
     means `(c - 2^(bits-1)) * scale`; with `zero = integer` a zero point per
-    group is given and `c` means `(c - zero) * scale`. The attribute says how;
+    group is given and `c` means `(c - zero) * scale`; with `zero = float` zero points
+    need not be whole and are of the scales' type. The attribute says how;
     scales and zero points are operands and say how much.
 
     Codes of a row are a little-endian bit stream of ceil(K * bits / 8) bytes.
@@ -56,6 +58,37 @@ def Terse_SchemeAttr : TerseAttr<"Scheme", "scheme"> {
     int64_t getNumGroups(int64_t k) const;
     /// Bytes of the codes of a row of `k` values.
     int64_t getRowBytes(int64_t k) const { return (k * getBits() + 7) / 8; }
+  }];
+}
+
+def Terse_GridKind : I32EnumAttr<"GridKind", "what shares a grid of activations", [
+  I32EnumAttrCase<"Token", 0, "token">,
+  I32EnumAttrCase<"Tensor", 1, "tensor">,
+  I32EnumAttrCase<"Fixed", 2, "fixed">,
+  I32EnumAttrCase<"None", 3, "none">]> {
+  let genSpecializedAttr = 0;
+  let cppNamespace = "::terse";
+}
+
+def Terse_GridAttr : TerseAttr<"Grid", "grid"> {
+  let summary = "how the input of a layer is rounded to 8 bits";
+  let description = [{
+    `token`: as `terse.quantize_dynamic` does, each row by itself. `tensor`: as `terse.quantize_dynamic` with
+    `per_tensor` does. `fixed`: as `terse.quantize_static` does, with a grid of at most 256 values.
+    `none`: not at all; products are in float.
+
+    Example: `#terse.grid<fixed, scale = 2.500000e-01 : f64, zero = 3, low = 0, high = 255>`
+  }];
+  let parameters = (ins EnumParameter<Terse_GridKind>:$kind, OptionalParameter<"::mlir::FloatAttr">:$scale,
+                        OptionalParameter<"int64_t", "0">:$zero, OptionalParameter<"int64_t", "0">:$low,
+                        OptionalParameter<"int64_t", "0">:$high);
+  let assemblyFormat = "`<` $kind (`,` struct($scale, $zero, $low, $high)^)? `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    /// Codes are stored as signed bytes: less this than they are.
+    int64_t getOffset() const { return getKind() == GridKind::Tensor ? 128 : (getLow() + getHigh() + 1) / 2; }
+    /// Whether 0 may be another code than 0.
+    bool hasZero() const { return getKind() == GridKind::Tensor || (getKind() == GridKind::Fixed && getZero() != getOffset()); }
   }];
 }
 

@@ -8,7 +8,7 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
 
-#include <unistd.h>
+#include <dlfcn.h>
 
 using namespace mlir;
 using namespace terse;
@@ -83,27 +83,22 @@ llvm::Error Compiler::writeIR(ModuleOp target, Stage stage) {
   return error;
 }
 
-/// The runtime's archives: beside this program's folder, in the build tree and
-/// installed.
+/// The runtime's archives: beside the library that this code lies in.
 static llvm::Expected<std::vector<std::string>> findRuntime() {
-  llvm::SmallString<128> program;
-  program.resize(4096);
-  ssize_t length = ::readlink("/proc/self/exe", program.data(), program.size());
-  program.resize(std::max<ssize_t>(length, 0));
-  llvm::StringRef prefix = path::parent_path(path::parent_path(program));
+  Dl_info info = {};
+  llvm::SmallString<128> library;
+  if (::dladdr(reinterpret_cast<const void *>(&findRuntime), &info) &&
+      info.dli_fname)
+    fs::real_path(info.dli_fname, library);
+  llvm::StringRef folder = path::parent_path(library);
   std::vector<std::string> files;
   for (llvm::StringRef name : {"libterse_run_main.a", "libterse_rt.a"}) {
-    std::string found;
-    for (llvm::StringRef folder : {"lib", "lib64", "lib/x86_64-linux-gnu"}) {
-      llvm::SmallString<128> file(prefix);
-      path::append(file, folder, name);
-      if (found.empty() && fs::exists(file))
-        found = file.str().str();
-    }
-    if (found.empty())
-      return llvm::createStringError("cannot find " + name + " in '" + prefix +
-                                     "/lib', which --emit=exe needs");
-    files.push_back(found);
+    llvm::SmallString<128> file(folder);
+    path::append(file, name);
+    if (!fs::exists(file))
+      return llvm::createStringError("cannot find " + name + " in '" + folder +
+                                     "', which an output of kind exe needs");
+    files.push_back(file.str().str());
   }
   return files;
 }

@@ -48,6 +48,7 @@ static std::string buildNormalize(const StageOptions &options) {
   p.add("terse-drop-dead-weights,canonicalize,cse");
   if (!options.optimize)
     return p.text;
+  p.add("terse-recognize-integer-linear,canonicalize,cse");
   p.add(
       "terse-recognize-norm,terse-recognize-activation,terse-fuse-linear-bias");
   p.add("terse-simplify-movement,canonicalize,cse");

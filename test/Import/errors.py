@@ -53,6 +53,17 @@ expect("output missing", model([relu], [X], [value("z", [1])]), "'z' is not comp
 expect("output type", model([relu], [X], [value("y", ["n", 4], INT64)]), "'y'", "expected int64 as declared; got float")
 expect("strings", model([node("Identity", "x", "y")], [value("x", [1], STRING)], [value("y", [1], STRING)]), "'x'", "string")
 
+# Of elements whose number values decide, nothing may be computed but one by one.
+nonzero = node("NonZero", "x", "p", "which")
+P = value("y", [2, None], INT64)
+expect("number of non-zeros returned", model([node("NonZero", "x", "y", "which")], [X], [P]), "size of output 'y' depends on values")
+expect("number of non-zeros read", model([nonzero, node("Size", "p", "s", "count"), node("Cast", "s", "y", "c", to=1)], [X], [value("y", [])]),
+       "node 'count'", "used otherwise than one by one")
+expect("number of non-zeros computed with", model([nonzero, node("Shape", "p", "s"), node("Cast", "s", "y", "c", to=1)], [X], [value("y", [2])]),
+       "depends on values")
+expect("sum of non-zeros", model([nonzero, node("ReduceSum", "p", "y", "sum", keepdims=0)], [X], [value("y", [], INT64)]),
+       "node 'sum'", "used otherwise than one by one")
+
 # All unsupported operators at once.
 nodes = [node("Frobnicate", "x", "a", "f1"), node("Frobnicate", "a", "b", "f2"), node("Relu", "b", "c"),
          helper.make_node("Magic", ["c"], ["y"], name="m", domain="org.example")]

@@ -34,37 +34,62 @@ def pack_rows(codes, bits):
     return np.packbits(stream, axis=1, bitorder="little")
 
 
-def layer(k, n, bits, group, zero, bias, residual, scale):
+def round_input(x, grid):
+    """The values that the grid makes of the input, in float32 as the kernels compute it, and their unit: codes less the zero point."""
+    one = np.float32(1)
+    if grid is None:
+        scale = np.abs(x).max(1, keepdims=True) / np.float32(127)
+        return np.rint(x / np.where(scale == 0, one, scale)), scale
+    if grid == "none":
+        return x, one
+    if grid == "tensor":
+        low, high = min(x.min(), np.float32(0)), max(x.max(), np.float32(0))
+        scale = (high - low) / np.float32(255)
+        scale = scale or one
+        zero, low, high = np.rint(-low / scale), 0, 255
+    else:
+        scale, zero, low, high = np.float32(grid[0]), *grid[1:]
+    return np.clip(np.rint(x / scale) + zero, low, high) - zero, scale
+
+
+def grid_text(grid):
+    if grid is None or isinstance(grid, str):
+        return f" {{grid = #terse.grid<{grid}>}}" if grid else ""
+    scale, zero, low, high = grid
+    return f" {{grid = #terse.grid<fixed, scale = {np.float32(scale):.9e} : f64, zero = {zero}, low = {low}, high = {high}>}}"
+
+
+def layer(k, n, bits, group, zero, bias, residual, scale, grid=None):
     """A terse.qlinear and what it computes."""
     size = group or k
     groups = -(-k // size)
     codes = rng.integers(0, 1 << bits, (n, k)).astype(np.uint8)
     codes.flat[:2] = 0, (1 << bits) - 1
     scales = (rng.random((n, groups)) * 0.02 + 0.001).astype(scale)
-    zeros = rng.integers(0, 1 << bits, (n, groups)).astype(np.uint8) if zero else np.full((n, groups), 1 << (bits - 1), np.uint8)
+    zeros = (rng.random((n, groups)) * (1 << bits)).astype(scale) if zero == "float" else \
+        rng.integers(0, 1 << bits, (n, groups)).astype(np.uint8) if zero else np.full((n, groups), 1 << (bits - 1), np.uint8)
     added = rng.standard_normal(n).astype(np.float32)
     (c, ct), (s, st), (z, zt), (b, bt) = dense(pack_rows(codes, bits)), dense(scales), dense(zeros), dense(added)
-    scheme = f"<i{bits}, {f'group = {group}, ' if group else ''}scale = {'f16' if scale == np.float16 else 'f32'}, zero = {'integer' if zero else 'none'}>"
+    scheme = f"<i{bits}, {f'group = {group}, ' if group else ''}scale = {'f16' if scale == np.float16 else 'f32'}, zero = {'float' if zero == 'float' else 'integer' if zero else 'none'}>"
     rows = f"tensor<?x{n}xf32>"
     mlir = f"""func.func @forward(%x: tensor<?x{k}xf32>{f", %r: {rows}" if residual else ""}) -> {rows} {{
       %c = arith.constant {c}
       %s = arith.constant {s}
       %z = arith.constant {z}
       %b = arith.constant {b}
-      %y = terse.qlinear {scheme} %x, %c, %s {f"zero %z : {zt}" if zero else ""} {f"bias %b : {bt}" if bias else ""} : tensor<?x{k}xf32>, {ct}, {st} -> {rows}
+      %y = terse.qlinear {scheme} %x, %c, %s {f"zero %z : {zt}" if zero else ""} {f"bias %b : {bt}" if bias else ""}{grid_text(grid)} : tensor<?x{k}xf32>, {ct}, {st} -> {rows}
       {f"%t = arith.addf %r, %y : {rows}" if residual else ""}
       return {"%t" if residual else "%y"} : {rows}
     }}"""
 
     def want(x, r):
-        scale = np.abs(x).max(1, keepdims=True) / np.float32(127)
-        q = np.rint(x / np.where(scale == 0, np.float32(1), scale)).astype(np.int64)
+        q, unit = round_input(x, grid)
         total = np.zeros((len(x), n))
         for g in range(groups):
             part = slice(g * size, min(k, (g + 1) * size))
-            weights = codes[:, part].astype(np.int64) - zeros[:, g:g + 1].astype(np.int64)
-            total += (q[:, part] @ weights.T) * scales[:, g].astype(np.float64)
-        return total * scale + (added if bias else 0) + (r if residual else 0)
+            weights = codes[:, part].astype(np.float64) - zeros[:, g:g + 1].astype(np.float64)
+            total += (q[:, part].astype(np.float64) @ weights.T) * scales[:, g].astype(np.float64)
+        return total * unit + (added if bias else 0) + (r if residual else 0)
 
     return mlir, want
 
@@ -119,6 +144,26 @@ LAYERS = [
     (90, 50, 8, 32, False, True, False, F16),
     (64, 70, 8, 0, True, False, True, F32),
 ]
+# The same with the grid of the input: of the whole tensor, fixed (scale, zero point, range), or none.
+GRIDS = [
+    (96, 64, 8, 0, False, True, False, F32, "tensor"),
+    (75, 37, 8, 0, True, False, True, F32, "tensor"),
+    (130, 45, 4, 16, True, False, False, F16, "tensor"),
+    (64, 70, 8, 0, False, False, False, F32, (0.02, 3, -128, 127)),
+    (101, 33, 8, 64, True, True, False, F16, (0.03, 131, 0, 255)),
+    (77, 20, 2, 32, False, False, False, F32, (0.05, 0, -128, 127)),
+    (64, 33, 4, 16, "float", True, False, F32, None),
+    (150, 50, 8, 128, "float", False, False, F16, "tensor"),
+    (96, 65, 4, 32, False, False, True, F32, "none"),
+    (77, 50, 4, 16, True, True, False, F16, "none"),
+    (300, 21, 8, 128, "float", False, False, F32, "none"),
+    (90, 35, 2, 64, True, False, False, F32, "none"),
+    (70, 40, 3, 32, False, False, False, F16, "none"),
+]
+for _ in range(3):  # odd shapes
+    GRIDS.append((int(rng.integers(5, 200)), int(rng.integers(1, 90)), int(rng.choice([2, 4, 8])), int(rng.choice([0, 16, 64, 128])),
+                  [False, True, "float"][rng.integers(3)], bool(rng.integers(2)), bool(rng.integers(2)), [F16, F32][rng.integers(2)],
+                  [None, "tensor", "none", (0.02, 120, 0, 255)][rng.integers(4)]))
 FLOATS = [(33, 21, True, False, F32), (64, 80, False, True, F16), (130, 16, True, True, F32)]
 for number, (k, n, bits, group, zero, bias, residual, scale) in enumerate(LAYERS):
     what = f"{n} x {k}, {bits} bits, group {group}, {'zero points' if zero else 'symmetric'}"
@@ -127,6 +172,12 @@ for number, (k, n, bits, group, zero, bias, residual, scale) in enumerate(LAYERS
         if NEEDS[level] <= FLAGS:
             check(what, mlir, want, k, n, (1, 2, 7, 24, 31, 300) if number < 2 else (1, 5, 29), residual, level, False)
         check(what, mlir, want, k, n, (1, 3, 26), residual, level, True)
+for number, (k, n, bits, group, zero, bias, residual, scale, grid) in enumerate(GRIDS):
+    what = f"{n} x {k}, {bits} bits, group {group}, zero points {zero}, grid {grid}"
+    mlir, want = layer(k, n, bits, group, zero, bias, residual, scale, grid)
+    check(what, mlir, want, k, n, (1, 2, 9, 29), residual, BEST, False)
+    if grid != "none":
+        check(what, mlir, want, k, n, (1, 3, 26), residual, list(MARCH)[number % 3], True)
 for k, n, bias, residual, element in FLOATS:
     mlir, want = float_layer(k, n, bias, residual, element)
     for level in MARCH:

@@ -8,7 +8,7 @@
 using namespace mlir;
 using namespace terse::kernel;
 
-static constexpr int64_t kMaxActivation = 127;
+static constexpr int64_t kMaxActivation = 128; // in magnitude
 
 //===----------------------------------------------------------------------===//
 // Weights of 7 bits or fewer, sums of 16 bits

@@ -72,7 +72,7 @@ func.func @zero(%x: tensor<?x40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf1
 
 // P8
 func.func @zero_points(%x: tensor<?x40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf16>, %z: tensor<2x3xi8>) -> tensor<?x24xf32> {
-  // expected-error @+1 {{expected zero points of shape [2, 3, 16]; got 'tensor<2x3xi8>'}}
+  // expected-error @+1 {{expected zero points of shape [2, 3, 8]; got 'tensor<2x3xi8>'}}
   %0 = kernel.qlinear <i4, group = 16, scale = f16, zero = integer> %x, %c, %s zero %z : tensor<2x3xi8>
     : tensor<?x40xf32>, tensor<2x320xi8>, tensor<2x3x16xf16> -> tensor<?x24xf32>
   return %0 : tensor<?x24xf32>
@@ -84,5 +84,15 @@ func.func @zero_points(%x: tensor<?x40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x
 func.func @weight(%x: tensor<?x40xf32>, %w: tensor<40x24xf32>) -> tensor<?x24xf32> {
   // expected-error @+1 {{expected a weight of shape [2, 40, 16]; got 'tensor<40x24xf32>'}}
   %0 = kernel.linear %x, %w : tensor<?x40xf32>, tensor<40x24xf32> -> tensor<?x24xf32>
+  return %0 : tensor<?x24xf32>
+}
+
+// -----
+
+// P10
+func.func @sums(%x: tensor<?x40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf16>) -> tensor<?x24xf32> {
+  // expected-error @+1 {{expected sums of columns of shape [2, 16] exactly when the grid of the input has a zero point}}
+  %0 = kernel.qlinear <i4, group = 16, scale = f16, zero = none> %x, %c, %s {grid = #terse.grid<tensor>}
+    : tensor<?x40xf32>, tensor<2x320xi8>, tensor<2x3x16xf16> -> tensor<?x24xf32>
   return %0 : tensor<?x24xf32>
 }

@@ -488,6 +488,15 @@ func.func @f(%c: tensor<2x2xi8>, %s: tensor<2x1xf16>, %z: tensor<2x2xi8>) {
 
 // -----
 
+// Q6
+func.func @f(%c: tensor<2x2xi8>, %s: tensor<2x1xf16>, %z: tensor<2x1xf32>) {
+  // expected-error@below {{expected zero points of 'f16'; got 'tensor<2x1xf32>'}}
+  %y = terse.dequantize <i4, scale = f16, zero = float> %c, %s zero %z : tensor<2x1xf32> : tensor<2x2xi8>, tensor<2x1xf16> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
 // Y1
 func.func @f(%x: tensor<f32>) {
   // expected-error@below {{expected rank 1 or more}}
@@ -503,6 +512,63 @@ func.func @f(%x: tensor<2xf32>) {
   %y = terse.quantize_dynamic %x {bits = 9 : i64} : tensor<2xf32>
   return
 }
+
+// -----
+
+// Y3
+func.func @f(%x: tensor<2xf32>) {
+  // expected-error@below {{expected 8 bits of a whole tensor; got 4}}
+  %y = terse.quantize_dynamic %x {bits = 4 : i64, per_tensor} : tensor<2xf32>
+  return
+}
+
+// -----
+
+// S1
+func.func @f(%x: tensor<2xf32>) {
+  // expected-error@below {{expected a scale above 0}}
+  %y = terse.quantize_static %x {scale = 0.0, zero = 0 : i64, low = 0 : i64, high = 255 : i64} : tensor<2xf32>
+  return
+}
+
+// -----
+
+// S2
+func.func @f(%x: tensor<2xf32>) {
+  // expected-error@below {{expected low <= zero <= high within -32768..65535; got 7, 0 and 255}}
+  %y = terse.quantize_static %x {scale = 1.0, zero = 0 : i64, low = 7 : i64, high = 255 : i64} : tensor<2xf32>
+  return
+}
+
+// -----
+
+// T1
+func.func @f(%x: tensor<2xf32>) {
+  // expected-error@below {{expected codes of the input's shape}}
+  %c, %s, %z = terse.quantize_tensor %x : tensor<2xf32> -> tensor<3xi8>, tensor<f32>, tensor<i8>
+  return
+}
+
+// -----
+
+// T2
+func.func @f(%x: tensor<2xf32>) {
+  // expected-error@below {{expected a scale and a zero point of rank 0; got 'tensor<1xf32>'}}
+  %c, %s, %z = terse.quantize_tensor %x : tensor<2xf32> -> tensor<2xi8>, tensor<1xf32>, tensor<i8>
+  return
+}
+
+// -----
+
+// grid
+// expected-error@below {{expected low <= zero <= high and at most 256 values; got 0, 0 and 256}}
+func.func private @f() attributes {g = #terse.grid<fixed, scale = 1.0 : f64, zero = 0, low = 0, high = 256>}
+
+// -----
+
+// grid
+// expected-error@below {{expected a scale, a zero point and a range of fixed grids alone}}
+func.func private @f() attributes {g = #terse.grid<tensor, zero = 3>}
 
 // -----
 
@@ -561,5 +627,5 @@ func.func private @f() attributes {s = #terse.scheme<i4, group = -1, scale = f16
 // -----
 
 // scheme
-// expected-error@below {{expected scales of type f16 or f32}}
-func.func private @f() attributes {s = #terse.scheme<i4, scale = bf16, zero = none>}
+// expected-error@below {{expected scales of type f16, bf16 or f32}}
+func.func private @f() attributes {s = #terse.scheme<i4, scale = f64, zero = none>}

@@ -60,3 +60,16 @@ func.func @compress(%x: tensor<?x33xf32>, %codes: tensor<4x13xi8>, %scales: tens
   %z = terse.qlinear <i3, group = 32, scale = f16, zero = integer> %x, %codes, %scales zero %zeros : tensor<4x2xi8> {name = "up"} : tensor<?x33xf32>, tensor<4x13xi8>, tensor<4x2xf16> -> tensor<?x4xf32>
   return %y, %z : tensor<?x4xf32>, tensor<?x4xf32>
 }
+
+// CHECK-LABEL: func.func @grids
+func.func @grids(%x: tensor<?x8xf32>, %codes: tensor<4x4xi8>, %scales: tensor<4x1xbf16>, %zeros: tensor<4x1xbf16>) -> tensor<?x4xf32> {
+  // CHECK: terse.quantize_tensor %{{.*}} : tensor<?x8xf32> -> tensor<?x8xi8>, tensor<f32>, tensor<i8>
+  %c, %s, %z = terse.quantize_tensor %x : tensor<?x8xf32> -> tensor<?x8xi8>, tensor<f32>, tensor<i8>
+  // CHECK: terse.quantize_dynamic %{{.*}} {per_tensor} : tensor<?x8xf32>
+  %q = terse.quantize_dynamic %x {per_tensor} : tensor<?x8xf32>
+  // CHECK: terse.quantize_static %{{.*}} {high = 255 : i64, low = 0 : i64, scale = 2.500000e-01 : f64, zero = 3 : i64} : tensor<?x8xf32>
+  %t = terse.quantize_static %x {scale = 0.25, zero = 3 : i64, low = 0 : i64, high = 255 : i64} : tensor<?x8xf32>
+  // CHECK: terse.qlinear <i4, scale = bf16, zero = float> {{.*}} {grid = #terse.grid<fixed, scale = 2.500000e-01 : f64, zero = 3, high = 255>}
+  %y = terse.qlinear <i4, scale = bf16, zero = float> %x, %codes, %scales zero %zeros : tensor<4x1xbf16> {grid = #terse.grid<fixed, scale = 2.5e-01 : f64, zero = 3, low = 0, high = 255>} : tensor<?x8xf32>, tensor<4x4xi8>, tensor<4x1xbf16> -> tensor<?x4xf32>
+  return %y : tensor<?x4xf32>
+}

@@ -27,7 +27,7 @@ struct QuantizeActivations : terse::impl::QuantizeActivationsBase<QuantizeActiva
     int64_t numLayers = 0;
     getOperation()->walk([&](LinearLike linear) {
       if (!linear.getWeightOperand().get().getDefiningOp<DequantizeOp>() ||
-          linear.getInputOperand().get().getDefiningOp<QuantizeDynamicOp>())
+          isa_and_present<QuantizeDynamicOp, QuantizeStaticOp>(linear.getInputOperand().get().getDefiningOp()))
         return;
       inputs[linear.getInputOperand().get()].push_back(&linear.getInputOperand());
       ++numLayers;

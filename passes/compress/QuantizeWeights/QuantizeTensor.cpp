@@ -2,6 +2,7 @@
 #include "QuantizeTensor.h"
 
 #include "mlir/IR/Builders.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/Threading.h"
 
 #include <cstring>
@@ -48,6 +49,20 @@ static void loadRows(const char *data, Type element, bool transposed, int64_t n,
 }
 
 namespace {
+/// Codes of a weight that is quantized already, and what they mean.
+struct CodeReader {
+  SchemeAttr scheme;
+  int64_t k;
+  WeightData codes, scales, zeros;
+  bool hasZeros = false;
+
+  /// Fails with a message at `user`.
+  static FailureOr<CodeReader> open(DequantizeOp op, Operation *user);
+  /// Row `row` as floats.
+  void read(int64_t row, MutableArrayRef<float> values) const;
+  int64_t size() const { return codes.bytes().size() + scales.bytes().size() + zeros.bytes().size(); }
+};
+
 /// Results for a block of rows.
 struct RowBlock {
   RowRounding::Status status = RowRounding::Ok;
@@ -56,11 +71,53 @@ struct RowBlock {
 };
 } // namespace
 
-FailureOr<QuantizedTensor> terse::quantizeTensor(WeightOp weight, Operation *user, StringRef name,
+FailureOr<CodeReader> CodeReader::open(DequantizeOp op, Operation *user) {
+  WeightStore &store = op.getContext()->getLoadedDialect<TerseDialect>()->getWeightStore();
+  CodeReader reader{op.getScheme(), op.getType().getShape().back(), {}, {}, {}};
+  auto load = [&](Value part, WeightData &data) -> LogicalResult {
+    DenseElementsAttr constant;
+    auto weight = part.getDefiningOp<WeightOp>();
+    if (!weight && !matchPattern(part, m_Constant(&constant)))
+      return user->emitError() << "expected codes, scales and zero points that are constants";
+    llvm::Expected<WeightData> read = store.read(weight ? weight.getData() : constant, cast<ShapedType>(part.getType()));
+    if (!read)
+      return user->emitError() << "cannot read codes: " << llvm::toString(read.takeError());
+    data = std::move(*read);
+    return success();
+  };
+  if (failed(load(op.getCodes(), reader.codes)) || failed(load(op.getScales(), reader.scales)))
+    return failure();
+  reader.hasZeros = static_cast<bool>(op.getZeroPoints());
+  if (reader.hasZeros && failed(load(op.getZeroPoints(), reader.zeros)))
+    return failure();
+  return reader;
+}
+
+void CodeReader::read(int64_t row, MutableArrayRef<float> values) const {
+  std::vector<uint8_t> unpacked(k);
+  unpackCodes(codes.as<uint8_t>().slice(row * scheme.getRowBytes(k), scheme.getRowBytes(k)), scheme.getBits(), unpacked);
+  auto number = [&](const WeightData &data, int64_t i) {
+    if (scheme.getScale().isF32())
+      return data.as<float>()[i];
+    uint16_t half = data.as<uint16_t>()[i];
+    return scheme.getScale().isBF16() ? bfloatToFloat(half) : halfToFloat(half);
+  };
+  int64_t groups = scheme.getNumGroups(k);
+  for (int64_t j = 0; j < k; ++j) {
+    int64_t group = row * groups + j / scheme.getGroupSize(k);
+    float zero = !hasZeros                                 ? 1 << (scheme.getBits() - 1)
+                 : scheme.getZero() == ZeroPoint::Float ? number(zeros, group)
+                                                           : zeros.as<uint8_t>()[group];
+    values[j] = (unpacked[j] - zero) * number(scales, group);
+  }
+}
+
+FailureOr<QuantizedTensor> terse::quantizeTensor(RoundingSource source, Operation *user, StringRef name,
                                                  const TensorRounding &rounding) {
+  WeightOp weight = source.weight;
   MLIRContext *context = weight.getContext();
   WeightStore &store = context->getLoadedDialect<TerseDialect>()->getWeightStore();
-  RankedTensorType type = weight.getType();
+  RankedTensorType type = source.getType();
   bool transposed = rounding.reductionAxis == 0;
   int64_t k = type.getDimSize(rounding.reductionAxis), n = type.getNumElements() / k;
   Type element = type.getElementType();
@@ -70,7 +127,14 @@ FailureOr<QuantizedTensor> terse::quantizeTensor(WeightOp weight, Operation *use
   RoundingOptions options = asked;
   options.groupSize = group ? group : k;
 
-  llvm::Expected<WeightData> data = store.read(weight.getData(), type);
+  std::optional<CodeReader> reader;
+  if (source.coded) {
+    FailureOr<CodeReader> opened = CodeReader::open(source.coded, user);
+    if (failed(opened))
+      return failure();
+    reader.emplace(std::move(*opened));
+  }
+  llvm::Expected<WeightData> data = store.read(weight.getData(), weight.getType());
   if (!data)
     return user->emitError() << "cannot read the weight of layer '" << name << "': " << llvm::toString(data.takeError());
 
@@ -93,7 +157,11 @@ FailureOr<QuantizedTensor> terse::quantizeTensor(WeightOp weight, Operation *use
     int64_t begin = index * kRowsPerBlock, end = std::min(n, begin + kRowsPerBlock);
     std::vector<float> rows((end - begin) * k), rowScales(numGroups);
     std::vector<uint8_t> rowCodes(k), rowZeros(numGroups);
-    loadRows(data->bytes().data(), element, transposed, n, k, begin, end, rows.data());
+    if (reader)
+      for (int64_t row = begin; row < end; ++row)
+        reader->read(row, MutableArrayRef<float>(rows).slice((row - begin) * k, k));
+    else
+      loadRows(data->bytes().data(), element, transposed, n, k, begin, end, rows.data());
     RowRounding rounder(options, k);
     for (int64_t row = begin; row < end; ++row) {
       block.status = rounder.round(ArrayRef<float>(rows).slice((row - begin) * k, k), rowCodes, rowScales, rowZeros);
@@ -149,7 +217,7 @@ FailureOr<QuantizedTensor> terse::quantizeTensor(WeightOp weight, Operation *use
       return failure();
     result.zeroPoints = *zerosOp;
   }
-  result.bytesBefore = data->bytes().size();
+  result.bytesBefore = reader ? reader->size() : data->bytes().size();
   return result;
 }
 

@@ -27,8 +27,16 @@ private:
   llvm::SmallVector<DequantizeOp, 1> values;
 };
 
-/// Rounds `weight` for `user`, called `name` in diagnostics. New weights stand behind it.
-mlir::FailureOr<QuantizedTensor> quantizeTensor(WeightOp weight, mlir::Operation *user, llvm::StringRef name,
+/// What is rounded: a weight, or, where `coded` is given, what it makes of the codes in `weight`.
+struct RoundingSource {
+  WeightOp weight;
+  DequantizeOp coded;
+
+  mlir::RankedTensorType getType() { return coded ? coded.getType() : weight.getType(); }
+};
+
+/// Rounds `source` for `user`, called `name` in diagnostics. New weights stand behind it.
+mlir::FailureOr<QuantizedTensor> quantizeTensor(RoundingSource source, mlir::Operation *user, llvm::StringRef name,
                                                 const TensorRounding &rounding);
 
 /// True when the result of `op` becomes a result of its function with nothing but reshapes, casts and functions of one

@@ -39,6 +39,16 @@ bool terse::isHead(Operation *op) {
 /// The weight that `value` is, perhaps with another float type.
 static WeightOp getWeight(Value value) { return stripCasts(value).getDefiningOp<WeightOp>(); }
 
+/// What a layer reads: a float weight, or one in codes along the summed axis; else nothing.
+static RoundingSource getSource(Value value, int64_t reductionAxis) {
+  auto coded = stripCasts(value).getDefiningOp<DequantizeOp>();
+  RoundingSource source{coded ? coded.getCodes().getDefiningOp<WeightOp>() : getWeight(value), coded};
+  if (!source.weight || source.getType().getNumElements() == 0 || (coded && (reductionAxis != 1 || coded.getType().getRank() != 2)) ||
+      (!coded && !isa<FloatType>(source.getType().getElementType())))
+    return {};
+  return source;
+}
+
 static std::string getLayerName(Operation *op, WeightOp weight) {
   if (auto name = op->getAttrOfType<StringAttr>("name"))
     return name.str();
@@ -51,7 +61,7 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
 
   struct Choice {
     Operation *op;
-    WeightOp weight;
+    RoundingSource source;
     std::string name;
     int64_t bits, groupSize, reductionAxis;
   };
@@ -65,19 +75,20 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
     using Key = std::tuple<Operation *, int64_t, int64_t, int64_t>;
     llvm::MapVector<Operation *, SmallVector<std::pair<Key, QuantizedTensor>>> done;
     Totals totals;
-    int64_t numLayers = 0, numEmbeddings = 0;
+    int64_t numLayers = 0, numEmbeddings = 0, numRequantized = 0;
     for (Choice &choice : choices) {
-      Key key{choice.weight, choice.bits, choice.groupSize, choice.reductionAxis};
-      auto &ofWeight = done[choice.weight];
+      Key key{choice.source.weight, choice.bits, choice.groupSize, choice.reductionAxis};
+      auto &ofWeight = done[choice.source.weight];
       auto known = llvm::find_if(ofWeight, [&](auto &entry) { return entry.first == key; });
       if (known == ofWeight.end()) {
         TensorRounding rounding;
         rounding.options = {static_cast<unsigned>(choice.bits), choice.groupSize, symmetric, scale == "f16", clipSearch};
         rounding.reductionAxis = choice.reductionAxis;
-        FailureOr<QuantizedTensor> tensor = quantizeTensor(choice.weight, choice.op, choice.name, rounding);
+        FailureOr<QuantizedTensor> tensor = quantizeTensor(choice.source, choice.op, choice.name, rounding);
         if (failed(tensor))
           return signalPassFailure();
         totals.add(*tensor, choice.name);
+        numRequantized += static_cast<bool>(choice.source.coded);
         ofWeight.emplace_back(key, *tensor);
         known = std::prev(ofWeight.end());
       }
@@ -99,6 +110,8 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
     report.add(getArgument(), "layers-quantized", numLayers);
     report.add(getArgument(), "layers-left", numLeft);
     report.add(getArgument(), "embeddings-quantized", numEmbeddings);
+    report.add(getArgument(), "codes-requantized", numRequantized);
+    report.add(getArgument(), "codes-kept", numKept);
     report.add(getArgument(), "bytes-before", totals.bytesBefore);
     report.add(getArgument(), "bytes-after", totals.bytesAfter);
     if (totals.squaredNorm > 0)
@@ -158,13 +171,13 @@ private:
       auto linear = dyn_cast<LinearLike>(op);
       if (!linear)
         return;
-      WeightOp weight = getWeight(linear.getWeightOperand().get());
+      RoundingSource source = getSource(linear.getWeightOperand().get(), linear.getReductionAxis());
       bool head = isHead(op);
-      if (!weight || !isa<FloatType>(weight.getType().getElementType()) || weight.getType().getNumElements() == 0) {
+      if (!source.weight) {
         ++numLeft;
         return;
       }
-      std::string name = getLayerName(op, weight);
+      std::string name = getLayerName(op, source.weight);
       bool chosen = layers.empty() || included.match(name);
       anyMatched |= chosen;
       int64_t itsBits = head ? headBits : bits;
@@ -172,23 +185,32 @@ private:
         ++numLeft;
         return;
       }
+      // Codes of no more bits than asked for stay the file's: rounding them again would only lose.
+      if (source.coded && source.coded.getScheme().getBits() <= itsBits) {
+        ++numKept;
+        return;
+      }
       int64_t group = head && headGroupSize >= 0 ? headGroupSize : groupSize;
-      choices.push_back({op, weight, name, itsBits, group, linear.getReductionAxis()});
+      choices.push_back({op, source, name, itsBits, group, linear.getReductionAxis()});
     });
     if (!anyMatched)
       return mlir::emitError(UnknownLoc::get(&getContext()))
              << getArgument() << ": expected layers to match the name of a layer; got '" << layers << "'";
     for (EmbeddingOp embedding : embeddings) {
-      WeightOp table = getWeight(embedding.getTable());
-      if (!table || !isa<FloatType>(table.getType().getElementType()) || table.getType().getNumElements() == 0)
+      RoundingSource table = getSource(embedding.getTable(), 1);
+      if (!table.weight)
         continue;
-      std::string name = getLayerName(embedding, table);
+      std::string name = getLayerName(embedding, table.weight);
+      if (table.coded && (embeddingBits == 0 || table.coded.getScheme().getBits() <= embeddingBits)) {
+        ++numKept;
+        continue;
+      }
       if (embeddingBits != 0) {
         choices.push_back({embedding, table, name, embeddingBits, embeddingGroupSize, 1});
         continue;
       }
       auto tied = llvm::find_if(choices, [&](const Choice &choice) {
-        return choice.weight == table && choice.reductionAxis == 1 && isa<LinearLike>(choice.op);
+        return choice.source.weight == table.weight && choice.reductionAxis == 1 && isa<LinearLike>(choice.op);
       });
       if (tied != choices.end())
         choices.push_back({embedding, table, name, tied->bits, tied->groupSize, 1});
@@ -196,6 +218,6 @@ private:
     return success();
   }
 
-  int64_t numLeft = 0;
+  int64_t numLeft = 0, numKept = 0;
 };
 } // namespace

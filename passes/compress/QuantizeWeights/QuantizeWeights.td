@@ -18,7 +18,10 @@ def QuantizeWeights : Pass<"terse-quantize-weights", "::mlir::ModuleOp"> {
     `clip-search` each group takes the one of least squared error of several ranges: from 10 % wider (symmetric only) to
     48 % narrower in steps of 2 % (8 bits: up to 10 % narrower).
 
-    Facts: `layers-quantized`, `layers-left`, `embeddings-quantized`, `bytes-before`, `bytes-after`
+    A layer or table that is in codes already (of a quantized file) is rounded again where fewer bits are asked for than it has;
+    else it keeps its codes.
+
+    Facts: `codes-requantized`, `codes-kept`, `layers-quantized`, `layers-left`, `embeddings-quantized`, `bytes-before`, `bytes-after`
     (of what was quantized), `relative-error` (||W' - W|| / ||W|| over all) and `worst-layer`.
 
     Example: `--terse-quantize-weights="bits=4 group-size=32"` turns

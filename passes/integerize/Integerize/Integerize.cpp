@@ -1,7 +1,11 @@
 //===- Integerize.cpp - quantize and dequantize meet in integer ops -------===//
+#include "Terse/LayerAttributes.h"
 #include "Terse/TerseDialect.h"
 #include "terse/Passes.h"
 
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/PatternMatch.h"
 
 namespace terse {
@@ -12,22 +16,49 @@ namespace terse {
 using namespace mlir;
 using namespace terse;
 
+/// How the input of a layer is rounded, and what is rounded.
+static std::pair<GridAttr, Value> getGrid(LinearOp linear) {
+  MLIRContext *context = linear.getContext();
+  auto make = [&](GridKind kind) { return GridAttr::get(context, kind, FloatAttr(), 0, 0, 0); };
+  if (auto dynamic = linear.getInput().getDefiningOp<QuantizeDynamicOp>(); dynamic && dynamic.getBits() == 8)
+    return {dynamic.getPerTensor() ? make(GridKind::Tensor) : GridAttr(), dynamic.getInput()};
+  if (auto fixed = linear.getInput().getDefiningOp<QuantizeStaticOp>(); fixed && int64_t(fixed.getHigh()) - int64_t(fixed.getLow()) <= 255)
+    return {GridAttr::get(context, GridKind::Fixed, fixed.getScaleAttr(), fixed.getZero(), fixed.getLow(), fixed.getHigh()),
+            fixed.getInput()};
+  if (linear->hasAttr(kRoundInputAttr))
+    return {GridAttr(), linear.getInput()};
+  return {make(GridKind::None), linear.getInput()};
+}
+
 /// ```mlir
 /// %xq = terse.quantize_dynamic %x
 /// %w = terse.dequantize <scheme> %codes, %scales
 /// %y = terse.linear %xq, %w
 /// ```
-/// becomes `%y = terse.qlinear <scheme> %x, %codes, %scales`.
+/// becomes `%y = terse.qlinear <scheme> %x, %codes, %scales`, with the grid by which the input is rounded.
 static bool integerize(RewriterBase &rewriter, LinearOp linear) {
   auto weight = linear.getWeight().getDefiningOp<DequantizeOp>();
-  auto input = linear.getInput().getDefiningOp<QuantizeDynamicOp>();
-  if (!weight || !input || input.getBits() != 8 || linear.getReductionAxis() != 1)
+  if (!weight || linear.getReductionAxis() != 1)
     return false;
+  auto [grid, input] = getGrid(linear);
   rewriter.setInsertionPoint(linear);
-  rewriter.replaceOpWithNewOp<QLinearOp>(linear, linear.getType(), input.getInput(), weight.getCodes(), weight.getScales(),
+  rewriter.replaceOpWithNewOp<QLinearOp>(linear, linear.getType(), input, weight.getCodes(), weight.getScales(),
                                          weight.getZeroPoints(), linear.getBias(), weight.getSchemeAttr(),
-                                         linear.getNameAttr());
+                                         linear.getNameAttr(), grid);
   return true;
+}
+
+/// The splat `one` for each id: [..., 1].
+static Value repeat(OpBuilder &builder, Value ids, SplatElementsAttr one) {
+  auto type = cast<RankedTensorType>(ids.getType());
+  SmallVector<int64_t> shape(type.getShape());
+  shape.push_back(1);
+  SmallVector<Value> sizes;
+  for (int64_t i = 0; i < type.getRank(); ++i)
+    if (type.isDynamicDim(i))
+      sizes.push_back(tensor::DimOp::create(builder, ids.getLoc(), ids, i));
+  Value scalar = arith::ConstantOp::create(builder, ids.getLoc(), one.getSplatValue<TypedAttr>());
+  return tensor::SplatOp::create(builder, ids.getLoc(), scalar, shape, sizes);
 }
 
 /// ```mlir
@@ -49,6 +80,9 @@ static bool gatherBeforeDequantize(RewriterBase &rewriter, EmbeddingOp embedding
     if (!from)
       return {};
     auto type = cast<RankedTensorType>(from.getType());
+    SplatElementsAttr one;
+    if (matchPattern(from, m_Constant(&one)) && type.getDimSize(1) == 1) // the same of every row
+      return repeat(rewriter, embedding.getIds(), one);
     SmallVector<int64_t> shape(embedding.getType().getShape().drop_back());
     shape.push_back(type.getDimSize(1));
     return EmbeddingOp::create(rewriter, embedding.getLoc(), RankedTensorType::get(shape, type.getElementType()),
@@ -65,17 +99,19 @@ struct Integerize : terse::impl::IntegerizeBase<Integerize> {
 
   void runOnOperation() override {
     IRRewriter rewriter(&getContext());
-    int64_t numLayers = 0, numLeft = 0, numEmbeddings = 0;
+    int64_t numLayers = 0, numWeightOnly = 0, numLeft = 0, numEmbeddings = 0;
     SmallVector<Operation *> sources;
     getOperation()->walk([&](Operation *op) {
       if (auto linear = dyn_cast<LinearOp>(op)) {
+        bool isCoded = linear.getWeight().getDefiningOp<DequantizeOp>() && linear.getReductionAxis() == 1;
+        bool rounds = isCoded && (!getGrid(linear).first || getGrid(linear).first.getKind() != GridKind::None);
         if (integerize(rewriter, linear))
-          ++numLayers;
+          ++(rounds ? numLayers : numWeightOnly);
         else if (linear.getWeight().getDefiningOp<DequantizeOp>())
           ++numLeft;
       } else if (auto embedding = dyn_cast<EmbeddingOp>(op)) {
         numEmbeddings += gatherBeforeDequantize(rewriter, embedding);
-      } else if (isa<QuantizeDynamicOp, DequantizeOp>(op)) {
+      } else if (isa<QuantizeDynamicOp, QuantizeStaticOp, DequantizeOp>(op)) {
         sources.push_back(op);
       }
     });
@@ -84,6 +120,7 @@ struct Integerize : terse::impl::IntegerizeBase<Integerize> {
         rewriter.eraseOp(source);
     Report &report = getContext().getLoadedDialect<TerseDialect>()->getReport();
     report.add(getArgument(), "layers-integerized", numLayers);
+    report.add(getArgument(), "layers-weight-only", numWeightOnly);
     report.add(getArgument(), "layers-left", numLeft);
     report.add(getArgument(), "embeddings-integerized", numEmbeddings);
   }

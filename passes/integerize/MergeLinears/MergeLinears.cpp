@@ -59,7 +59,8 @@ static bool agree(Operation *a, Operation *b) {
     return linear.getReductionAxis() == other.getReductionAxis() &&
            getElementTypeOrSelf(linear.getWeight()) == getElementTypeOrSelf(other.getWeight());
   }
-  return cast<QLinearOp>(a).getScheme() == cast<QLinearOp>(b).getScheme();
+  return cast<QLinearOp>(a).getScheme() == cast<QLinearOp>(b).getScheme() &&
+         cast<QLinearOp>(a).getGrid() == cast<QLinearOp>(b).getGrid();
 }
 
 static StringRef getLayerName(Operation *op) {
@@ -231,7 +232,7 @@ private:
       if (failed(codes) || failed(scales) || failed(zeros))
         return failure();
       merged = QLinearOp::create(builder, qlinear.getLoc(), type, qlinear.getInput(), *codes, *scales, *zeros, *bias,
-                                 qlinear.getSchemeAttr(), name);
+                                 qlinear.getSchemeAttr(), name, qlinear.getGridAttr());
     }
 
     SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, merged.getLoc(), merged);

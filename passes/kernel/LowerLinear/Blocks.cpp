@@ -6,9 +6,9 @@ using namespace terse;
 using namespace terse::linear;
 
 static const Level levels[] = {
-    {"baseline", "x86_maddwd", "x86_maddwd", {1, 2}, {2, 1}, {2, 1}, {2, 1}},
-    {"avx2", "x86_maddubs", "x86_maddubs_signed", {1, 2}, {4, 1}, {4, 1}, {4, 1}},
-    {"avx512vnni", "x86_vnni", "x86_vnni", {1, 4}, {4, 4}, {8, 2}, {6, 2}},
+    {"baseline", "x86_maddwd", "x86_maddwd", "x86_maddwd", {1, 2}, {2, 1}, {2, 1}, {2, 1}},
+    {"avx2", "x86_maddubs", "x86_maddubs_signed", "x86_maddwd", {1, 2}, {4, 1}, {4, 1}, {4, 1}},
+    {"avx512vnni", "x86_vnni", "x86_vnni", "x86_vnni", {1, 4}, {4, 4}, {8, 2}, {6, 2}},
 };
 
 const Level *linear::findLevel(StringRef name) {
@@ -85,6 +85,15 @@ void BlockWriter::write(llvm::function_ref<void(int64_t, int64_t)> tile) {
     loops(level.many);
   }
   source.add("  }");
+}
+
+void linear::addEpilogue(KernelSource &source, const Epilogue &epilogue) {
+  if (epilogue.zero)
+    source.add("    %zeros: memref<?xf32>, %column_sums: memref<${P}x16xf32>,");
+  if (epilogue.bias)
+    source.add("    %bias: memref<${P}x16xf32>,");
+  if (epilogue.residual)
+    source.add("    %residual: memref<?x${N}xf32>,");
 }
 
 void linear::writeResults(KernelSource &source, int64_t n, int64_t rows, int64_t panels, const Epilogue &epilogue) {

@@ -17,8 +17,8 @@ struct BlockSize {
 /// What a CPU level has for linear layers.
 struct Level {
   llvm::StringLiteral name;
-  /// The instruction for weights of up to 4 bits, and for 8 bits.
-  llvm::StringLiteral narrow, wide;
+  /// The instruction for weights of up to 4 bits, and for 8 bits: with activations in -127..127, and with any.
+  llvm::StringLiteral narrow, wide, wideFull;
   /// Blocks for one row, for up to as many rows as `few` has, and for more.
   BlockSize one, few, many;
   /// Blocks where weights were unpacked before.
@@ -40,18 +40,31 @@ struct QuantizedRows {
   auto key() const { return std::make_tuple(k, group, unit); }
 };
 
-/// (input [rows, K] f32[, parameters of `norm`]) -> codes [rows, depth] i8, sums [rows, groups]
-/// i32, scales [rows] f32: of the input, or of what `norm` makes of it.
-mlir::func::FuncOp getQuantizeRowsKernel(mlir::ModuleOp module, const QuantizedRows &rows, const NormSource *norm);
+/// (input [rows, K] f32[, parameters of `norm`][, the grid: see below]) -> codes [rows, depth] i8, sums [rows, groups]
+/// i32, scales [rows] f32[, zero points [rows] f32]: of the input, or of what `norm` makes of it. Codes and zero points are
+/// less than the grid's by its offset.
+/// A fixed grid is given as scale and zero point, f32; that of a tensor as the rows' lowest and highest values [rows] f32.
+/// Without a zero point there is no output for it.
+mlir::func::FuncOp getQuantizeRowsKernel(mlir::ModuleOp module, const QuantizedRows &rows, const NormSource *norm,
+                                         GridAttr grid);
+
+/// (input [rows, K] f32) -> least and greatest value of each row and 0, [rows] f32.
+mlir::func::FuncOp getRowRangesKernel(mlir::ModuleOp module, int64_t k);
 
 /// Operands beside input and weights, and the sizes.
 struct Epilogue {
   bool bias, residual;
+  bool zero = false; ///< the input has a zero point, and the weights sums of columns
 };
 
-/// (codes, sums, scales, weight codes, weight scales[, zero points][, bias][, residual]) -> [rows, N] f32.
+/// (codes, sums, scales, weight codes, weight scales[, zero points][, input's zero points, column sums][, bias][, residual])
+/// -> [rows, N] f32. `anyCode`: activations may be -128.
 mlir::func::FuncOp getQLinearKernel(mlir::ModuleOp module, const Level &level, const kernel::PackedLayout &layout,
-                                    SchemeAttr scheme, const Epilogue &epilogue);
+                                    SchemeAttr scheme, const Epilogue &epilogue, bool anyCode);
+
+/// (input [rows, K] f32, weight codes, weight scales[, zero points][, bias][, residual]) -> [rows, N] f32: products in float.
+mlir::func::FuncOp getWeightOnlyKernel(mlir::ModuleOp module, const Level &level, const kernel::PackedLayout &layout,
+                                       SchemeAttr scheme, const Epilogue &epilogue);
 
 /// (input [rows, K], weight [panels, K, 16][, bias][, residual]) -> [rows, N] f32.
 mlir::func::FuncOp getLinearKernel(mlir::ModuleOp module, const Level &level, int64_t n, int64_t k, mlir::Type element,
@@ -74,6 +87,9 @@ private:
   const Level &level;
   int64_t n;
 };
+
+/// The parameters of an epilogue.
+void addEpilogue(KernelSource &source, const Epilogue &epilogue);
 
 /// Adds bias and residual to %total_<r>_<p>, vectors of 16 columns, and stores
 /// them; `rows` above 1 are stored only where they are wanted.

@@ -1,5 +1,5 @@
 //===- Linear.cpp - layers with float weights -----------------------------===//
-#include "Kernels.h"
+#include "QLinearTile.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -12,15 +12,12 @@ namespace {
 /// sums, so that additions need not wait for each other.
 constexpr int64_t kUnroll = 4;
 
-using Names = std::vector<std::string>;
+struct FloatWriter : Tile {
+  FloatWriter(KernelSource &source, int64_t k, Type element) : Tile(source), k(k), element(element) {}
 
-struct TileWriter {
-  KernelSource &source;
   int64_t k;
   Type element;
   int64_t rows = 0, panels = 0;
-
-  std::string index(int64_t value) { return source.define("c", "arith.constant " + Twine(value) + " : index"); }
 
   /// sums[chain][row][panel] + the products at depth `at`.
   void step(StringRef at, Names &sums, int64_t chain);
@@ -28,7 +25,7 @@ struct TileWriter {
 };
 } // namespace
 
-void TileWriter::step(StringRef at, Names &sums, int64_t chain) {
+void FloatWriter::step(StringRef at, Names &sums, int64_t chain) {
   Names weights;
   for (int64_t p = 0; p < panels; ++p) {
     std::string panel = source.define("p", "arith.addi %panel, " + Twine(index(p)) + " : index");
@@ -49,28 +46,20 @@ void TileWriter::step(StringRef at, Names &sums, int64_t chain) {
   }
 }
 
-void TileWriter::write(int64_t rowCount, int64_t panelCount) {
+void FloatWriter::write(int64_t rowCount, int64_t panelCount) {
   rows = rowCount;
   panels = panelCount;
   int64_t chains = rows == 1 ? kUnroll : 1, count = chains * rows * panels, whole = k / kUnroll * kUnroll;
-  std::string zero = source.define("z", "arith.constant dense<0.0> : vector<16xf32>"), id = index(whole);
-  Names sums;
-  std::string inits, types;
-  for (int64_t i = 0; i < count; ++i) {
-    sums.push_back(id + "_" + std::to_string(i));
-    inits += (i ? ", " : "") + sums.back() + " = " + zero;
-    types += std::string(i ? ", " : "") + "vector<16xf32>";
-  }
-  source.add(id + "_r:" + std::to_string(count) + " = scf.for " + id + "_k = %c0 to " + id + " step " + index(kUnroll) +
-             " iter_args(" + inits + ") -> (" + types + ") {");
-  for (int64_t i = 0; i < kUnroll; ++i)
-    step(source.define("k", "arith.addi " + Twine(id) + "_k, " + index(i) + " : index"), sums, i % chains);
-  std::string yields;
-  for (int64_t i = 0; i < count; ++i)
-    yields += (i ? ", " : "") + sums[i];
-  source.add("scf.yield " + yields + " : " + types + "\n}");
-  for (int64_t i = 0; i < count; ++i)
-    sums[i] = id + "_r#" + std::to_string(i);
+  std::string zero = splat("0.0", "vector<16xf32>");
+  Names sums(count, zero);
+  if (whole)
+    sums = loop(whole / kUnroll, sums, "vector<16xf32>", [&](StringRef j, const Names &now) {
+      std::string first = binary("arith.muli", j, index(kUnroll));
+      Names next = now;
+      for (int64_t i = 0; i < kUnroll; ++i)
+        step(binary("arith.addi", first, index(i)), next, i % chains);
+      return next;
+    });
   for (int64_t i = whole; i < k; ++i)
     step(index(i), sums, i % chains);
   for (int64_t r = 0; r < rows; ++r)
@@ -89,16 +78,13 @@ func::FuncOp linear::getLinearKernel(ModuleOp module, const Level &level, int64_
   KernelSource source;
   source.set("name", name).set("N", n).set("K", k).set("P", kernel::getNumPanels(n)).set("T", typeText(element));
   source.add("func.func @$name(%input: memref<?x${K}xf32>, %w: memref<${P}x${K}x16x${T}>,");
-  if (epilogue.bias)
-    source.add("    %bias: memref<${P}x16xf32>,");
-  if (epilogue.residual)
-    source.add("    %residual: memref<?x${N}xf32>,");
+  addEpilogue(source, epilogue);
   source.add(R"(    %out: memref<?x${N}xf32>, %thread: index, %threads: index) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %sixteen = arith.constant 16 : index
   %rows = memref.dim %input, %c0 : memref<?x${K}xf32>)");
-  TileWriter tile{source, k, element};
+  FloatWriter tile(source, k, element);
   BlockWriter(source, level, n).write([&](int64_t rows, int64_t panels) {
     tile.write(rows, panels);
     writeResults(source, n, rows, panels, epilogue);

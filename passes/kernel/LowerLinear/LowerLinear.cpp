@@ -34,15 +34,20 @@ template <typename Op> static void fuseResidual(Op op) {
   add.erase();
 }
 
+static bool isTensorGrid(GridAttr grid) { return grid && grid.getKind() == GridKind::Tensor; }
+
+/// Layers that multiply in float read their input as it is.
+static bool roundsInput(kernel::QLinearOp op) { return !op.getGrid() || op.getGrid()->getKind() != GridKind::None; }
+
 /// The norm that makes `input`, if only layers that read the same rounded rows
-/// read it: then its result need not exist.
-static NormOp findFusedNorm(Value input, const QuantizedRows &rows) {
+/// read it: then its result need not exist. The grid of a whole tensor needs the result twice.
+static NormOp findFusedNorm(Value input, const QuantizedRows &rows, GridAttr grid) {
   auto norm = input.getDefiningOp<NormOp>();
-  if (!norm || !NormSource::canWrite(norm) || !norm.getType().getElementType().isF32())
+  if (isTensorGrid(grid) || !norm || !NormSource::canWrite(norm) || !norm.getType().getElementType().isF32())
     return nullptr;
   bool same = llvm::all_of(norm->getUses(), [&](OpOperand &use) {
     auto layer = dyn_cast<kernel::QLinearOp>(use.getOwner());
-    return layer && &use == &layer.getInputMutable() &&
+    return layer && &use == &layer.getInputMutable() && layer.getGridAttr() == grid &&
            QuantizedRows(kernel::PackedLayout(layer.getType().getShape().back(), rows.k, layer.getScheme())).key() == rows.key();
   });
   return same ? norm : nullptr;
@@ -55,27 +60,28 @@ struct LowerLinear : terse::impl::LowerLinearBase<LowerLinear> {
   void runOnOperation() override;
 
 private:
-  /// Rounded rows: codes, sums, scales.
-  using Rounded = std::array<Value, 3>;
-  FailureOr<Rounded> round(OpBuilder &builder, Value input, const QuantizedRows &rows);
+  /// Rounded rows: codes, sums, scales, zero points if the grid has them.
+  using Rounded = std::array<Value, 4>;
+  FailureOr<Rounded> round(OpBuilder &builder, Value input, const QuantizedRows &rows, GridAttr grid);
   LogicalResult lower(kernel::QLinearOp op, const Level &target);
   LogicalResult lower(kernel::LinearOp op, const Level &target);
   void replace(Operation *op, func::FuncOp callee, SmallVector<Value> inputs, Value bias, Value residual);
 
-  std::map<std::pair<void *, std::tuple<int64_t, int64_t, int64_t>>, Rounded> rounded;
+  std::map<std::tuple<void *, const void *, std::tuple<int64_t, int64_t, int64_t>>, Rounded> rounded;
 };
 } // namespace
 
-FailureOr<LowerLinear::Rounded> LowerLinear::round(OpBuilder &builder, Value input, const QuantizedRows &rows) {
-  Rounded &known = rounded[{input.getAsOpaquePointer(), rows.key()}];
+FailureOr<LowerLinear::Rounded> LowerLinear::round(OpBuilder &builder, Value input, const QuantizedRows &rows, GridAttr grid) {
+  Rounded &known = rounded[{input.getAsOpaquePointer(), grid.getAsOpaquePointer(), rows.key()}];
   if (known[0])
     return known;
-  NormOp producer = findFusedNorm(input, rows);
+  NormOp producer = findFusedNorm(input, rows, grid);
   std::optional<NormSource> norm;
   if (producer)
     norm.emplace(producer);
-  func::FuncOp callee = getQuantizeRowsKernel(getOperation(), rows, norm ? &*norm : nullptr);
-  if (!callee)
+  func::FuncOp callee = getQuantizeRowsKernel(getOperation(), rows, norm ? &*norm : nullptr, grid);
+  func::FuncOp ranges = isTensorGrid(grid) ? getRowRangesKernel(getOperation(), rows.k) : nullptr;
+  if (!callee || (isTensorGrid(grid) && !ranges))
     return failure();
   // Right behind the input, so that every reader of it can use the result.
   OpBuilder::InsertionGuard guard(builder);
@@ -89,12 +95,25 @@ FailureOr<LowerLinear::Rounded> LowerLinear::round(OpBuilder &builder, Value inp
   auto empty = [&](ArrayRef<int64_t> shape, Type type) -> Value {
     return tensor::EmptyOp::create(builder, loc, shape, type, ValueRange{count});
   };
+  auto launchOn = [&](func::FuncOp kernel, ArrayRef<Value> inputs, ArrayRef<Value> outputs) {
+    return kernel::LaunchOp::create(builder, loc, TypeRange(ValueRange(outputs)), kernel.getSymName(), inputs, outputs,
+                                    /*serial=*/false);
+  };
+  auto floats = [&] { return empty({ShapedType::kDynamic}, builder.getF32Type()); };
+  if (ranges) {
+    auto launch = launchOn(ranges, {flat}, {floats(), floats()});
+    llvm::append_range(inputs, launch.getResults());
+  } else if (grid && grid.getKind() == GridKind::Fixed) {
+    for (double value : {grid.getScale().getValueAsDouble(), static_cast<double>(grid.getZero())})
+      inputs.push_back(arith::ConstantOp::create(builder, loc, builder.getF32FloatAttr(value)));
+  }
   SmallVector<Value> outputs = {empty({ShapedType::kDynamic, rows.depth()}, builder.getI8Type()),
                                 empty({ShapedType::kDynamic, rows.groups()}, builder.getI32Type()),
-                                empty({ShapedType::kDynamic}, builder.getF32Type())};
-  auto launch = kernel::LaunchOp::create(builder, loc, TypeRange(ValueRange(outputs)), callee.getSymName(), inputs, outputs,
-                                         /*serial=*/false);
-  known = {launch.getResult(0), launch.getResult(1), launch.getResult(2)};
+                                floats()};
+  if (grid && grid.hasZero())
+    outputs.push_back(floats());
+  auto launch = launchOn(callee, inputs, outputs);
+  llvm::copy(launch.getResults(), known.begin());
   return known;
 }
 
@@ -123,14 +142,31 @@ void LowerLinear::replace(Operation *op, func::FuncOp callee, SmallVector<Value>
 LogicalResult LowerLinear::lower(kernel::QLinearOp op, const Level &target) {
   OpBuilder builder(op);
   kernel::PackedLayout layout(op.getType().getShape().back(), tensorType(op.getInput()).getShape().back(), op.getScheme());
-  FailureOr<Rounded> rows = round(builder, op.getInput(), QuantizedRows(layout));
-  func::FuncOp callee = getQLinearKernel(getOperation(), target, layout, op.getScheme(),
-                                         {static_cast<bool>(op.getBias()), static_cast<bool>(op.getResidual())});
-  if (failed(rows) || !callee)
+  GridAttr grid = op.getGridAttr();
+  bool hasZero = grid && grid.hasZero();
+  Epilogue epilogue{static_cast<bool>(op.getBias()), static_cast<bool>(op.getResidual()), hasZero};
+  SmallVector<Value> inputs;
+  func::FuncOp callee;
+  Value zeros;
+  if (roundsInput(op)) {
+    FailureOr<Rounded> rows = round(builder, op.getInput(), QuantizedRows(layout), grid);
+    if (failed(rows))
+      return failure();
+    inputs.append(rows->begin(), rows->begin() + 3);
+    zeros = (*rows)[3];
+    bool anyCode = grid && grid.getKind() != GridKind::Token;
+    callee = getQLinearKernel(getOperation(), target, layout, op.getScheme(), epilogue, anyCode);
+  } else {
+    inputs.push_back(toRows(builder, op.getInput()));
+    callee = getWeightOnlyKernel(getOperation(), target, layout, op.getScheme(), epilogue);
+  }
+  if (!callee)
     return failure();
-  SmallVector<Value> inputs = {(*rows)[0], (*rows)[1], (*rows)[2], op.getCodes(), op.getScales()};
+  inputs.append({op.getCodes(), op.getScales()});
   if (op.getZeroPoints())
     inputs.push_back(op.getZeroPoints());
+  if (hasZero)
+    inputs.append({zeros, op.getColumnSums()});
   replace(op, callee, inputs, op.getBias(), op.getResidual());
   return success();
 }

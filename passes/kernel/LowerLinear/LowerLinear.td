@@ -4,9 +4,10 @@ def LowerLinear : Pass<"terse-lower-linear", "::mlir::ModuleOp"> {
   let summary = "layers with packed weights to kernels of a CPU level";
   let description = [{
     `kernel.qlinear` becomes two kernels: one rounds each row of the input to 8 bits
-    (scale max|x| / 127, sums of each group for the zero point), one multiplies.
+    (scale max|x| / 127 unless its grid says otherwise, sums of each group for the zero point), one multiplies.
     Rows that several layers read are rounded once,
-    and a norm that only they read is computed while they are. `kernel.linear` becomes one.
+    and a norm that only they read is computed while they are. A grid for the whole tensor takes one more, for its range.
+    Where the grid is `none`, one kernel turns codes into floats in registers. `kernel.linear` becomes one.
 
     The threads share out the output columns, in blocks of whole panels, so each reads a contiguous
     part of the weights and no result depends on how many there are. For one row the weights

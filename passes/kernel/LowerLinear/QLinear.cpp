@@ -17,6 +17,21 @@ std::string linear::join(ArrayRef<std::string> parts) {
   return text;
 }
 
+Names Tile::loop(int64_t count, const Names &inits, StringRef type,
+                 llvm::function_ref<Names(StringRef, const Names &)> body) {
+  std::string id = index(count);
+  Names arguments, starts, results, types(inits.size(), type.str());
+  for (size_t i = 0; i < inits.size(); ++i) {
+    arguments.push_back(id + "_" + std::to_string(i));
+    starts.push_back(arguments.back() + " = " + inits[i]);
+    results.push_back(id + "_r#" + std::to_string(i));
+  }
+  source.add(id + "_r:" + std::to_string(inits.size()) + " = scf.for " + id + "_i = %c0 to " + id + " step %c1 iter_args(" +
+             join(starts) + ") -> (" + join(types) + ") {");
+  source.add("scf.yield " + join(body(id + "_i", arguments)) + " : " + join(types) + "\n}");
+  return results;
+}
+
 std::string TileWriter::bits(StringRef plane, int64_t shift, int64_t keep) {
   std::string value = plane.str();
   if (shift)
@@ -25,12 +40,12 @@ std::string TileWriter::bits(StringRef plane, int64_t shift, int64_t keep) {
 }
 
 std::vector<Names> TileWriter::operands(StringRef byte, int64_t unit) {
-  int64_t steps = layout.getUnit() / 4, planes = layout.bits == 3 ? 3 : 1;
+  int64_t steps = layout.getUnit() / 4;
   std::vector<Names> result(steps);
   for (const std::string &panel : panelNames) {
     for (int64_t v = 0; v < registers; ++v) {
       Names plane;
-      for (int64_t i = 0; i < planes; ++i) {
+      for (int64_t i = 0; i < planes(); ++i) {
         std::string at = binary("arith.addi", byte, index(unit * layout.getUnitBytes() + 64 * i + 4 * columns * v));
         plane.push_back(source.define("plane", "vector.load %w[" + Twine(panel) + ", " + at + "] : memref<${P}x${PB}xi8>, " + weightType));
       }
@@ -77,35 +92,57 @@ std::string TileWriter::widen(StringRef partial, StringRef sum) {
   return source.define("s", "kernel.mma_sum #kernel." + instruction + " " + partial + ", " + sum + " : " + partialType + ", " + sumType);
 }
 
-std::string TileWriter::scale(StringRef group, int64_t panel, int64_t v) {
+std::string CodeTile::floats(StringRef from, StringRef group, int64_t panel, int64_t v) {
   std::string type = typeText(scheme.getScale()), narrow = "vector<" + lanes + "x" + type + ">";
-  std::string scale = source.define("q", "vector.load %weight_scales[" + Twine(panelNames[panel]) + ", " + group + ", " +
+  std::string value = source.define("q", "vector.load " + from + "[" + Twine(panelNames[panel]) + ", " + group + ", " +
                                              index(v * columns) + "] : memref<${P}x${G}x16x" + type + ">, " + narrow);
   if (!scheme.getScale().isF32())
-    scale = source.define("q", "arith.extf " + Twine(scale) + " : " + narrow + " to " + floatType);
-  return scale;
+    value = source.define("q", "arith.extf " + Twine(value) + " : " + narrow + " to " + floatType);
+  return value;
 }
+
+std::string TileWriter::scale(StringRef group, int64_t panel, int64_t v) { return floats("%weight_scales", group, panel, v); }
 
 std::string TileWriter::toFloat(StringRef sum) {
   return source.define("f", "arith.sitofp " + Twine(sum) + " : " + sumType + " to " + floatType);
 }
 
-/// Sums start at -(zero - offset) * (sum of the group's activations).
+std::string CodeTile::zeroPoints(StringRef group, int64_t panel, int64_t v) {
+  std::string bytes, type = "vector<" + lanes + "xi8>", place = "%zero_points[" + panelNames[panel] + ", " + group.str() + ", ";
+  if (!kernel::hasPairedZeros(scheme)) {
+    bytes = source.define("z", "vector.load " + place + index(v * columns) + "] : memref<${P}x${G}x16xi8>, " + type);
+  } else {
+    // Columns 0-7 lie in the low nibbles, 8-15 in the high ones.
+    int64_t width = std::min<int64_t>(columns, 8);
+    std::string half = "vector<" + std::to_string(width) + "xi8>";
+    std::string pairs = source.define("z", "vector.load " + place + index(v * columns % 8) + "] : memref<${P}x${G}x8xi8>, " + half);
+    std::string low = binary("arith.andi", pairs, splat("15", half), half), high = binary("arith.shrui", pairs, splat("4", half), half);
+    if (columns == 16)
+      bytes = source.define("z", "vector.shuffle " + low + ", " + high + " [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15] : " +
+                                     half + ", " + half);
+    else
+      bytes = v * columns < 8 ? low : high;
+  }
+  return source.define("z", "arith.extui " + Twine(bytes) + " : " + type + " to vector<" + lanes + "xi32>");
+}
+
+std::string TileWriter::activationSum(int64_t row, StringRef group) {
+  return source.define("t", "memref.load %sums[%row_" + Twine(row) + ", " + group + "] : memref<?x${G}xi32>");
+}
+
+/// Sums start at -(zero - offset) * (sum of the group's activations); at 0 where zero points are floats.
 Names TileWriter::startSums(StringRef group) {
+  if (scheme.getZero() == ZeroPoint::Float)
+    return Names(numSums(), splat("0", sumType));
   Names sums;
   int64_t zero = (int64_t(1) << (layout.bits - 1)) - info.getWeightOffset();
   std::vector<Names> zeros(panels);
   if (!scheme.isSymmetric())
     for (int64_t p = 0; p < panels; ++p)
-      for (int64_t v = 0; v < registers; ++v) {
-        std::string bytes = source.define("z", "vector.load %zero_points[" + Twine(panelNames[p]) + ", " + group + ", " + index(v * columns) +
-                                                   "] : memref<${P}x${G}x16xi8>, vector<" + lanes + "xi8>");
-        std::string wide = source.define("z", "arith.extui " + Twine(bytes) + " : vector<" + lanes + "xi8> to " + sumType);
-        // Negative: the offset minus the zero point.
-        zeros[p].push_back(binary("arith.subi", splat(std::to_string(info.getWeightOffset()), sumType), wide, sumType));
-      }
+      for (int64_t v = 0; v < registers; ++v) // negative: the offset minus the zero point
+        zeros[p].push_back(binary("arith.subi", splat(std::to_string(info.getWeightOffset()), sumType), zeroPoints(group, p, v), sumType));
   for (int64_t r = 0; r < rows; ++r) {
-    std::string sum = source.define("t", "memref.load %sums[%row_" + Twine(r) + ", " + group + "] : memref<?x${G}xi32>");
+    std::string sum = activationSum(r, group);
     if (scheme.isSymmetric()) {
       std::string factor = source.define("z", "arith.constant " + Twine(-zero) + " : i32");
       sum = binary("arith.muli", sum, factor, "i32");
@@ -116,6 +153,29 @@ Names TileWriter::startSums(StringRef group) {
         sums.push_back(scheme.isSymmetric() ? all : binary("arith.muli", all, zeros[p][v], sumType));
   }
   return sums;
+}
+
+Names TileWriter::finishGroup(StringRef group, const Names &sums, Names totals) {
+  Names activations;
+  if (scheme.getZero() == ZeroPoint::Float)
+    for (int64_t r = 0; r < rows; ++r) {
+      std::string sum = source.define("t", "arith.sitofp " + Twine(activationSum(r, group)) + " : i32 to f32");
+      activations.push_back(source.define("t", "vector.broadcast " + Twine(sum) + " : f32 to " + floatType));
+    }
+  for (int64_t p = 0; p < panels; ++p)
+    for (int64_t v = 0; v < registers; ++v) {
+      std::string scale = this->scale(group, p, v), zero;
+      if (!activations.empty())
+        zero = binary("arith.subf", splat(floatText(info.getWeightOffset()), floatType), floats("%zero_points", group, p, v), floatType);
+      for (int64_t r = 0; r < rows; ++r) {
+        int64_t i = (r * panels + p) * registers + v;
+        std::string sum = toFloat(sums[i]);
+        if (!zero.empty())
+          sum = source.multiplyAdd("f", zero, activations[r], sum, floatType);
+        totals[i] = source.multiplyAdd("f", scale, sum, totals[i], floatType);
+      }
+    }
+  return totals;
 }
 
 Names TileWriter::group(StringRef group, int64_t size, Names totals) {
@@ -135,39 +195,22 @@ Names TileWriter::group(StringRef group, int64_t size, Names totals) {
       sum = widen(more, sum);
     return sums;
   };
-  if (whole) {
-    std::string id = index(whole);
-    Names arguments, inits, types(numSums(), sumType);
-    for (size_t i = 0; i < sums.size(); ++i) {
-      arguments.push_back(id + "_" + std::to_string(i));
-      inits.push_back(arguments.back() + " = " + sums[i]);
-    }
-    source.add(id + "_r:" + std::to_string(numSums()) + " = scf.for " + id + "_j = %c0 to " + id + " step %c1 iter_args(" +
-               join(inits) + ") -> (" + join(types) + ") {");
-    std::string d = binary("arith.addi", depth, binary("arith.muli", id + "_j", index(each * layout.getUnit())));
-    std::string w = binary("arith.addi", byte, binary("arith.muli", id + "_j", index(each * layout.getUnitBytes())));
-    source.add("scf.yield " + join(chunk(d, w, each, arguments)) + " : " + join(types) + "\n}");
-    for (size_t i = 0; i < sums.size(); ++i)
-      sums[i] = id + "_r#" + std::to_string(i);
-  }
+  if (whole)
+    sums = loop(whole, sums, sumType, [&](StringRef j, const Names &now) {
+      std::string d = binary("arith.addi", depth, binary("arith.muli", j, index(each * layout.getUnit())));
+      std::string w = binary("arith.addi", byte, binary("arith.muli", j, index(each * layout.getUnitBytes())));
+      return chunk(d, w, each, now);
+    });
   if (rest) {
     std::string d = binary("arith.addi", depth, index(whole * each * layout.getUnit()));
     std::string w = binary("arith.addi", byte, index(whole * each * layout.getUnitBytes()));
     sums = chunk(d, w, rest, sums);
   }
 
-  for (int64_t p = 0; p < panels; ++p)
-    for (int64_t v = 0; v < registers; ++v) {
-      std::string scale = this->scale(group, p, v);
-      for (int64_t r = 0; r < rows; ++r) {
-        int64_t i = (r * panels + p) * registers + v;
-        totals[i] = source.multiplyAdd("f", scale, toFloat(sums[i]), totals[i], floatType);
-      }
-    }
-  return totals;
+  return finishGroup(group, sums, std::move(totals));
 }
 
-void TileWriter::start(int64_t rowCount, int64_t panelCount) {
+void CodeTile::start(int64_t rowCount, int64_t panelCount) {
   rows = rowCount;
   panels = panelCount;
   panelNames.clear();
@@ -177,26 +220,14 @@ void TileWriter::start(int64_t rowCount, int64_t panelCount) {
 
 void TileWriter::write(int64_t rowCount, int64_t panelCount) {
   start(rowCount, panelCount);
-  Names totals(numSums(), splat("0.0", floatType)), types(numSums(), floatType);
+  Names totals(numSums(), splat("0.0", floatType));
   int64_t whole = layout.getNumGroups() - 1;
-  if (whole) {
-    std::string id = index(whole);
-    Names arguments, inits;
-    for (size_t i = 0; i < totals.size(); ++i) {
-      arguments.push_back(id + "_" + std::to_string(i));
-      inits.push_back(arguments.back() + " = " + totals[i]);
-    }
-    source.add(id + "_r:" + std::to_string(numSums()) + " = scf.for " + id + "_g = %c0 to " + id + " step %c1 iter_args(" +
-               join(inits) + ") -> (" + join(types) + ") {");
-    source.add("scf.yield " + join(group(id + "_g", layout.group, arguments)) + " : " + join(types) + "\n}");
-    for (size_t i = 0; i < totals.size(); ++i)
-      totals[i] = id + "_r#" + std::to_string(i);
-  }
+  if (whole)
+    totals = loop(whole, totals, floatType,
+                  [&](StringRef g, const Names &now) { return group(g, layout.group, now); });
   totals = group(index(whole), layout.getGroupSize(whole), totals);
 
-  for (int64_t r = 0; r < rows; ++r) {
-    std::string scale = source.define("x", "memref.load %scales[%row_" + Twine(r) + "] : memref<?xf32>");
-    std::string all = source.define("x", "vector.broadcast " + Twine(scale) + " : f32 to vector<16xf32>");
+  for (int64_t r = 0; r < rows; ++r)
     for (int64_t p = 0; p < panels; ++p) {
       std::string total = totals[(r * panels + p) * registers];
       if (registers > 1) {
@@ -205,36 +236,57 @@ void TileWriter::write(int64_t rowCount, int64_t panelCount) {
           total = source.define("x", "vector.insert_strided_slice " + Twine(totals[(r * panels + p) * registers + v]) + ", " + total +
                                          " {offsets = [" + Twine(v * columns) + "], strides = [1]} : " + floatType + " into vector<16xf32>");
       }
-      source.add(("%total_" + Twine(r) + "_" + Twine(p) + " = arith.mulf " + total + ", " + all + " : vector<16xf32>").str());
+      finishTotal(r, p, total);
     }
+}
+
+void TileWriter::finishTotal(int64_t r, int64_t p, std::string total) {
+  auto ofRow = [&](StringRef from) {
+    std::string value = source.define("x", "memref.load " + from + "[%row_" + Twine(r) + "] : memref<?xf32>");
+    return source.define("x", "vector.broadcast " + Twine(value) + " : f32 to vector<16xf32>");
+  };
+  if (hasZero) { // what the zero point of the input adds to every product
+    std::string sums = source.define("x", "vector.load %column_sums[" + Twine(panelNames[p]) + ", %c0] : memref<${P}x16xf32>, vector<16xf32>");
+    std::string less = source.define("x", "arith.negf " + Twine(ofRow("%zeros")) + " : vector<16xf32>");
+    total = source.multiplyAdd("x", less, sums, total, "vector<16xf32>");
   }
+  source.add(("%total_" + Twine(r) + "_" + Twine(p) + " = arith.mulf " + total + ", " + ofRow("%scales") + " : vector<16xf32>").str());
+}
+
+std::string linear::getName(const PackedLayout &layout, SchemeAttr scheme, const Epilogue &epilogue) {
+  StringRef zero = scheme.isSymmetric() ? "" : scheme.getZero() == ZeroPoint::Float ? "_float" : "_zero";
+  return llvm::formatv("n{0}k{1}_w{2}g{3}_{4}{5}{6}{7}{8}", layout.n, layout.k, layout.bits, layout.group,
+                       typeText(scheme.getScale()), zero, epilogue.zero ? "_sums" : "", epilogue.bias ? "_bias" : "",
+                       epilogue.residual ? "_residual" : "");
+}
+
+void linear::addZeroPoints(KernelSource &source, SchemeAttr scheme) {
+  if (scheme.getZero() == ZeroPoint::Float)
+    source.add("    %zero_points: memref<${P}x${G}x16x${S}>,");
+  else if (!scheme.isSymmetric())
+    source.add(kernel::hasPairedZeros(scheme) ? "    %zero_points: memref<${P}x${G}x8xi8>," : "    %zero_points: memref<${P}x${G}x16xi8>,");
 }
 
 func::FuncOp linear::getQLinearKernel(ModuleOp module, const Level &level, const PackedLayout &layout,
-                                      SchemeAttr scheme, const Epilogue &epilogue) {
-  StringRef instruction = layout.bits == 8 ? level.wide : level.narrow;
+                                      SchemeAttr scheme, const Epilogue &epilogue, bool anyCode) {
+  StringRef instruction = layout.bits < 8 ? level.narrow : anyCode ? level.wideFull : level.wide;
   auto info = dyn_cast_or_null<MmaInstruction>(parseAttribute(("#kernel." + instruction).str(), module.getContext()));
   assert(info && "a level names an instruction");
-  std::string name = llvm::formatv("qlinear_n{0}k{1}_w{2}g{3}_{4}{5}{6}{7}", layout.n, layout.k, layout.bits, layout.group,
-                                   typeText(scheme.getScale()), scheme.isSymmetric() ? "" : "_zero",
-                                   epilogue.bias ? "_bias" : "", epilogue.residual ? "_residual" : "");
+  std::string name = "qlinear_" + getName(layout, scheme, epilogue) +
+                     (instruction == level.wideFull && instruction != level.wide ? "_any" : "");
   KernelSource source;
   source.set("name", name).set("N", layout.n).set("P", kernel::getNumPanels(layout.n)).set("PB", layout.getPanelBytes());
   source.set("G", layout.getNumGroups()).set("depth", layout.getPaddedDepth()).set("S", typeText(scheme.getScale()));
   source.add(R"(func.func @$name(%a: memref<?x${depth}xi8>, %sums: memref<?x${G}xi32>, %scales: memref<?xf32>,
     %w: memref<${P}x${PB}xi8>, %weight_scales: memref<${P}x${G}x16x${S}>,)");
-  if (!scheme.isSymmetric())
-    source.add("    %zero_points: memref<${P}x${G}x16xi8>,");
-  if (epilogue.bias)
-    source.add("    %bias: memref<${P}x16xf32>,");
-  if (epilogue.residual)
-    source.add("    %residual: memref<?x${N}xf32>,");
+  addZeroPoints(source, scheme);
+  addEpilogue(source, epilogue);
   source.add(R"(    %out: memref<?x${N}xf32>, %thread: index, %threads: index) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %sixteen = arith.constant 16 : index
   %rows = memref.dim %a, %c0 : memref<?x${depth}xi8>)");
-  TileWriter tile(source, layout, scheme, instruction, info);
+  TileWriter tile(source, layout, scheme, instruction, info, epilogue.zero);
   auto writeBlocks = [&] {
     BlockWriter(source, level, layout.n).write([&](int64_t rows, int64_t panels) {
       tile.write(rows, panels);

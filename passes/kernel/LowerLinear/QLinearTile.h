@@ -14,26 +14,15 @@ using Names = std::vector<std::string>;
 
 /// The parts with commas between them.
 std::string join(llvm::ArrayRef<std::string> parts);
+/// What tells kernels of layers with weights in codes apart.
+std::string getName(const PackedLayout &layout, SchemeAttr scheme, const Epilogue &epilogue);
+/// The parameter of zero points, if the scheme has them.
+void addZeroPoints(KernelSource &source, SchemeAttr scheme);
 
-
-/// Writes a block of `rows` rows and `panels` panels. A register of the
-/// instruction holds `columns` columns, so a panel has 16 / columns of them, and
-/// the block rows * panels * 16 / columns sums, in that order.
-class TileWriter {
+/// What blocks of results are written with.
+class Tile {
 public:
-  TileWriter(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme, StringRef instruction,
-             MmaInstruction info)
-      : source(source), layout(layout), scheme(scheme), instruction(instruction), info(info),
-        columns(info.getColumns()), registers(16 / columns) {
-    lanes = std::to_string(columns);
-    weightType = typeText(info.getWeightsType());
-    partialType = typeText(info.getPartialType());
-    sumType = typeText(info.getSumType());
-    floatType = "vector<" + lanes + "xf32>";
-  }
-
-  /// Defines %total_<r>_<p>, the block's results before bias and residual.
-  void write(int64_t rows, int64_t panels);
+  explicit Tile(KernelSource &source) : source(source) {}
 
   std::string index(int64_t value) { return source.define("c", "arith.constant " + Twine(value) + " : index"); }
   std::string binary(StringRef op, StringRef a, StringRef b, StringRef type = "index") {
@@ -42,10 +31,50 @@ public:
   std::string splat(StringRef value, StringRef type) {
     return source.define("k", "arith.constant dense<" + value + "> : " + type);
   }
+  /// Runs `body`(iteration, values) `count` times: values begin as `inits`, all of `type`, and become what it returns.
+  Names loop(int64_t count, const Names &inits, StringRef type, llvm::function_ref<Names(StringRef, const Names &)> body);
+
+  KernelSource &source;
+};
+
+/// What blocks of a layer with weights in codes are written with. A register holds `columns` columns, so a panel has
+/// 16 / columns of them, and a block rows * panels * 16 / columns sums, in that order.
+class CodeTile : public Tile {
+public:
+  CodeTile(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme, int64_t columns)
+      : Tile(source), layout(layout), scheme(scheme), columns(columns), registers(16 / columns),
+        lanes(std::to_string(columns)), floatType("vector<" + lanes + "xf32>") {}
+
+  /// Planes of 64 bytes that hold a unit.
+  int64_t planes() const { return layout.bits == 3 ? 3 : 1; }
   size_t numSums() const { return rows * panels * registers; }
 
   /// Sets the block's size and names its panels, from %panel on.
   void start(int64_t rows, int64_t panels);
+  /// Values of `from` for a group and a register of columns, in f32; zero points in i32.
+  std::string floats(StringRef from, StringRef group, int64_t panel, int64_t v);
+  std::string zeroPoints(StringRef group, int64_t panel, int64_t v);
+
+  const PackedLayout &layout;
+  SchemeAttr scheme;
+  int64_t columns, registers;
+  int64_t rows = 0, panels = 0;
+  std::string lanes, floatType;
+  Names panelNames;
+};
+
+/// Writes a block of `rows` rows and `panels` panels with a matrix instruction.
+class TileWriter : public CodeTile {
+public:
+  TileWriter(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme, StringRef instruction,
+             MmaInstruction info, bool hasZero)
+      : CodeTile(source, layout, scheme, info.getColumns()), instruction(instruction), info(info), hasZero(hasZero),
+        weightType(typeText(info.getWeightsType())), partialType(typeText(info.getPartialType())),
+        sumType(typeText(info.getSumType())) {}
+
+  /// Defines %total_<r>_<p>, the block's results before bias and residual.
+  void write(int64_t rows, int64_t panels);
+
   /// sum + weights * activations by the instruction.
   std::string multiply(StringRef weights, StringRef activations, StringRef sum);
   /// sum + partial, for instructions with partial sums.
@@ -53,6 +82,12 @@ public:
   /// The scales of a group for a register of columns, f32.
   std::string scale(StringRef group, int64_t panel, int64_t v);
   std::string toFloat(StringRef sum);
+  /// The sum of a row's activations in a group.
+  std::string activationSum(int64_t row, StringRef group);
+  /// `totals` with a group's sums, converted and scaled.
+  Names finishGroup(StringRef group, const Names &sums, Names totals);
+  /// Defines %total_<r>_<p> from a panel's sum over all groups.
+  void finishTotal(int64_t r, int64_t p, std::string total);
   /// Sums of a group, converted and scaled, added to `totals`.
   Names group(StringRef group, int64_t size, Names totals);
   Names startSums(StringRef group);
@@ -62,15 +97,10 @@ public:
   std::vector<Names> operands(StringRef byte, int64_t unit);
   std::string bits(StringRef plane, int64_t shift, int64_t keep);
 
-  KernelSource &source;
-  const PackedLayout &layout;
-  SchemeAttr scheme;
   StringRef instruction;
   MmaInstruction info;
-  int64_t columns, registers;
-  int64_t rows = 0, panels = 0;
-  std::string lanes, weightType, partialType, sumType, floatType;
-  Names panelNames;
+  bool hasZero; ///< of the input
+  std::string weightType, partialType, sumType;
 };
 
 /// Writes the product for many rows: blocks of weights are unpacked once into memory

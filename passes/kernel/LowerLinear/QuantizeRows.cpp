@@ -13,6 +13,7 @@ constexpr int64_t kLanes = 16;
 struct Writer {
   const QuantizedRows &shape;
   const NormSource *norm;
+  GridAttr grid; ///< null: each token's
   KernelSource source;
 
   /// Defines %x: the `$n` columns at %c.
@@ -23,22 +24,44 @@ struct Writer {
       source.add("      %x = vector.load %input[%row, %c] : memref<?x${K}xf32>, vector<${n}xf32>");
   }
   void group(int64_t size);
+  /// Rounds `$n` columns at %c to %to of the codes; %part is the codes' sum.
+  void round();
+  /// %most of the row: its largest magnitude.
+  void tokenGrid();
+  /// Defines %grid_scale and %grid_zero of the whole tensor from the ranges of its rows.
+  void tensorGrid();
 };
 } // namespace
 
 /// The magnitudes of %x, `$n` lanes.
 static const char *kMax = R"(      %abs = math.absf %x : vector<${n}xf32>)";
 
-/// Rounds `$n` columns at %c (to %to of the codes): ties to even by adding and subtracting 1.5 * 2^23.
-static const char *kRound = R"(      %scale_v = vector.broadcast %divisor : f32 to vector<${n}xf32>
-      %magic = arith.constant dense<12582912.0> : vector<${n}xf32>
-      %unit_x = arith.divf %x, %scale_v : vector<${n}xf32>
+/// Ties to even by adding and subtracting 1.5 * 2^23.
+static const char *kRound = R"(      %magic = arith.constant dense<12582912.0> : vector<${n}xf32>
       %shifted = arith.addf %unit_x, %magic : vector<${n}xf32>
-      %whole_x = arith.subf %shifted, %magic : vector<${n}xf32>
-      %wide = arith.fptosi %whole_x : vector<${n}xf32> to vector<${n}xi32>
-      %code = arith.trunci %wide : vector<${n}xi32> to vector<${n}xi8>
+      %whole_x = arith.subf %shifted, %magic : vector<${n}xf32>)";
+
+void Writer::round() {
+  source.add(R"(      %scale_v = vector.broadcast %divisor : f32 to vector<${n}xf32>)");
+  if (grid)
+    source.add(R"(      %low_v = vector.broadcast %lowest : f32 to vector<${n}xf32>
+      %high_v = vector.broadcast %highest : f32 to vector<${n}xf32>
+      %any_x = arith.divf %x, %scale_v : vector<${n}xf32>
+      %above_x = arith.maximumf %any_x, %low_v : vector<${n}xf32>
+      %unit_x = arith.minimumf %above_x, %high_v : vector<${n}xf32>)");
+  else
+    source.add("      %unit_x = arith.divf %x, %scale_v : vector<${n}xf32>");
+  source.add(kRound);
+  if (grid)
+    source.add(R"(      %zero_v = vector.broadcast %stored_zero : f32 to vector<${n}xf32>
+      %moved_x = arith.addf %whole_x, %zero_v : vector<${n}xf32>
+      %wide = arith.fptosi %moved_x : vector<${n}xf32> to vector<${n}xi32>)");
+  else
+    source.add("      %wide = arith.fptosi %whole_x : vector<${n}xf32> to vector<${n}xi32>");
+  source.add(R"(      %code = arith.trunci %wide : vector<${n}xi32> to vector<${n}xi8>
       vector.store %code, %codes[%row, %to] : memref<?x${depth}xi8>, vector<${n}xi8>
-      %part = vector.reduction <add>, %wide : vector<${n}xi32> into i32)";
+      %part = vector.reduction <add>, %wide : vector<${n}xi32> into i32)");
+}
 
 void Writer::group(int64_t size) {
   // %begin: first column; %base: first code; %g: the group.
@@ -49,7 +72,7 @@ void Writer::group(int64_t size) {
       %c = arith.addi %begin, %j : index
       %to = arith.addi %base, %j : index)");
   load();
-  source.add(kRound);
+  round();
   source.add(R"(      %next = arith.addi %sum, %part : i32
       scf.yield %next : i32
     })");
@@ -59,7 +82,7 @@ void Writer::group(int64_t size) {
       %c = arith.addi %begin, %whole : index
       %to = arith.addi %base, %whole : index)");
     load();
-    source.add(kRound);
+    round();
     source.add(R"(      %next = arith.addi %whole_sum, %part : i32
       scf.yield %next : i32
     })");
@@ -77,37 +100,11 @@ void Writer::group(int64_t size) {
   }
 }
 
-func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows &shape, const NormSource *norm) {
-  std::string name = llvm::formatv("quantize_rows_k{0}g{1}u{2}", shape.k, shape.group, shape.unit);
-  if (norm)
-    name = norm->getName() + "_" + name;
-  Writer writer{shape, norm, {}};
-  KernelSource &source = writer.source;
-  int64_t whole = shape.k / kLanes * kLanes, rest = shape.k - whole;
-  source.set("name", name).set("K", shape.k).set("depth", shape.depth()).set("G", shape.groups());
-  source.set("n", kLanes).set("whole", whole).set("group", shape.group).set("padded", shape.paddedGroup());
-  source.set("arguments", norm ? norm->getArguments() : "");
-  source.add(R"(func.func @$name(%input: memref<?x${K}xf32>,$arguments
-    %codes: memref<?x${depth}xi8>, %sums: memref<?x${G}xi32>,
-    %scales: memref<?xf32>, %thread: index, %threads: index) {
-  %c0 = arith.constant 0 : index
-  %c1 = arith.constant 1 : index
-  %lanes = arith.constant $n : index
-  %no_sum = arith.constant 0 : i32
-  %zero = arith.constant 0.0 : f32
-  %one = arith.constant 1.0 : f32
-  %largest_code = arith.constant 127.0 : f32
-  %zero_lanes = arith.constant dense<0.0> : vector<${n}xf32>
-  %columns = arith.constant $whole : index
-  %group_size = arith.constant $group : index
-  %padded_size = arith.constant $padded : index
-  %rows = memref.dim %input, %c0 : memref<?x${K}xf32>
-  scf.for %row = %thread to %rows step %threads {)");
-  if (norm)
-    norm->addStatistics(source);
+void Writer::tokenGrid() {
+  int64_t rest = shape.k % kLanes;
   source.set("n", kLanes);
   source.add("    %highs = scf.for %c = %c0 to %columns step %lanes iter_args(%high = %zero_lanes) -> (vector<${n}xf32>) {");
-  writer.load();
+  load();
   source.add(kMax);
   source.add(R"(      %higher = arith.maximumf %high, %abs : vector<${n}xf32>
       scf.yield %higher : vector<${n}xf32>
@@ -117,7 +114,7 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
     source.set("n", rest);
     source.add(R"(    %high_rest = scf.execute_region -> f32 {
       %c = arith.addi %columns, %c0 : index)");
-    writer.load();
+    load();
     source.add(kMax);
     source.add(R"(      %higher = vector.reduction <maximumf>, %abs, %most : vector<${n}xf32> into f32
       scf.yield %higher : f32
@@ -129,6 +126,84 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
     memref.store %row_scale, %scales[%row] : memref<?xf32>
     %is_zero = arith.cmpf oeq, %row_scale, %zero : f32
     %divisor = arith.select %is_zero, %one, %row_scale : f32)");
+}
+
+void Writer::tensorGrid() {
+  source.add(R"(  %range:2 = scf.for %r = %c0 to %rows step %c1 iter_args(%low = %zero, %high = %zero) -> (f32, f32) {
+    %row_low = memref.load %lows[%r] : memref<?xf32>
+    %row_high = memref.load %highs[%r] : memref<?xf32>
+    %lower = arith.minimumf %low, %row_low : f32
+    %higher = arith.maximumf %high, %row_high : f32
+    scf.yield %lower, %higher : f32, f32
+  }
+  %levels = arith.constant 255.0 : f32
+  %span = arith.subf %range#1, %range#0 : f32
+  %step_size = arith.divf %span, %levels : f32
+  %is_flat = arith.cmpf oeq, %step_size, %zero : f32
+  %grid_scale = arith.select %is_flat, %one, %step_size : f32
+  %below = arith.subf %zero, %range#0 : f32
+  %unit_zero = arith.divf %below, %grid_scale : f32
+  %scalar_magic = arith.constant 12582912.0 : f32
+  %shifted_zero = arith.addf %unit_zero, %scalar_magic : f32
+  %grid_zero = arith.subf %shifted_zero, %scalar_magic : f32)");
+}
+
+func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows &shape, const NormSource *norm, GridAttr grid) {
+  if (grid && grid.getKind() == GridKind::Token)
+    grid = {};
+  bool fixed = grid && grid.getKind() == GridKind::Fixed, hasZero = grid && grid.hasZero();
+  int64_t low = fixed ? grid.getLow() : 0, high = fixed ? grid.getHigh() : 255;
+  std::string name = llvm::formatv("quantize_rows_k{0}g{1}u{2}", shape.k, shape.group, shape.unit);
+  if (fixed)
+    name += llvm::formatv("_fixed{0}{1}to{2}{3}", low < 0 ? "m" : "", std::abs(low), high, hasZero ? "_zero" : "").str();
+  else if (grid)
+    name += "_tensor";
+  if (norm)
+    name = norm->getName() + "_" + name;
+  Writer writer{shape, norm, grid, {}};
+  KernelSource &source = writer.source;
+  int64_t whole = shape.k / kLanes * kLanes;
+  source.set("name", name).set("K", shape.k).set("depth", shape.depth()).set("G", shape.groups());
+  source.set("n", kLanes).set("whole", whole).set("group", shape.group).set("padded", shape.paddedGroup());
+  source.set("arguments", norm ? norm->getArguments() : "");
+  source.set("grid", fixed ? " %grid_scale: f32, %grid_zero: f32," : grid ? " %lows: memref<?xf32>, %highs: memref<?xf32>," : "");
+  source.set("zeros", hasZero ? " %row_zeros: memref<?xf32>," : "");
+  source.add(R"(func.func @$name(%input: memref<?x${K}xf32>,$arguments$grid
+    %codes: memref<?x${depth}xi8>, %sums: memref<?x${G}xi32>,
+    %scales: memref<?xf32>,$zeros %thread: index, %threads: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %lanes = arith.constant $n : index
+  %no_sum = arith.constant 0 : i32
+  %zero = arith.constant 0.0 : f32
+  %one = arith.constant 1.0 : f32
+  %largest_code = arith.constant 127.0 : f32
+  %zero_lanes = arith.constant dense<0.0> : vector<${n}xf32>
+  %columns = arith.constant $whole : index
+  %group_size = arith.constant $group : index
+  %padded_size = arith.constant $padded : index
+  %rows = memref.dim %input, %c0 : memref<?x${K}xf32>)");
+  if (grid) {
+    if (!fixed)
+      writer.tensorGrid();
+    source.set("low", floatText(low)).set("high", floatText(high)).set("offset", floatText(grid.getOffset()));
+    source.add(R"(  %divisor = arith.addf %grid_scale, %zero : f32
+  %low_code = arith.constant $low : f32
+  %high_code = arith.constant $high : f32
+  %code_offset = arith.constant $offset : f32
+  %lowest = arith.subf %low_code, %grid_zero : f32
+  %highest = arith.subf %high_code, %grid_zero : f32
+  %stored_zero = arith.subf %grid_zero, %code_offset : f32)");
+  }
+  source.add("  scf.for %row = %thread to %rows step %threads {");
+  if (norm)
+    norm->addStatistics(source);
+  if (grid)
+    source.add("    memref.store %divisor, %scales[%row] : memref<?xf32>");
+  else
+    writer.tokenGrid();
+  if (hasZero)
+    source.add("    memref.store %stored_zero, %row_zeros[%row] : memref<?xf32>");
   if (shape.groups() > 1) {
     source.set("last", shape.groups() - 1);
     source.add(R"(    %last = arith.constant $last : index
@@ -144,5 +219,40 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
     %base = arith.muli %g, %padded_size : index)");
   writer.group(shape.lastGroup());
   source.add("  }\n  return\n}");
+  return getOrAddKernel(module, name, source);
+}
+
+func::FuncOp linear::getRowRangesKernel(ModuleOp module, int64_t k) {
+  std::string name = llvm::formatv("row_ranges_k{0}", k);
+  KernelSource source;
+  int64_t whole = k / kLanes * kLanes, rest = k % kLanes;
+  source.set("name", name).set("K", k).set("whole", whole).set("n", kLanes);
+  source.add(R"(func.func @$name(%input: memref<?x${K}xf32>, %lows: memref<?xf32>, %highs: memref<?xf32>, %thread: index, %threads: index) {
+  %c0 = arith.constant 0 : index
+  %lanes = arith.constant $n : index
+  %columns = arith.constant $whole : index
+  %none = arith.constant dense<0.0> : vector<${n}xf32>
+  %rows = memref.dim %input, %c0 : memref<?x${K}xf32>
+  scf.for %row = %thread to %rows step %threads {
+    %range:2 = scf.for %c = %c0 to %columns step %lanes iter_args(%low = %none, %high = %none) -> (vector<${n}xf32>, vector<${n}xf32>) {
+      %x = vector.load %input[%row, %c] : memref<?x${K}xf32>, vector<${n}xf32>
+      %lower = arith.minimumf %low, %x : vector<${n}xf32>
+      %higher = arith.maximumf %high, %x : vector<${n}xf32>
+      scf.yield %lower, %higher : vector<${n}xf32>, vector<${n}xf32>
+    }
+    %low_0 = vector.reduction <minimumf>, %range#0 : vector<${n}xf32> into f32
+    %high_0 = vector.reduction <maximumf>, %range#1 : vector<${n}xf32> into f32)");
+  if (rest) {
+    source.set("n", rest);
+    source.add(R"(    %tail = vector.load %input[%row, %columns] : memref<?x${K}xf32>, vector<${n}xf32>
+    %low_1 = vector.reduction <minimumf>, %tail, %low_0 : vector<${n}xf32> into f32
+    %high_1 = vector.reduction <maximumf>, %tail, %high_0 : vector<${n}xf32> into f32)");
+  }
+  source.set("i", rest ? "1" : "0");
+  source.add(R"(    memref.store %low_$i, %lows[%row] : memref<?xf32>
+    memref.store %high_$i, %highs[%row] : memref<?xf32>
+  }
+  return
+})");
   return getOrAddKernel(module, name, source);
 }

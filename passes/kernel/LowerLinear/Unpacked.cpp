@@ -61,47 +61,32 @@ Names UnpackedWriter::products(StringRef group, StringRef firstStep, int64_t ste
   int64_t each = std::min(kUnroll, tile.info.getMaxSteps((int64_t(1) << layout.bits) - 1));
   while (steps % each)
     --each;
-  Names sums = tile.startSums(group), arguments, inits, types(numSums, tile.sumType);
-  std::string id = tile.index(steps / each);
-  for (size_t i = 0; i < numSums; ++i) {
-    arguments.push_back(id + "_" + std::to_string(i));
-    inits.push_back(arguments.back() + " = " + sums[i]);
-  }
-  source.add(id + "_r:" + std::to_string(numSums) + " = scf.for " + id + "_j = %c0 to " + id + " step %c1 iter_args(" +
-             join(inits) + ") -> (" + join(types) + ") {");
-  std::string begin = tile.binary("arith.muli", id + "_j", tile.index(each));
-  std::string depth = tile.binary(
-      "arith.addi", tile.binary("arith.muli", group, tile.index(layout.getUnits(layout.group) * layout.getUnit())),
-      tile.binary("arith.muli", begin, tile.index(4)));
-  std::string from = tile.binary("arith.muli", tile.binary("arith.addi", firstStep, begin), tile.index(tile.panels * 64));
-  Names added = partial ? Names(numSums, tile.splat("0", tile.partialType)) : arguments;
-  for (int64_t s = 0; s < each; ++s) {
-    Names weights;
-    for (size_t i = 0; i < numRegisters; ++i) {
-      std::string at = tile.binary("arith.addi", from, tile.index(s * tile.panels * 64 + i * 4 * tile.columns));
-      weights.push_back(source.define("w", "vector.load %operands[" + Twine(at) + "] : memref<${operandBytes}xi8>, " + tile.weightType));
+  Names sums = tile.loop(steps / each, tile.startSums(group), tile.sumType, [&](StringRef j, const Names &now) {
+    std::string begin = tile.binary("arith.muli", j, tile.index(each));
+    std::string depth = tile.binary(
+        "arith.addi", tile.binary("arith.muli", group, tile.index(layout.getUnits(layout.group) * layout.getUnit())),
+        tile.binary("arith.muli", begin, tile.index(4)));
+    std::string from = tile.binary("arith.muli", tile.binary("arith.addi", firstStep, begin), tile.index(tile.panels * 64));
+    Names added = partial ? Names(numSums, tile.splat("0", tile.partialType)) : now;
+    for (int64_t s = 0; s < each; ++s) {
+      Names weights;
+      for (size_t i = 0; i < numRegisters; ++i) {
+        std::string at = tile.binary("arith.addi", from, tile.index(s * tile.panels * 64 + i * 4 * tile.columns));
+        weights.push_back(source.define("w", "vector.load %operands[" + Twine(at) + "] : memref<${operandBytes}xi8>, " + tile.weightType));
+      }
+      std::string k = tile.binary("arith.addi", depth, tile.index(4 * s));
+      for (int64_t r = 0; r < tile.rows; ++r) {
+        std::string a = source.define("a", "vector.load %a[%row_" + Twine(r) + ", " + k + "] : memref<?x${depth}xi8>, vector<4xi8>");
+        for (size_t i = 0; i < numRegisters; ++i)
+          added[r * numRegisters + i] = tile.multiply(weights[i], a, added[r * numRegisters + i]);
+      }
     }
-    std::string k = tile.binary("arith.addi", depth, tile.index(4 * s));
-    for (int64_t r = 0; r < tile.rows; ++r) {
-      std::string a = source.define("a", "vector.load %a[%row_" + Twine(r) + ", " + k + "] : memref<?x${depth}xi8>, vector<4xi8>");
-      for (size_t i = 0; i < numRegisters; ++i)
-        added[r * numRegisters + i] = tile.multiply(weights[i], a, added[r * numRegisters + i]);
-    }
-  }
-  if (partial)
-    for (size_t i = 0; i < numSums; ++i)
-      added[i] = tile.widen(added[i], arguments[i]);
-  source.add("scf.yield " + join(added) + " : " + join(types) + "\n}");
-
-  for (size_t i = 0; i < numRegisters; ++i) {
-    std::string scale = tile.scale(group, i / tile.registers, i % tile.registers);
-    for (int64_t r = 0; r < tile.rows; ++r) {
-      std::string &total = totals[r * numRegisters + i];
-      total = source.multiplyAdd("f", scale, tile.toFloat(id + "_r#" + std::to_string(r * numRegisters + i)), total,
-                                 tile.floatType);
-    }
-  }
-  return totals;
+    if (partial)
+      for (size_t i = 0; i < numSums; ++i)
+        added[i] = tile.widen(added[i], now[i]);
+    return added;
+  });
+  return tile.finishGroup(group, sums, std::move(totals));
 }
 
 void UnpackedWriter::block(StringRef firstGroup, int64_t groups, int64_t size) {
@@ -118,34 +103,29 @@ void UnpackedWriter::block(StringRef firstGroup, int64_t groups, int64_t size) {
         %row_$r = arith.minui %wanted_$r, %final_row : index)");
   }
   size_t numSums = tile.numSums(), numRegisters = tile.panels * tile.registers;
-  std::string id = tile.index(groups);
-  Names places, totals, arguments, inits, types(numSums, tile.floatType);
+  Names places, totals;
   for (size_t i = 0; i < numSums; ++i) {
     places.push_back("%collected[%slot_" + std::to_string(i / numRegisters) + ", " +
                      tile.index(i % numRegisters * tile.columns) + "] : memref<${chunk}x${width}xf32>, " + tile.floatType);
-    arguments.push_back(id + "_" + std::to_string(i));
-    inits.push_back(arguments.back() + " = " + source.define("f", "vector.load " + Twine(places.back())));
+    totals.push_back(source.define("f", "vector.load " + Twine(places.back())));
   }
-  source.add(id + "_r:" + std::to_string(numSums) + " = scf.for " + id + "_g = %c0 to " + id + " step %c1 iter_args(" +
-             join(inits) + ") -> (" + join(types) + ") {");
-  std::string group = tile.binary("arith.addi", firstGroup, id + "_g");
-  std::string step = tile.binary("arith.muli", id + "_g", tile.index(stepsPerGroup(size)));
-  source.add("scf.yield " + join(products(group, step, stepsPerGroup(size), arguments)) + " : " + join(types) + "\n}");
+  totals = tile.loop(groups, totals, tile.floatType, [&](StringRef g, const Names &now) {
+    std::string step = tile.binary("arith.muli", g, tile.index(stepsPerGroup(size)));
+    return products(tile.binary("arith.addi", firstGroup, g), step, stepsPerGroup(size), now);
+  });
   for (size_t i = 0; i < numSums; ++i)
-    source.add("vector.store " + id + "_r#" + std::to_string(i) + ", " + places[i]);
+    source.add("vector.store " + totals[i] + ", " + places[i]);
   source.add("      }");
 }
 
 void UnpackedWriter::finish() {
   source.add(R"(      scf.for %slot = %c0 to %chunk_rows step %c1 {
-        %row_0 = arith.addi %first_row, %slot : index
-        %row_scale = memref.load %scales[%row_0] : memref<?xf32>
-        %row_scales = vector.broadcast %row_scale : f32 to vector<16xf32>)");
+        %row_0 = arith.addi %first_row, %slot : index)");
   for (int64_t p = 0; p < tile.panels; ++p) {
     source.set("p", p).set("column", p * kernel::kPanelColumns);
     source.add(R"(        %at_$p = arith.constant $column : index
-        %unscaled_$p = vector.load %collected[%slot, %at_$p] : memref<${chunk}x${width}xf32>, vector<16xf32>
-        %total_0_$p = arith.mulf %unscaled_$p, %row_scales : vector<16xf32>)");
+        %unscaled_$p = vector.load %collected[%slot, %at_$p] : memref<${chunk}x${width}xf32>, vector<16xf32>)");
+    tile.finishTotal(0, p, "%unscaled_" + std::to_string(p));
   }
   writeResults(source, layout.n, 1, tile.panels, epilogue);
   source.add("      }");

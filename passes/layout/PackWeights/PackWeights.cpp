@@ -76,16 +76,22 @@ struct PackWeights : terse::impl::PackWeightsBase<PackWeights> {
     FailureOr<Value> packedScales = packer.packGroups(*scales);
     if (failed(packedScales))
       return failure();
-    FailureOr<Value> packedZero = zero ? packer.packGroups(*zero) : Value();
+    SchemeAttr scheme = layer.getScheme();
+    FailureOr<Value> packedZero = !zero                             ? Value()
+                                  : kernel::hasPairedZeros(scheme) ? packer.packPairedZeros(*zero)
+                                                                   : packer.packGroups(*zero);
     FailureOr<Value> packedBias = bias ? packer.packBias(*bias) : Value();
-    if (failed(packedZero) || failed(packedBias))
+    FailureOr<Value> sums = layer.getGrid() && layer.getGrid()->hasZero()
+                                ? packer.packColumnSums(*codes, *scales, zero ? &*zero : nullptr, scheme, k)
+                                : Value();
+    if (failed(packedZero) || failed(packedBias) || failed(sums))
       return failure();
     OpBuilder b(layer);
     auto resultType = cast<RankedTensorType>(layer.getType());
     Value input = convertElements(b, layer.getLoc(), layer.getInput(), b.getF32Type());
     Value result = kernel::QLinearOp::create(b, layer.getLoc(), resultType.clone(b.getF32Type()), input, *packedCodes,
-                                             *packedScales, *packedZero, *packedBias, Value(), layer.getSchemeAttr(),
-                                             layer.getNameAttr());
+                                             *packedScales, *packedZero, *packedBias, Value(), *sums, layer.getSchemeAttr(),
+                                             layer.getNameAttr(), layer.getGridAttr());
     layer.replaceAllUsesWith(convertElements(b, layer.getLoc(), result, resultType.getElementType()));
     return true;
   }

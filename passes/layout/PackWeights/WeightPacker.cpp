@@ -95,6 +95,71 @@ FailureOr<Value> WeightPacker::packGroups(const ConstantTensor &groups) {
   return transpose(groups, n, numGroups, numGroups, 1, type);
 }
 
+FailureOr<Value> WeightPacker::packPairedZeros(const ConstantTensor &zeros) {
+  int64_t n = zeros.type.getDimSize(0), groups = zeros.type.getDimSize(1), half = kPanelColumns / 2;
+  auto type = RankedTensorType::get({getNumPanels(n), groups, half}, builder.getI8Type());
+  Key key{zeros.data, type, 1};
+  if (Value value = packed.lookup(key))
+    return value;
+  FailureOr<WeightData> data = read(zeros);
+  if (failed(data))
+    return failure();
+  std::vector<char> bytes(type.getNumElements());
+  for (int64_t row = 0; row < n; ++row)
+    for (int64_t group = 0; group < groups; ++group) {
+      int64_t column = row % kPanelColumns, at = (row / kPanelColumns * groups + group) * half + column % half;
+      bytes[at] |= data->as<uint8_t>()[row * groups + group] << (column < half ? 0 : 4);
+    }
+  return addWeight(zeros, key, type, bytes);
+}
+
+/// Value `i` of floats of this type.
+static float loadFloat(ArrayRef<char> data, Type type, int64_t i) {
+  auto element = cast<FloatType>(type);
+  unsigned width = element.getWidth();
+  uint64_t bits = 0;
+  std::memcpy(&bits, data.data() + i * width / 8, width / 8);
+  llvm::APFloat value(element.getFloatSemantics(), llvm::APInt(width, bits));
+  bool losesInfo;
+  value.convert(llvm::APFloat::IEEEsingle(), llvm::APFloat::rmNearestTiesToEven, &losesInfo);
+  return value.convertToFloat();
+}
+
+FailureOr<Value> WeightPacker::packColumnSums(const ConstantTensor &codes, const ConstantTensor &scales,
+                                              const ConstantTensor *zeros, SchemeAttr scheme, int64_t k) {
+  int64_t n = codes.type.getDimSize(0), rowBytes = codes.type.getDimSize(1), groups = scheme.getNumGroups(k);
+  auto type = RankedTensorType::get({getNumPanels(n), kPanelColumns}, builder.getF32Type());
+  // Layers share sums where they share codes and scales.
+  Key key{builder.getArrayAttr({codes.data, scales.data, zeros ? zeros->data : Attribute(builder.getUnitAttr())}), type, 2};
+  if (Value value = packed.lookup(key))
+    return value;
+  FailureOr<WeightData> codeData = read(codes), scaleData = read(scales), zeroData = WeightData();
+  if (zeros)
+    zeroData = read(*zeros);
+  if (failed(codeData) || failed(scaleData) || failed(zeroData))
+    return failure();
+  std::vector<float> sums(type.getNumElements());
+  std::vector<uint8_t> row(k);
+  for (int64_t i = 0; i < n; ++i) {
+    unpackCodes(codeData->as<uint8_t>().slice(i * rowBytes, rowBytes), scheme.getBits(), row);
+    double sum = 0;
+    for (int64_t group = 0; group < groups; ++group) {
+      int64_t begin = group * scheme.getGroupSize(k), end = std::min(k, begin + scheme.getGroupSize(k)), total = 0;
+      for (int64_t j = begin; j < end; ++j)
+        total += row[j];
+      double zero = 1 << (scheme.getBits() - 1);
+      if (zeros)
+        zero = isa<FloatType>(zeros->type.getElementType())
+                   ? loadFloat(zeroData->bytes(), zeros->type.getElementType(), i * groups + group)
+                   : zeroData->as<uint8_t>()[i * groups + group];
+      sum += (total - zero * (end - begin)) * loadFloat(scaleData->bytes(), scales.type.getElementType(), i * groups + group);
+    }
+    sums[i] = sum;
+  }
+  return addWeight({codes.data, codes.type, builder.getStringAttr(codes.name + ".sums").getValue()}, key, type,
+                   ArrayRef<char>(reinterpret_cast<char *>(sums.data()), sums.size() * sizeof(float)));
+}
+
 FailureOr<Value> WeightPacker::packFloat(const ConstantTensor &weight, int64_t reductionAxis) {
   int64_t k = weight.type.getDimSize(reductionAxis), n = weight.type.getDimSize(1 - reductionAxis);
   auto type = RankedTensorType::get({getNumPanels(n), k, kPanelColumns}, weight.type.getElementType());
@@ -110,17 +175,8 @@ FailureOr<Value> WeightPacker::packBias(const ConstantTensor &bias) {
   FailureOr<WeightData> data = read(bias);
   if (failed(data))
     return failure();
-  auto elementType = cast<FloatType>(bias.type.getElementType());
-  const llvm::fltSemantics &semantics = elementType.getFloatSemantics();
-  unsigned width = elementType.getWidth();
   std::vector<float> values(type.getNumElements());
-  for (int64_t i = 0; i < n; ++i) {
-    uint64_t bits = 0;
-    std::memcpy(&bits, data->bytes().data() + i * width / 8, width / 8);
-    llvm::APFloat value(semantics, llvm::APInt(width, bits));
-    bool losesInfo;
-    value.convert(llvm::APFloat::IEEEsingle(), llvm::APFloat::rmNearestTiesToEven, &losesInfo);
-    values[i] = value.convertToFloat();
-  }
+  for (int64_t i = 0; i < n; ++i)
+    values[i] = loadFloat(data->bytes(), bias.type.getElementType(), i);
   return addWeight(bias, key, type, {reinterpret_cast<const char *>(values.data()), values.size() * sizeof(float)});
 }

@@ -31,6 +31,11 @@ public:
   mlir::FailureOr<mlir::Value> packCodes(const ConstantTensor &codes, const kernel::PackedLayout &layout);
   /// Values of groups [N, groups] -> [panels, groups, 16]; zero points of symmetric schemes do not exist.
   mlir::FailureOr<mlir::Value> packGroups(const ConstantTensor &groups);
+  /// Zero points of up to 4 bits [N, groups] -> [panels, groups, 8], two to a byte.
+  mlir::FailureOr<mlir::Value> packPairedZeros(const ConstantTensor &zeros);
+  /// The sum of each row's values, [N, K] -> [panels, 16] f32.
+  mlir::FailureOr<mlir::Value> packColumnSums(const ConstantTensor &codes, const ConstantTensor &scales,
+                                              const ConstantTensor *zeros, SchemeAttr scheme, int64_t k);
   /// [N, K], or [K, N] when `reductionAxis` is 0, -> [panels, K, 16] of the same element type.
   mlir::FailureOr<mlir::Value> packFloat(const ConstantTensor &weight, int64_t reductionAxis);
   /// [N] of any float type -> [panels, 16] f32.

@@ -52,8 +52,9 @@ struct FuseLinearBias : terse::impl::FuseLinearBiasBase<FuseLinearBias> {
     if (!bias || cast<RankedTensorType>(bias.getType()).getDimSize(0) != linear.getOutputChannels() ||
         getElementTypeOrSelf(bias) != getElementTypeOrSelf(linear.getType()))
       return false;
-    Value fused = LinearOp::create(builder, linear.getLoc(), linear.getType(), linear.getInput(), linear.getWeight(), bias,
-                                   linear.getReductionAxisAttr(), linear.getNameAttr());
+    auto fused = LinearOp::create(builder, linear.getLoc(), linear.getType(), linear.getInput(), linear.getWeight(), bias,
+                                  linear.getReductionAxisAttr(), linear.getNameAttr());
+    fused->setDiscardableAttrs(linear->getDiscardableAttrDictionary());
     add.getResult().replaceAllUsesWith(fused);
     add.erase();
     linear.erase();

@@ -121,7 +121,8 @@ std::optional<int64_t> TokenAxes::axisOfResult(Operation *op) {
   SmallVector<OpOperand *> all = llvm::map_to_vector(op->getOpOperands(), [](OpOperand &o) { return &o; });
   if (isScalarOp(op))
     return sameForAll(op, all);
-  if (isa<tensor::CastOp, ActivationOp, TapOp, QuantizeDynamicOp>(op))
+  // A grid of all tokens is one of those of a run: with a cache, of the new ones, as where the file has the cache itself.
+  if (isa<tensor::CastOp, ActivationOp, TapOp, QuantizeDynamicOp, QuantizeStaticOp>(op))
     return getAxis(op->getOperand(0));
   if (isa<LinearOp, NormOp, EmbeddingOp, SoftmaxOp>(op)) {
     std::optional<int64_t> axis = getAxis(op->getOperand(0));

@@ -51,7 +51,7 @@ static SmallVector<unsigned> getRowOperands(Operation *op) {
   auto type = op->getNumResults() == 1 ? dyn_cast<RankedTensorType>(op->getResult(0).getType()) : RankedTensorType();
   if (!type || type.getRank() != 2)
     return {};
-  if (isa<LinearOp, NormOp, ActivationOp>(op))
+  if (isa<LinearOp, NormOp, ActivationOp, QuantizeDynamicOp, QuantizeStaticOp>(op))
     return {0};
   SmallVector<unsigned> rows;
   if (isScalarOp(op))

@@ -104,7 +104,15 @@ struct LowerQLinear : OpRewritePattern<QLinearOp> {
     Location loc = op.getLoc();
     auto input = cast<RankedTensorType>(op.getInput().getType());
     int64_t shape[] = {op.getType().getShape().back(), input.getShape().back()};
-    Value rounded = QuantizeDynamicOp::create(rewriter, loc, op.getInput());
+    Value rounded = op.getInput();
+    GridAttr grid = op.getGridAttr();
+    if (!grid || grid.getKind() == GridKind::Token)
+      rounded = QuantizeDynamicOp::create(rewriter, loc, rounded);
+    else if (grid.getKind() == GridKind::Tensor)
+      rounded = QuantizeDynamicOp::create(rewriter, loc, rounded.getType(), rounded, 8, /*per_tensor=*/true);
+    else if (grid.getKind() == GridKind::Fixed)
+      rounded = QuantizeStaticOp::create(rewriter, loc, rounded.getType(), rounded, grid.getScale().getValue(), grid.getZero(),
+                                         grid.getLow(), grid.getHigh());
     Value weight = DequantizeOp::create(rewriter, loc, RankedTensorType::get(shape, rewriter.getF32Type()),
                                         op.getCodes(), op.getScales(), op.getZeroPoints(), op.getScheme());
     rewriter.replaceOpWithNewOp<LinearOp>(op, op.getType(), rounded, weight, op.getBias(), 1, op.getNameAttr());

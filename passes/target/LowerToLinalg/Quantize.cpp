@@ -37,11 +37,16 @@ Value lowering::dequantizeElement(Emitter &b, DequantizeOp op, ValueRange row, V
     code = arith::AndIOp::create(b, code, b.constant(i32, (1 << bits) - 1));
   }
   Value group = arith::DivUIOp::create(b, column, b.constantIndex(scheme.getGroupSize(columns)));
+  Value scale = b.convert(tensor::ExtractOp::create(b, op.getScales(), indices(group)), acc);
+  if (scheme.getZero() == ZeroPoint::Float) {
+    Value zero = b.convert(tensor::ExtractOp::create(b, op.getZeroPoints(), indices(group)), acc);
+    Value centred = arith::SubFOp::create(b, arith::SIToFPOp::create(b, acc, code), zero);
+    return b.convert(arith::MulFOp::create(b, centred, scale), element);
+  }
   Value zero = b.constant(i32, 1 << (bits - 1));
   if (Value zeros = op.getZeroPoints())
     zero = arith::ExtUIOp::create(b, i32, tensor::ExtractOp::create(b, zeros, indices(group)));
   Value centred = arith::SIToFPOp::create(b, acc, arith::SubIOp::create(b, code, zero));
-  Value scale = b.convert(tensor::ExtractOp::create(b, op.getScales(), indices(group)), acc);
   return b.convert(arith::MulFOp::create(b, centred, scale), element);
 }
 
@@ -71,6 +76,8 @@ struct LowerDequantize : OpRewritePattern<DequantizeOp> {
 struct LowerQuantizeDynamic : OpRewritePattern<QuantizeDynamicOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(QuantizeDynamicOp op, PatternRewriter &rewriter) const override {
+    if (op.getPerTensor())
+      return failure();
     Emitter b(rewriter, op);
     Value x = op.getInput();
     int64_t rank = b.rank(x);
@@ -94,8 +101,100 @@ struct LowerQuantizeDynamic : OpRewritePattern<QuantizeDynamicOp> {
   }
 };
 
+/// clamp(round(x / scale) + zero, low, high), still a float; scale and zero are scalars of its type.
+static Value encode(Emitter &b, Value x, Value scale, Value zero, double low, double high) {
+  Type type = x.getType();
+  Value code = arith::AddFOp::create(b, math::RoundEvenOp::create(b, arith::DivFOp::create(b, x, scale)), zero);
+  code = arith::MaximumFOp::create(b, code, b.constant(type, low));
+  return arith::MinimumFOp::create(b, code, b.constant(type, high));
+}
+
+/// Scale and zero point, tensors of rank 0 in f32, of the 8-bit grid over all of x.
+static std::pair<Value, Value> getTensorGrid(Emitter &b, Value x) {
+  int64_t rank = b.rank(x);
+  Type f32 = b.getF32Type();
+  auto reduce = [&](auto combine) {
+    return b.generic(std::string(rank, 'r'), {x}, b.filled({}, f32, 0), {b.identity(rank), b.dims(rank, {})},
+                     [&](Emitter &b, ValueRange args) { return combine(b, args[1], b.convert(args[0], f32)); });
+  };
+  Value low = reduce([](Emitter &b, Value l, Value r) -> Value { return arith::MinimumFOp::create(b, l, r); });
+  Value high = reduce([](Emitter &b, Value l, Value r) -> Value { return arith::MaximumFOp::create(b, l, r); });
+  AffineMap scalar = b.identity(0);
+  Value scale = b.generic("", {low, high}, b.empty({}, f32), {scalar, scalar, scalar}, [&](Emitter &b, ValueRange args) -> Value {
+    Value span = arith::DivFOp::create(b, arith::SubFOp::create(b, args[1], args[0]), b.constant(f32, 255));
+    Value none = arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, span, b.constant(f32, 0));
+    return arith::SelectOp::create(b, none, b.constant(f32, 1), span);
+  });
+  Value zero = b.generic("", {low, scale}, b.empty({}, f32), {scalar, scalar, scalar}, [&](Emitter &b, ValueRange args) -> Value {
+    Value nothing = b.constant(f32, 0);
+    return encode(b, arith::SubFOp::create(b, nothing, args[0]), args[1], nothing, 0, 255);
+  });
+  return {scale, zero};
+}
+
+struct LowerQuantizePerTensor : OpRewritePattern<QuantizeDynamicOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(QuantizeDynamicOp op, PatternRewriter &rewriter) const override {
+    if (!op.getPerTensor())
+      return failure();
+    Emitter b(rewriter, op);
+    Value x = op.getInput();
+    int64_t rank = b.rank(x);
+    Type element = op.getType().getElementType(), f32 = b.getF32Type();
+    auto [scale, zero] = getTensorGrid(b, x);
+    AffineMap scalar = b.dims(rank, {});
+    rewriter.replaceOp(op, b.generic(std::string(rank, 'p'), {x, scale, zero}, b.empty(b.sizes(x), element),
+                                     {b.identity(rank), scalar, scalar, b.identity(rank)}, [&](Emitter &b, ValueRange args) {
+                                       Value code = encode(b, b.convert(args[0], f32), args[1], args[2], 0, 255);
+                                       Value centred = arith::SubFOp::create(b, code, args[2]);
+                                       return b.convert(arith::MulFOp::create(b, centred, args[1]), element);
+                                     }));
+    return success();
+  }
+};
+
+struct LowerQuantizeTensor : OpRewritePattern<QuantizeTensorOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(QuantizeTensorOp op, PatternRewriter &rewriter) const override {
+    Emitter b(rewriter, op);
+    Value x = op.getInput();
+    int64_t rank = b.rank(x);
+    Type f32 = b.getF32Type(), i8 = b.getI8Type();
+    auto [scale, zero] = getTensorGrid(b, x);
+    auto toByte = [&](Emitter &b, Value code) -> Value {
+      return arith::TruncIOp::create(b, i8, arith::FPToSIOp::create(b, b.getI32Type(), code));
+    };
+    AffineMap scalar = b.dims(rank, {});
+    Value codes = b.generic(std::string(rank, 'p'), {x, scale, zero}, b.empty(b.sizes(x), i8),
+                            {b.identity(rank), scalar, scalar, b.identity(rank)}, [&](Emitter &b, ValueRange args) {
+                              return toByte(b, encode(b, b.convert(args[0], f32), args[1], args[2], 0, 255));
+                            });
+    Value zeroCode = b.generic("", {zero}, b.empty({}, i8), {b.identity(0), b.identity(0)},
+                               [&](Emitter &b, ValueRange args) { return toByte(b, args[0]); });
+    rewriter.replaceOp(op, {codes, scale, zeroCode});
+    return success();
+  }
+};
+
+struct LowerQuantizeStatic : OpRewritePattern<QuantizeStaticOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(QuantizeStaticOp op, PatternRewriter &rewriter) const override {
+    Emitter b(rewriter, op);
+    Value x = op.getInput();
+    Type element = op.getType().getElementType(), f32 = b.getF32Type();
+    rewriter.replaceOp(op, b.elementwise({x}, b.empty(b.sizes(x), element), [&](Emitter &b, ValueRange args) {
+      int64_t low = op.getLow(), high = op.getHigh(), zeroPoint = op.getZero(); // unsigned as attributes give them
+      Value scale = b.constant(f32, op.getScale().convertToDouble()), zero = b.constant(f32, zeroPoint);
+      Value code = encode(b, b.convert(args[0], f32), scale, zero, low, high);
+      return b.convert(arith::MulFOp::create(b, arith::SubFOp::create(b, code, zero), scale), element);
+    }));
+    return success();
+  }
+};
+
 } // namespace
 
 void lowering::populateQuantize(RewritePatternSet &patterns) {
-  patterns.add<LowerDequantize, LowerQuantizeDynamic>(patterns.getContext());
+  patterns.add<LowerDequantize, LowerQuantizeDynamic, LowerQuantizePerTensor, LowerQuantizeTensor, LowerQuantizeStatic>(
+      patterns.getContext());
 }

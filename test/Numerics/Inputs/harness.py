@@ -82,7 +82,7 @@ class Compiled:
         planned = subprocess.run(opt + [path("a.mlir"), *before, "--terse-lower-to-linalg", f"--terse-bufferize=fuse={str(fuse).lower()}",
                                         "--terse-spmd", "--terse-plan-arena"], check=True, capture_output=True, text=True).stdout
         for name in ("forward", "forward_arena"):
-            planned = re.sub(rf"func.func private @{name}\((.*?)\)( -> index)? \{{\n",
+            planned = re.sub(rf"func.func private @{name}\((.*?)\)( -> index)?(?: attributes \{{.*\}})? \{{\n",
                              rf"func.func @{name}(\1)\2 attributes {{llvm.emit_c_interface}} {{\n", planned, count=1)
         self.planned = planned
         signature = re.search(r"func.func @forward\((.*)\) attributes", planned).group(1)

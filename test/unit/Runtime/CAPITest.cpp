@@ -178,4 +178,95 @@ TEST_F(CAPI, ErrorsHaveReasons) {
   EXPECT_EQ(model, nullptr);
 }
 
+TEST_F(CAPI, VersionsThatDoNotFitAreRefused) {
+  EXPECT_EQ(terse_check_version(TERSE_API_VERSION), TERSE_OK);
+  EXPECT_EQ(terse_check_version(TERSE_API_VERSION + 1), TERSE_UNSUPPORTED);
+  EXPECT_NE(std::strstr(terse_last_error(), "compiled for version 0."), nullptr);
+  EXPECT_EQ(terse_check_version(TERSE_API_VERSION + (1 << 16)),
+            TERSE_UNSUPPORTED);
+  open("state");
+  // A newer caller's structure: refused only if it sets what is not known here.
+  struct {
+    terse_context_options known;
+    int64_t added;
+  } newer = {TERSE_CONTEXT_OPTIONS_INIT, 0};
+  newer.known.size = sizeof newer;
+  terse_context *second;
+  ASSERT_EQ(terse_context_create(model, &newer.known, &second), TERSE_OK);
+  terse_context_destroy(second);
+  newer.added = 1;
+  EXPECT_EQ(terse_context_create(model, &newer.known, &second),
+            TERSE_UNSUPPORTED);
+  EXPECT_NE(std::strstr(terse_last_error(), "does not know"), nullptr);
+  newer.known.size = 0;
+  EXPECT_EQ(terse_context_create(model, &newer.known, &second),
+            TERSE_INVALID_ARGUMENT);
+  EXPECT_NE(std::strstr(terse_last_error(), "in its field 'size'"), nullptr);
+}
+
+TEST_F(CAPI, OutputsGoIntoTheCallersMemory) {
+  open("none");
+  int64_t ids[] = {1, 2, 3}, shape[] = {1, 3}, sizes[4] = {};
+  terse_tensor input = {"input_ids", TERSE_I64, 2, shape, ids}, output;
+  ASSERT_EQ(terse_context_output_sizes(context, &input, 1, sizes), TERSE_OK)
+      << terse_last_error();
+  EXPECT_EQ(sizes[1], 3);
+  EXPECT_EQ(sizes[2], 256);
+  EXPECT_EQ(sizes[3], 1) << "of the second output, 'level'";
+  std::vector<float> logits(3 * 256);
+  // The second output stays in the context.
+  terse_buffer buffers[2] = {{logits.data(), logits.size() * 4}, {nullptr, 0}};
+  ASSERT_EQ(terse_context_run_into(context, &input, 1, buffers, 2), TERSE_OK)
+      << terse_last_error();
+  std::vector<float> copy = logits;
+  ASSERT_EQ(terse_context_run(context, &input, 1), TERSE_OK);
+  ASSERT_EQ(terse_context_output(context, 0, &output), TERSE_OK);
+  EXPECT_NE(output.data, logits.data());
+  EXPECT_EQ(std::memcmp(output.data, copy.data(), copy.size() * 4), 0);
+  buffers[0].bytes -= 1;
+  EXPECT_EQ(terse_context_run_into(context, &input, 1, buffers, 2),
+            TERSE_INVALID_ARGUMENT);
+  EXPECT_STREQ(terse_last_error(),
+               "output 'logits': expected a buffer of 3072 bytes; got 3071");
+  buffers[0] = {reinterpret_cast<char *>(logits.data()) + 1, 4096};
+  EXPECT_EQ(terse_context_run_into(context, &input, 1, buffers, 2),
+            TERSE_INVALID_ARGUMENT);
+  EXPECT_EQ(terse_context_run_into(context, &input, 1, buffers, 1),
+            TERSE_INVALID_ARGUMENT);
+}
+
+TEST_F(CAPI, CallbacksEndLongWork) {
+  open("state");
+  auto stop = [](void *) { return 1; };
+  ASSERT_EQ(terse_context_on_part(context, stop, nullptr), TERSE_OK);
+  std::vector<int32_t> tokens(100, 1);
+  std::vector<float> logits(256);
+  terse_context *large;
+  terse_context_options options = TERSE_CONTEXT_OPTIONS_INIT;
+  options.capacity = 4096;
+  ASSERT_EQ(terse_context_create(model, &options, &large), TERSE_OK);
+  ASSERT_EQ(terse_context_on_part(large, stop, nullptr), TERSE_OK);
+  EXPECT_EQ(terse_eval(large, tokens.data(), 100, logits.data()), TERSE_OK)
+      << "one part is not asked about";
+  tokens.resize(3000, 1);
+  terse_reset(large);
+  EXPECT_EQ(terse_eval(large, tokens.data(), 3000, logits.data()),
+            TERSE_CANCELLED);
+  terse_context_destroy(large);
+
+  terse_perplexity result = TERSE_PERPLEXITY_INIT;
+  auto second = [](void *, const terse_perplexity *soFar, int64_t) {
+    return int(soFar->windows == 2);
+  };
+  EXPECT_EQ(terse_measure_perplexity(model, nullptr, 1, tokens.data(), 3000, 16,
+                                     0, second, nullptr, &result),
+            TERSE_CANCELLED);
+  ASSERT_EQ(terse_measure_perplexity(model, model, 1, tokens.data(), 3000, 16,
+                                     3, nullptr, nullptr, &result),
+            TERSE_OK);
+  EXPECT_EQ(result.windows, 3);
+  EXPECT_EQ(result.tokens, 48);
+  EXPECT_EQ(result.top1_agreement, 1);
+}
+
 } // namespace

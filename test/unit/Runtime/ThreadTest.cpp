@@ -1,6 +1,7 @@
 //===- ThreadTest.cpp - run under ThreadSanitizer ---------------*- C++ -*-===//
 #include "Toy.h"
 
+#include "terse-c/terse.h"
 #include "terse/Runtime/Team.h"
 
 #include <atomic>
@@ -107,6 +108,49 @@ TEST(Model, OpensInSeveralThreads) {
   for (std::thread &user : users)
     user.join();
   EXPECT_EQ(wrong, 0);
+}
+
+/// Through the C interface: one model, a context for each thread, and a reason
+/// for each thread's failures.
+TEST(CAPI, ServesSeveralThreads) {
+  terse_model *model;
+  ASSERT_EQ(terse_model_open(toyPath("state").c_str(), nullptr, &model),
+            TERSE_OK);
+  constexpr int threads = 4;
+  std::vector<std::vector<int32_t>> texts(threads);
+  std::vector<std::string> reasons(threads);
+  std::vector<std::thread> team;
+  for (int i = 0; i < threads; ++i)
+    team.emplace_back([&, i] {
+      terse_context *context = nullptr;
+      terse_context_options options = TERSE_CONTEXT_OPTIONS_INIT;
+      options.threads = 1 + i % 2;
+      options.capacity = 64;
+      ASSERT_EQ(terse_context_create(model, &options, &context), TERSE_OK);
+      terse_generate_options how = TERSE_GENERATE_OPTIONS_INIT;
+      how.max_tokens = 20;
+      auto collect = [](void *user, int32_t token) {
+        static_cast<std::vector<int32_t> *>(user)->push_back(token);
+        return 0;
+      };
+      int32_t prompt[] = {1, 2, 3}, wrong = 1000 + i;
+      EXPECT_EQ(terse_generate(context, prompt, 3, &how, collect, &texts[i]),
+                TERSE_OK);
+      std::vector<float> logits(256);
+      EXPECT_EQ(terse_eval(context, &wrong, 1, logits.data()),
+                TERSE_INVALID_ARGUMENT);
+      reasons[i] = terse_last_error();
+      terse_context_destroy(context);
+    });
+  for (std::thread &thread : team)
+    thread.join();
+  terse_model_close(model);
+  for (int i = 0; i < threads; ++i) {
+    EXPECT_EQ(texts[i].size(), 20u);
+    EXPECT_EQ(texts[i], texts[0]);
+    EXPECT_NE(reasons[i].find(std::to_string(1000 + i)), std::string::npos)
+        << reasons[i];
+  }
 }
 
 } // namespace

@@ -1,8 +1,9 @@
 // RUN: terse-opt %s --terse-integerize --terse-print-report 2>&1 | FileCheck %s
 
-// CHECK: terse-integerize: layers-integerized 2
+// CHECK: terse-integerize: layers-integerized 5
+// CHECK: terse-integerize: layers-weight-only 2
 // CHECK: terse-integerize: layers-left 1
-// CHECK: terse-integerize: embeddings-integerized 1
+// CHECK: terse-integerize: embeddings-integerized 2
 
 // CHECK-LABEL: func.func @linear
 // CHECK-SAME: (%[[X:[a-z0-9]*]]: tensor<3x8xf32>, %[[CODES:[a-z0-9]*]]: {{.*}}, %[[SCALES:[a-z0-9]*]]: {{.*}}, %[[ZEROS:[a-z0-9]*]]: tensor<4x2xi8>, %[[BIAS:[a-z0-9]*]]: tensor<4xf32>)
@@ -18,13 +19,50 @@ func.func @linear(%x: tensor<3x8xf32>, %codes: tensor<4x4xi8>, %scales: tensor<4
   return %a, %b : tensor<3x4xf32>, tensor<3x4xf32>
 }
 
-// The input is not rounded: the layer stays in float.
+// The input is not rounded: products are of floats and codes.
 // CHECK-LABEL: func.func @float_input
-// CHECK: terse.dequantize
-// CHECK: terse.linear
+// CHECK: terse.qlinear {{.*}} {grid = #terse.grid<none>}
 func.func @float_input(%x: tensor<3x8xf32>, %codes: tensor<4x8xi8>, %scales: tensor<4x1xf16>) -> tensor<3x4xf32> {
   %w = terse.dequantize <i8, scale = f16, zero = none> %codes, %scales : tensor<4x8xi8>, tensor<4x1xf16> -> tensor<4x8xf32>
   %y = terse.linear %x, %w : tensor<3x8xf32>, tensor<4x8xf32> -> tensor<3x4xf32>
+  return %y : tensor<3x4xf32>
+}
+
+// Unless the file allows it.
+// CHECK-LABEL: func.func @allowed
+// CHECK: terse.qlinear
+// CHECK-NOT: grid
+// CHECK: return
+func.func @allowed(%x: tensor<3x8xf32>, %codes: tensor<4x8xi8>, %scales: tensor<4x1xf16>) -> tensor<3x4xf32> {
+  %w = terse.dequantize <i8, scale = f16, zero = none> %codes, %scales : tensor<4x8xi8>, tensor<4x1xf16> -> tensor<4x8xf32>
+  %y = terse.linear %x, %w {terse.round_input} : tensor<3x8xf32>, tensor<4x8xf32> -> tensor<3x4xf32>
+  return %y : tensor<3x4xf32>
+}
+
+// Grids of whole tensors and fixed ones; one of 16 bits is none.
+// CHECK-LABEL: func.func @grids
+// CHECK: terse.quantize_static {{.*}} low = -32768
+// CHECK: terse.qlinear {{.*}} {grid = #terse.grid<tensor>}
+// CHECK: terse.qlinear {{.*}} {grid = #terse.grid<fixed, scale = 2.500000e-01 : f64, zero = 3, high = 255>}
+// CHECK: terse.qlinear {{.*}} {grid = #terse.grid<none>}
+func.func @grids(%x: tensor<3x8xf32>, %codes: tensor<4x8xi8>, %scales: tensor<4x1xf16>) -> (tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>) {
+  %w = terse.dequantize <i8, scale = f16, zero = none> %codes, %scales : tensor<4x8xi8>, tensor<4x1xf16> -> tensor<4x8xf32>
+  %a = terse.quantize_dynamic %x {per_tensor} : tensor<3x8xf32>
+  %b = terse.quantize_static %x {scale = 0.25, zero = 3 : i64, low = 0 : i64, high = 255 : i64} : tensor<3x8xf32>
+  %c = terse.quantize_static %x {scale = 0.25, zero = 0 : i64, low = -32768 : i64, high = 32767 : i64} : tensor<3x8xf32>
+  %y = terse.linear %a, %w : tensor<3x8xf32>, tensor<4x8xf32> -> tensor<3x4xf32>
+  %z = terse.linear %b, %w : tensor<3x8xf32>, tensor<4x8xf32> -> tensor<3x4xf32>
+  %t = terse.linear %c, %w : tensor<3x8xf32>, tensor<4x8xf32> -> tensor<3x4xf32>
+  return %y, %z, %t : tensor<3x4xf32>, tensor<3x4xf32>, tensor<3x4xf32>
+}
+
+// Codes that do not lie along the summed axis.
+// CHECK-LABEL: func.func @other_axis
+// CHECK: terse.dequantize
+// CHECK: terse.linear
+func.func @other_axis(%x: tensor<3x8xf32>, %codes: tensor<8x4xi8>, %scales: tensor<8x1xf16>) -> tensor<3x4xf32> {
+  %w = terse.dequantize <i8, scale = f16, zero = none> %codes, %scales : tensor<8x4xi8>, tensor<8x1xf16> -> tensor<8x4xf32>
+  %y = terse.linear %x, %w {reduction_axis = 0 : i64} : tensor<3x8xf32>, tensor<8x4xf32> -> tensor<3x4xf32>
   return %y : tensor<3x4xf32>
 }
 
@@ -37,4 +75,17 @@ func.func @embedding(%ids: tensor<?x?xi64>, %codes: tensor<9x8xi8>, %scales: ten
   %w = terse.dequantize <i8, scale = f16, zero = none> %codes, %scales : tensor<9x8xi8>, tensor<9x1xf16> -> tensor<9x8xf32>
   %y = terse.embedding %ids, %w {name = "table"} : tensor<?x?xi64>, tensor<9x8xf32> -> tensor<?x?x8xf32>
   return %y : tensor<?x?x8xf32>
+}
+
+// One scale for all rows is not gathered.
+// CHECK-LABEL: func.func @one_scale
+// CHECK-DAG: %[[ONE:.*]] = arith.constant 2.500000e-01 : f32
+// CHECK-DAG: %[[C:.*]] = terse.embedding {{.*}} -> tensor<?x8xi8>
+// CHECK: %[[S:.*]] = tensor.splat %[[ONE]]{{.*}} : tensor<?x1xf32>
+// CHECK: terse.dequantize <i8, scale = f32, zero = none> %[[C]], %[[S]]
+func.func @one_scale(%ids: tensor<?xi64>, %codes: tensor<9x8xi8>) -> tensor<?x8xf32> {
+  %scales = arith.constant dense<0.25> : tensor<9x1xf32>
+  %w = terse.dequantize <i8, scale = f32, zero = none> %codes, %scales : tensor<9x8xi8>, tensor<9x1xf32> -> tensor<9x8xf32>
+  %y = terse.embedding %ids, %w : tensor<?xi64>, tensor<9x8xf32> -> tensor<?x8xf32>
+  return %y : tensor<?x8xf32>
 }

@@ -1,0 +1,126 @@
+//===- WeightOnly.cpp - weights in codes meet float activations -----------===//
+#include "QLinearTile.h"
+
+using namespace mlir;
+using namespace terse;
+using namespace terse::linear;
+
+namespace {
+/// Codes become floats in registers: a word of a plane holds one byte of each of four k of a column.
+struct FloatTile : CodeTile {
+  FloatTile(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme)
+      : CodeTile(source, layout, scheme, kernel::kPanelColumns) {}
+
+  /// The code at depth 4 * step + i of a unit, in each column.
+  std::string code(const Names &planes, int64_t step, int64_t i);
+  /// `sums` with the products of the first `depth` k of the unit at `byte`, whose input begins at column `k`.
+  Names unit(StringRef byte, StringRef k, int64_t depth, const Names &zeros, Names sums);
+  Names group(StringRef group, int64_t size, Names totals);
+  void write(int64_t rows, int64_t panels);
+};
+} // namespace
+
+std::string FloatTile::code(const Names &planes, int64_t step, int64_t i) {
+  std::string type = "vector<16xi32>";
+  auto field = [&](StringRef plane, int64_t shift, int64_t bits) {
+    std::string moved = shift ? binary("arith.shrui", plane, splat(std::to_string(shift), type), type) : plane.str();
+    return shift + bits == 32 ? moved : binary("arith.andi", moved, splat(std::to_string((1 << bits) - 1), type), type);
+  };
+  if (layout.bits != 3)
+    return field(planes[0], 8 * i + layout.bits * step, layout.bits);
+  std::string high = binary("arith.shli", field(planes[2], 8 * i + step, 1), splat("2", type), type);
+  return binary("arith.ori", field(planes[step / 4], 8 * i + 2 * (step % 4), 2), high, type);
+}
+
+Names FloatTile::unit(StringRef byte, StringRef k, int64_t depth, const Names &zeros, Names sums) {
+  std::vector<Names> words(panels);
+  for (int64_t p = 0; p < panels; ++p)
+    for (int64_t plane = 0; plane < planes(); ++plane) {
+      std::string at = binary("arith.addi", byte, index(64 * plane));
+      std::string bytes = source.define("w", "vector.load %w[" + Twine(panelNames[p]) + ", " + at + "] : memref<${P}x${PB}xi8>, vector<64xi8>");
+      words[p].push_back(source.define("w", "vector.bitcast " + Twine(bytes) + " : vector<64xi8> to vector<16xi32>"));
+    }
+  for (int64_t j = 0; j < depth; ++j) {
+    Names weights;
+    for (int64_t p = 0; p < panels; ++p) {
+      std::string value = code(words[p], j / 4, j % 4);
+      if (scheme.getZero() != ZeroPoint::Float)
+        value = binary("arith.subi", value, zeros[p], "vector<16xi32>");
+      value = source.define("w", "arith.sitofp " + Twine(value) + " : vector<16xi32> to vector<16xf32>");
+      if (scheme.getZero() == ZeroPoint::Float)
+        value = binary("arith.subf", value, zeros[p], floatType);
+      weights.push_back(value);
+    }
+    std::string at = binary("arith.addi", k, index(j));
+    for (int64_t r = 0; r < rows; ++r) {
+      std::string x = source.define("x", "memref.load %input[%row_" + Twine(r) + ", " + at + "] : memref<?x${K}xf32>");
+      x = source.define("x", "vector.broadcast " + Twine(x) + " : f32 to vector<16xf32>");
+      for (int64_t p = 0; p < panels; ++p)
+        sums[r * panels + p] = source.multiplyAdd("s", x, weights[p], sums[r * panels + p], floatType);
+    }
+  }
+  return sums;
+}
+
+Names FloatTile::group(StringRef group, int64_t size, Names totals) {
+  Names zeros;
+  for (int64_t p = 0; p < panels; ++p)
+    zeros.push_back(scheme.isSymmetric() ? splat(std::to_string(1 << (layout.bits - 1)), "vector<16xi32>")
+                    : scheme.getZero() == ZeroPoint::Float ? floats("%zero_points", group, p, 0)
+                                                           : zeroPoints(group, p, 0));
+  std::string first = binary("arith.muli", group, index(layout.group));
+  std::string byte = binary("arith.muli", group, index(layout.getUnits(layout.group) * layout.getUnitBytes()));
+  int64_t whole = size / layout.getUnit(), rest = size % layout.getUnit();
+  Names sums(numSums(), splat("0.0", floatType));
+  auto at = [&](StringRef from, StringRef j, int64_t step) { return binary("arith.addi", from, binary("arith.muli", j, index(step))); };
+  if (whole)
+    sums = loop(whole, sums, floatType, [&](StringRef j, const Names &now) {
+      return unit(at(byte, j, layout.getUnitBytes()), at(first, j, layout.getUnit()), layout.getUnit(), zeros, now);
+    });
+  if (rest) {
+    std::string j = index(whole);
+    sums = unit(at(byte, j, layout.getUnitBytes()), at(first, j, layout.getUnit()), rest, zeros, sums);
+  }
+  for (int64_t p = 0; p < panels; ++p) {
+    std::string scale = floats("%weight_scales", group, p, 0);
+    for (int64_t r = 0; r < rows; ++r)
+      totals[r * panels + p] = source.multiplyAdd("t", scale, sums[r * panels + p], totals[r * panels + p], floatType);
+  }
+  return totals;
+}
+
+void FloatTile::write(int64_t rowCount, int64_t panelCount) {
+  start(rowCount, panelCount);
+  std::string none = splat("0.0", floatType);
+  Names totals(numSums(), none);
+  int64_t last = layout.getNumGroups() - 1;
+  if (last)
+    totals = loop(last, totals, floatType, [&](StringRef g, const Names &now) { return group(g, layout.group, now); });
+  totals = group(index(last), layout.getGroupSize(last), totals);
+  for (int64_t r = 0; r < rows; ++r)
+    for (int64_t p = 0; p < panels; ++p)
+      source.add(("%total_" + Twine(r) + "_" + Twine(p) + " = arith.addf " + totals[r * panels + p] + ", " + none + " : " + floatType).str());
+}
+
+func::FuncOp linear::getWeightOnlyKernel(ModuleOp module, const Level &level, const PackedLayout &layout, SchemeAttr scheme,
+                                         const Epilogue &epilogue) {
+  std::string name = "weight_only_" + getName(layout, scheme, epilogue);
+  KernelSource source;
+  source.set("name", name).set("N", layout.n).set("K", layout.k).set("P", kernel::getNumPanels(layout.n));
+  source.set("PB", layout.getPanelBytes()).set("G", layout.getNumGroups()).set("S", typeText(scheme.getScale()));
+  source.add(R"(func.func @$name(%input: memref<?x${K}xf32>, %w: memref<${P}x${PB}xi8>, %weight_scales: memref<${P}x${G}x16x${S}>,)");
+  addZeroPoints(source, scheme);
+  addEpilogue(source, epilogue);
+  source.add(R"(    %out: memref<?x${N}xf32>, %thread: index, %threads: index) {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %sixteen = arith.constant 16 : index
+  %rows = memref.dim %input, %c0 : memref<?x${K}xf32>)");
+  FloatTile tile(source, layout, scheme);
+  BlockWriter(source, level, layout.n).write([&](int64_t rows, int64_t panels) {
+    tile.write(rows, panels);
+    writeResults(source, layout.n, rows, panels, epilogue);
+  });
+  source.add("  return\n}");
+  return getOrAddKernel(module, name, source);
+}
