@@ -268,10 +268,19 @@ Tensor *Importer::matmul(Tensor *lhs, Tensor *rhs) {
     return nullptr;
 
   // A layer: the right side is a matrix of the file.
-  if (rhs->initializer && rhs->rank() == 2 && isFloat(rhs->dtype)) {
+  if ((rhs->initializer || rhs->coded) && rhs->rank() == 2 && isFloat(rhs->dtype)) {
     Dims dims(lhs->dims.begin(), lhs->dims.end() - 1);
     dims.push_back(rhs->dims[1]);
-    Value input = value(lhs), matrix = weight(rhs, /*alwaysWeight=*/true);
+    int64_t reductionAxis = rhs->transposed ? 1 : 0;
+    Value input = value(lhs), matrix;
+    if (rhs->coded) {
+      int columns = rhs->transposed ? 0 : 1; // the matrix's axis of output channels
+      bool byChannel = rhs->coded->canBeRows(columns);
+      matrix = dequantize(*rhs->coded, byChannel ? columns : 1 - columns);
+      reductionAxis = byChannel ? 1 : 0;
+    } else {
+      matrix = weight(rhs, /*alwaysWeight=*/true);
+    }
     if (!input || !matrix)
       return nullptr;
     std::string name = scope();
@@ -279,7 +288,7 @@ Tensor *Importer::matmul(Tensor *lhs, Tensor *rhs) {
       name = StringRef(rhs->name).rsplit(".weight").first.str();
     return make(lhs->dtype, dims,
                 LinearOp::create(b, loc, type(lhs->dtype, dims), input, matrix, Value(),
-                                 b.getI64IntegerAttr(rhs->transposed ? 1 : 0), b.getStringAttr(name)));
+                                 b.getI64IntegerAttr(reductionAxis), b.getStringAttr(name)));
   }
 
   Dims lhsBatch(lhs->dims.begin(), lhs->dims.end() - 2), rhsBatch(rhs->dims.begin(), rhs->dims.end() - 2);

@@ -37,9 +37,10 @@ bool importer::isFloat(DType dtype) {
 }
 bool importer::isUnsigned(DType dtype) {
   return dtype == onnx::TensorProto::UINT8 || dtype == onnx::TensorProto::UINT16 ||
-         dtype == onnx::TensorProto::UINT32 || dtype == onnx::TensorProto::UINT64;
+         dtype == onnx::TensorProto::UINT32 || dtype == onnx::TensorProto::UINT64 ||
+         dtype == onnx::TensorProto::UINT4 || dtype == onnx::TensorProto::UINT2;
 }
-bool importer::isInteger(DType dtype) { return getElementSize(dtype) && !isFloat(dtype) && !isBool(dtype); }
+bool importer::isInteger(DType dtype) { return getElementBits(dtype) && !isFloat(dtype) && !isBool(dtype); }
 
 //===----------------------------------------------------------------------===//
 // Node

@@ -28,6 +28,34 @@ bool isInteger(DType dtype); // not bool
 bool isUnsigned(DType dtype);
 inline bool isBool(DType dtype) { return dtype == onnx::TensorProto::BOOL; }
 
+struct Tensor;
+
+/// A matrix of the file in codes: value (i, j) is (code - zero) * scale, where the scale and the zero point are those
+/// of the block that the value is in. Strides and sizes are in values.
+struct CodedMatrix {
+  Tensor *codes, *scales, *zeros; ///< initializers; without zeros they are `defaultZero`
+  DType dtype;                    ///< of the values
+  unsigned bits;
+  bool isSigned;
+  int64_t defaultZero;  ///< as the codes are, signed or not
+  int64_t sizes[2];
+  int64_t blocks[2]; ///< sizes of the blocks
+  int64_t codeStrides[2], scaleStrides[2], zeroStrides[2]; ///< of a value; of a block
+  /// Column j of the values is column order[j] of the codes; empty: the same.
+  llvm::SmallVector<int64_t> order = {};
+
+  /// Whether each row along `axis` has scales of its own, or all values have the same.
+  bool canBeRows(int axis) const {
+    return blocks[axis] == 1 || (blocks[0] >= sizes[0] && blocks[1] >= sizes[1]);
+  }
+};
+
+/// Integer codes of a tensor that the graph computed.
+struct Quantized {
+  Tensor *source, *scale, *zero; ///< the zero point may be null
+  bool isDynamic;                ///< by DynamicQuantizeLinear
+};
+
 /// A value of the graph: its type, and as much of its contents as is known.
 struct Tensor {
   std::string name;
@@ -48,6 +76,12 @@ struct Tensor {
   /// The data are an initializer's, with its two dimensions swapped if so.
   const onnx::TensorProto *initializer = nullptr;
   bool transposed = false;
+  /// A matrix of the file in codes, with its two dimensions swapped if `transposed`.
+  const CodedMatrix *coded = nullptr;
+  /// What these codes stand for.
+  std::optional<Quantized> quantized = {};
+  /// Rows of a matrix of the file, and their indices.
+  Tensor *gathered = nullptr, *indices = nullptr;
   /// What this is a reshape of, or a transpose of.
   Tensor *reshaped = nullptr, *permuted = nullptr;
   llvm::SmallVector<int64_t, 4> permutation;
@@ -168,6 +202,23 @@ public:
   /// The value of an initializer as it lies in the file. Small ones are
   /// constants unless `alwaysWeight`.
   mlir::Value weight(Tensor *t, bool alwaysWeight = false);
+
+  //===--- Tensors in codes (Codes.cpp) ---===//
+  /// A tensor of the matrix's values; with its dimensions swapped if `transposed`.
+  Tensor *fromCodes(CodedMatrix matrix, bool transposed);
+  /// Its values with rows along `axis`, as `terse.dequantize` of codes in the file's order or packed anew.
+  mlir::Value dequantize(const CodedMatrix &matrix, int axis);
+  /// Its codes [N, K], unsigned, and the zero points [N, 1] or null if all are the middle; null codes after an error.
+  std::pair<mlir::Value, mlir::Value> codesAndZeros(const CodedMatrix &matrix, int axis);
+  /// Rows `indices` of a matrix in codes.
+  Tensor *embed(Tensor *table, Tensor *indices, llvm::ArrayRef<Dim> dims);
+  /// A vector of the file in codes as floats.
+  Tensor *decodeVector(Tensor *codes, Tensor *scale, Tensor *zero, DType dtype);
+  /// The bytes of an initializer; an error if they cannot be read.
+  std::optional<WeightData> read(Tensor *initializer);
+  /// A weight that `write` makes, once for all runs over the model.
+  mlir::Value makeWeight(const llvm::Twine &key, mlir::RankedTensorType type, llvm::StringRef name,
+                         llvm::function_ref<bool(llvm::MutableArrayRef<char>)> write);
   /// Integers that are known, e.g. of a shape or of axes; an error if they are
   /// not and `what` is given.
   std::optional<Dims> ints(Tensor *t, const char *what);
@@ -262,6 +313,9 @@ private:
   mlir::OpBuilder builderAfter(mlir::ValueRange operands);
   std::string weightName(const Tensor *t);
   mlir::ArrayAttr dimsAttribute(llvm::ArrayRef<Dim> dims);
+  mlir::Value packCodes(const CodedMatrix &matrix, int axis, const std::string &name);
+  mlir::Value packFloats(Tensor *t, const std::string &key, int64_t n, int64_t groups, int64_t rowStride, int64_t groupStride);
+  std::optional<mlir::Value> packZeros(const CodedMatrix &matrix, int axis, int64_t groups);
 
   ModelFile &file;
   const OnnxImportOptions &options;
@@ -269,6 +323,8 @@ private:
   mlir::func::FuncOp function;
   mlir::Operation *prologueEnd; // sizes are computed before it
   std::deque<Tensor> tensors;
+  std::deque<CodedMatrix> matrices;
+  std::map<std::string, mlir::Value> madeWeights;
   llvm::StringMap<Tensor *> values;
   llvm::StringSet<> weightNames;
   std::map<std::pair<const onnx::TensorProto *, bool>, mlir::Value> initializerValues;

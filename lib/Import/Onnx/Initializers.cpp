@@ -51,6 +51,12 @@ static int64_t loadInteger(DType dtype, const char *data) {
   }
 }
 
+/// Value `i` of a type smaller than a byte: the first one in the lowest bits.
+static int64_t loadCode(ArrayRef<char> bytes, int64_t i, unsigned bits, bool isSigned) {
+  int64_t code = (static_cast<uint8_t>(bytes[i * bits / 8]) >> (i * bits % 8)) & ((1 << bits) - 1);
+  return isSigned && code >> (bits - 1) ? code - (1 << bits) : code;
+}
+
 Tensor *Importer::fromProto(const onnx::TensorProto &proto) {
   llvm::Expected<TensorData> data = file.locate(proto);
   if (!data)
@@ -60,8 +66,10 @@ Tensor *Importer::fromProto(const onnx::TensorProto &proto) {
   t->initializer = &proto;
   for (int64_t dim : proto.dims())
     t->dims.push_back(dim);
-  unsigned elementSize = getElementSize(t->dtype);
-  int64_t count = data->size() / elementSize;
+  unsigned elementSize = getElementSize(t->dtype), bits = getElementBits(t->dtype);
+  int64_t count = 1;
+  for (int64_t dim : proto.dims())
+    count *= dim;
   if (count > options.largestFolded)
     return t;
   llvm::Expected<ArrayRef<char>> bytes = file.read(*data);
@@ -72,6 +80,10 @@ Tensor *Importer::fromProto(const onnx::TensorProto &proto) {
   else
     t->ints.emplace();
   for (int64_t i = 0; i < count; ++i) {
+    if (bits < 8) {
+      t->ints->push_back(loadCode(*bytes, i, bits, !isUnsigned(t->dtype)));
+      continue;
+    }
     const char *element = bytes->data() + i * elementSize;
     if (isFloat(t->dtype))
       t->floats->push_back(loadFloat(t->dtype, element));
@@ -131,6 +143,10 @@ Value Importer::weight(Tensor *t, bool alwaysWeight) {
     error("tensor '" + Twine(t->name) + "': " + llvm::toString(data.takeError()));
     return {};
   }
+  if (getElementBits(t->dtype) < 8) {
+    error("tensor '" + Twine(t->name) + "' of " + getTypeName(t->dtype) + " is only supported as the codes of a matrix");
+    return {};
+  }
   SmallVector<int64_t> shape(t->initializer->dims().begin(), t->initializer->dims().end());
   auto resultType = RankedTensorType::get(shape, elementType(t->dtype));
   bool small = data->size() <= options.largestConstant && !alwaysWeight;
@@ -157,13 +173,10 @@ Value Importer::weight(Tensor *t, bool alwaysWeight) {
       }
       return made = arith::ConstantOp::create(builder, loc, dense);
     }
-    auto &store = b.getContext()->getLoadedDialect<TerseDialect>()->getWeightStore();
-    llvm::Expected<Attribute> stored = store.add(resultType, *bytes);
-    if (!stored) {
-      error("tensor '" + Twine(t->name) + "': " + llvm::toString(stored.takeError()));
-      return {};
-    }
-    attribute = *stored;
+    return made = makeWeight("copy of " + Twine(t->name), resultType, weightName(t), [&](MutableArrayRef<char> to) {
+      llvm::copy(*bytes, to.begin());
+      return true;
+    });
   }
   return made = WeightOp::create(builder, loc, resultType, b.getStringAttr(weightName(t)), attribute);
 }

@@ -16,6 +16,19 @@ using namespace mlir;
 using namespace terse::importer;
 namespace path = llvm::sys::path;
 
+unsigned terse::importer::getElementBits(int dtype) {
+  switch (dtype) {
+  case onnx::TensorProto::INT4:
+  case onnx::TensorProto::UINT4:
+    return 4;
+  case onnx::TensorProto::INT2:
+  case onnx::TensorProto::UINT2:
+    return 2;
+  default:
+    return 8 * getElementSize(dtype);
+  }
+}
+
 unsigned terse::importer::getElementSize(int dtype) {
   switch (dtype) {
   case onnx::TensorProto::BOOL:
@@ -168,19 +181,25 @@ static bool copyTyped(const onnx::TensorProto &tensor, uint64_t count, std::vect
   case onnx::TensorProto::INT8:
   case onnx::TensorProto::UINT8:
     return copyField<uint8_t>(tensor.int32_data(), count, copy);
+  case onnx::TensorProto::INT4: // bytes of several values each
+  case onnx::TensorProto::UINT4:
+    return copyField<uint8_t>(tensor.int32_data(), (count + 1) / 2, copy);
+  case onnx::TensorProto::INT2:
+  case onnx::TensorProto::UINT2:
+    return copyField<uint8_t>(tensor.int32_data(), (count + 3) / 4, copy);
   default:
     return false;
   }
 }
 
 llvm::Expected<TensorData> ModelFile::locate(const onnx::TensorProto &tensor) {
-  unsigned elementSize = getElementSize(tensor.data_type());
-  if (elementSize == 0)
+  unsigned elementBits = getElementBits(tensor.data_type());
+  if (elementBits == 0)
     return llvm::createStringError("tensors of " + getTypeName(tensor.data_type()) + " are not supported");
   std::optional<uint64_t> count = countElements(tensor);
   if (!count)
     return llvm::createStringError("expected dimensions of 0 or more with a product below 2^48");
-  uint64_t bytes = *count * elementSize;
+  uint64_t bytes = (*count * elementBits + 7) / 8;
   if (tensor.has_segment())
     return llvm::createStringError("tensors in segments are not supported");
 

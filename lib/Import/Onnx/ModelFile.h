@@ -4,6 +4,7 @@
 
 #include "WireFormat.h"
 
+#include "mlir/IR/Attributes.h"
 #include "mlir/IR/Location.h"
 #include "mlir/IR/MLIRContext.h"
 #include "mlir/Support/LLVM.h"
@@ -42,6 +43,8 @@ public:
   llvm::Expected<TensorData> locate(const onnx::TensorProto &tensor);
   /// The bytes at a place that `locate` gave. Valid as long as this and `data`.
   llvm::Expected<llvm::ArrayRef<char>> read(const TensorData &data);
+  /// Data of weights that were made of the file's tensors, by what they are: kept over the runs of an import.
+  llvm::StringMap<mlir::Attribute> made;
 
 private:
   ModelFile(mlir::Location location) : location(location) {}
@@ -58,8 +61,10 @@ private:
   llvm::StringMap<const llvm::MemoryBuffer *> mapped; // by absolute path
 };
 
-/// Bytes of one element of an ONNX data type; 0 if Terse does not know it.
+/// Bytes of one element of an ONNX data type; 0 if Terse does not know it as a type of values.
 unsigned getElementSize(int dtype);
+/// Bits of one element in a file, of the types of codes smaller than a byte too; 0 if Terse does not know it.
+unsigned getElementBits(int dtype);
 /// Its name as ONNX writes it, for messages.
 std::string getTypeName(int dtype);
 

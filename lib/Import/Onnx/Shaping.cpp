@@ -190,10 +190,11 @@ Tensor *Importer::transpose(Tensor *t, ArrayRef<int64_t> permutation) {
     });
     return fromPattern(t->dtype, dims, {moved});
   }
-  if (t->initializer && t->rank() == 2) {
+  if ((t->initializer || t->coded) && t->rank() == 2) {
     Tensor *swapped = make(t->dtype, dims);
     swapped->name = t->name;
     swapped->initializer = t->initializer;
+    swapped->coded = t->coded;
     swapped->transposed = !t->transposed;
     return swapped;
   }

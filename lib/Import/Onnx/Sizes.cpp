@@ -22,7 +22,7 @@ Type Importer::elementType(DType dtype) {
   case onnx::TensorProto::BOOL:
     return b.getI1Type();
   default:
-    return b.getIntegerType(8 * getElementSize(dtype));
+    return b.getIntegerType(std::max(8 * getElementSize(dtype), 8u)); // smaller ones are a byte each when computed
   }
 }
 

@@ -154,7 +154,16 @@ Value Importer::value(Tensor *t) {
     return arith::IndexCastOp::create(builder, loc, resultType.getElementType(), v);
   };
 
-  if (t->initializer) {
+  if (t->coded) {
+    int rows = t->transposed ? 1 : 0;
+    if (!t->coded->canBeRows(rows))
+      rows = 1 - rows;
+    t->value = dequantize(*t->coded, rows);
+    if (t->value && (rows == 1) != t->transposed) {
+      Tensor *swapped = transpose(make(t->dtype, {t->dims[1], t->dims[0]}, t->value), {1, 0});
+      t->value = swapped ? swapped->value : Value();
+    }
+  } else if (t->initializer) {
     t->value = weight(t);
     if (t->value && t->transposed) {
       // The value is of the swapped shape; `weight` made the one in the file.

@@ -113,6 +113,11 @@ TERSE_ONNX_OP("com.microsoft", MoE, 1, 5, 8) {
   Tensor *x = n.input(0), *router = n.input(1), *first = n.input(2), *second = n.input(4);
   if (!hasRank(im, first, 3, "weights of experts") || !hasRank(im, second, 3, "weights of experts") || !floatInput(im, x))
     return failure();
+  if (x->rank() < 2 || !sameType(im, {x, first, second}))
+    return im.error("expected tokens of rank 2 or 3, of the weights' type"), failure();
+  for (int i : {3, 5})
+    if (n.input(i) && !hasRank(im, n.input(i), 2, "biases of experts"))
+      return failure();
   if (!first->initializer || !second->initializer || first->transposed || second->transposed)
     return im.error("expected weights of experts that are initializers"), failure();
   if (n.input(6) || n.integer("use_sparse_mixer", 0) || n.integer("swiglu_limit_after_activation", 0))

@@ -33,16 +33,24 @@ static bool integerIndices(Importer &im, Tensor *t) {
 /// Whether rows of `t` at `ids` are an embedding: a table of the file.
 static bool isTable(Tensor *t, Tensor *ids) {
   bool integers = ids->dtype == onnx::TensorProto::INT64 || ids->dtype == onnx::TensorProto::INT32;
-  return t->initializer && !t->transposed && t->rank() == 2 && isFloat(t->dtype) && integers && !t->floats;
+  bool values = isFloat(t->dtype) || t->dtype == onnx::TensorProto::UINT8 || t->dtype == onnx::TensorProto::INT8;
+  return (t->coded || (t->initializer && values)) && !t->transposed && t->rank() == 2 && integers && !t->floats && !t->ints;
 }
 
 static Tensor *embedding(Importer &im, Tensor *ids, Tensor *table, ArrayRef<Dim> dims) {
+  if (table->coded)
+    return im.embed(table, ids, dims);
   Value rows = im.value(ids), weight = im.weight(table, /*alwaysWeight=*/true);
   if (!rows || !weight)
     return nullptr;
-  return im.make(table->dtype, dims,
-                 EmbeddingOp::create(im.b, im.loc, im.type(table->dtype, dims), rows, weight,
-                                     im.b.getStringAttr(StringRef(table->name).rsplit(".weight").first)));
+  Tensor *result = im.make(table->dtype, dims,
+                           EmbeddingOp::create(im.b, im.loc, im.type(table->dtype, dims), rows, weight,
+                                               im.b.getStringAttr(StringRef(table->name).rsplit(".weight").first)));
+  if (result) {
+    result->gathered = table;
+    result->indices = ids;
+  }
+  return result;
 }
 
 /// Slices of `t` at indices that are known only when the model runs, along `axis`.

@@ -70,6 +70,8 @@ TERSE_ONNX_OP("com.microsoft", EmbedLayerNormalization, 1, 1, 9) {
   if (n.wantsOutput(1)) {
     count = im.fromFill(onnx::TensorProto::INT32, {ids->dims[0]}, 0);
     if (mask) {
+      if (!hasRank(im, mask, 2, "a mask"))
+        return failure();
       Tensor *one = compare(im, arith::CmpIPredicate::eq, mask, im.scalar(mask->dtype, 1));
       count = one ? reduceSum(im, im.cast(one, onnx::TensorProto::INT32), {1}, /*keep=*/false) : nullptr;
     }
@@ -155,9 +157,11 @@ TERSE_ONNX_OP("com.microsoft", GatedRelativePositionBias, 1, 6, 7) {
     return failure();
   auto half = im.symbols.resolve(weight->dims[1]).divideExactly(Dim(2));
   Tensor *byHead = splitHeads(im, add(im, query, n.input(1)), heads);
-  Tensor *gates = half && byHead ? add(im, im.matmul(byHead, weight), n.input(4)) : nullptr;
-  if (!gates)
+  if (!half)
     return im.error("expected a weight of an even number of columns"), failure();
+  Tensor *gates = byHead ? add(im, im.matmul(byHead, weight), n.input(4)) : nullptr;
+  if (!gates || !hasRank(im, gates, 4, "gates"))
+    return failure();
   Dims dims(gates->dims.begin(), gates->dims.end() - 1);
   Dims pairs = dims;
   pairs.append({Dim(2), *half});

@@ -91,7 +91,9 @@ static bool addMask(Importer &im, Tensor *mask, const Dim &past, double filter, 
     bias = im.unsqueeze(biasOfInts(im, mask, parts.query->dtype, filter), {1});
     break;
   case 4: // of as many positions as there may be; those of this call are cut out
-    if (!fits(0, batch) || !fits(1, Dim(1)))
+    if (!fits(0, batch) || !fits(1, Dim(1)) ||
+        !im.unify(im.symbols.min(past + queries, mask->dims[2]), past + queries, "positions and rows of the mask") ||
+        !im.unify(im.symbols.min(keys, mask->dims[3]), keys, "keys and columns of the mask"))
       return false;
     mask = im.slice(mask, {Dim(0), Dim(0), past, Dim(0)}, {batch, Dim(1), queries, keys}, {1, 1, 1, 1});
     bias = mask ? biasOfInts(im, mask, parts.query->dtype, filter) : nullptr;
@@ -134,7 +136,7 @@ TERSE_ONNX_OP("com.microsoft", Attention, 1, 2, 7) {
   Tensor *all = hasRank(im, n.input(0), 3, "an input") ? im.matmul(n.input(0), n.input(1)) : nullptr;
   if (all && bias)
     all = add(im, all, bias);
-  if (!all)
+  if (!all || !hasRank(im, all, 3, "the projection"))
     return failure();
   SmallVector<Dim> widths;
   for (int64_t width : n.integers("qkv_hidden_sizes"))
@@ -171,7 +173,9 @@ TERSE_ONNX_OP("com.microsoft", Attention, 1, 2, 7) {
 }
 
 /// Part `i` of queries, keys and values of a head side by side, [B, S, H, parts, D], as [B, S, H * D].
-static Tensor *unpack(Importer &im, Tensor *packed, int64_t i) {
+static Tensor *unpack(Importer &im, Tensor *packed, int64_t parts, int64_t i) {
+  if (!im.unify(packed->dims[3], Dim(parts), "parts of each head"))
+    return nullptr;
   Dims offsets(5, Dim(0)), sizes(packed->dims);
   offsets[3] = Dim(i);
   sizes[3] = Dim(1);
@@ -194,12 +198,12 @@ static LogicalResult multiHead(Importer &im, Node &n, MultiHeadInputs in) {
   if (!in.pastKey != !in.pastValue)
     return im.error("expected past_key and past_value together"), failure();
   if (!in.key && in.query->rank() == 5) {
-    in.key = unpack(im, in.query, 1);
-    in.value = unpack(im, in.query, 2);
-    in.query = unpack(im, in.query, 0);
+    in.key = unpack(im, in.query, 3, 1);
+    in.value = unpack(im, in.query, 3, 2);
+    in.query = unpack(im, in.query, 3, 0);
   } else if (in.key && in.key->rank() == 5 && !in.value) {
-    in.value = unpack(im, in.key, 1);
-    in.key = unpack(im, in.key, 0);
+    in.value = unpack(im, in.key, 2, 1);
+    in.key = unpack(im, in.key, 2, 0);
   } else if (!in.key && in.query->rank() == 3) {
     auto third = im.symbols.resolve(in.query->dims[2]).divideExactly(Dim(3));
     if (!third)
@@ -210,6 +214,9 @@ static LogicalResult multiHead(Importer &im, Node &n, MultiHeadInputs in) {
   }
   if (!in.key || !in.value)
     return im.error("expected keys and values"), failure();
+  for (Tensor *part : {in.key, in.value})
+    if (part->rank() != 4 && !hasRank(im, part, 3, "keys and values"))
+      return failure();
   if (!in.query || !hasRank(im, in.query, 3, "queries") || !addBias(im, in.bias, in.query, in.key, in.value))
     return failure();
   parts.query = in.query;
@@ -382,10 +389,16 @@ TERSE_ONNX_OP("com.microsoft", GroupQueryAttention, 1, 1, 17) {
   parts.window = n.integer("local_window_size", -1);
   if (parts.window == 0 || parts.window < -1)
     return im.error("expected a local_window_size of 1 or more, or -1; got " + Twine(parts.window)), failure();
-  if (Tensor *sinks = n.input(11))
+  if (parts.window > 0 && !parts.causal)
+    return im.error("expected a local_window_size of -1 where attention is not causal; got " + Twine(parts.window)), failure();
+  if (Tensor *sinks = n.input(11)) {
+    if (!hasRank(im, sinks, 1, "head_sink") || !floatInput(im, sinks) ||
+        !im.unify(sinks->dims[0], Dim(heads), "head_sink and heads"))
+      return failure();
     parts.sinks = sinks;
-  else if (n.integer("smooth_softmax", 0) > 0)
+  } else if (n.integer("smooth_softmax", 0) > 0) {
     parts.sinks = im.fromFill(query->dtype, {Dim(heads)}, 0);
+  }
   if (!parts.causal) // else no query gets to what is behind its sequence
     parts.padding = im.shared({lengths}, {sequence, past}, [&] {
       return im.generate(onnx::TensorProto::BOOL, {query->dims[0], keys}, [&](OpBuilder &b, ValueRange at) -> Value {

@@ -52,37 +52,50 @@ TERSE_ONNX_OP("", SimplifiedLayerNormalization, 1, 2, 2) {
                        : nullptr});
 }
 
-TERSE_ONNX_OP("", LayerNormalization, 17, 2, 3) {
+/// Mean and inverse deviation, in f32, where a node wants them as outputs 1 and 2 (rms: of no mean). False after an error.
+static bool statistics(Importer &im, Node &n, NormKind kind, Tensor *t, int64_t axis, double epsilon, Tensor *&mean,
+                       Tensor *&inverse) {
+  if (!n.wantsOutput(1) && !n.wantsOutput(2))
+    return true;
+  SmallVector<int64_t> axes;
+  for (int64_t i = axis; i < t->rank(); ++i)
+    axes.push_back(i);
+  Tensor *wide = im.cast(t, onnx::TensorProto::FLOAT);
+  mean = reduceMean(im, wide, axes, /*keep=*/true);
+  Tensor *centred = kind == NormKind::Layer ? subtract(im, wide, mean) : wide;
+  Tensor *variance = centred ? reduceMean(im, multiply(im, centred, centred), axes, /*keep=*/true) : nullptr;
+  if (variance)
+    inverse = im.unary<math::RsqrtOp>(add(im, variance, im.scalar(variance->dtype, epsilon)));
+  return mean && inverse;
+}
+
+/// ONNX Runtime writes it into files of operator sets that had none yet.
+TERSE_ONNX_OP("", LayerNormalization, 1, 2, 3) {
   auto axis = normAxis(im, n);
   if (!axis)
     return failure();
   Tensor *t = n.input(0);
   double epsilon = n.real("epsilon", 1e-5f);
   Tensor *mean = nullptr, *inverse = nullptr;
-  if (n.wantsOutput(1) || n.wantsOutput(2)) {
-    SmallVector<int64_t> axes;
-    for (int64_t i = *axis; i < t->rank(); ++i)
-      axes.push_back(i);
-    Tensor *wide = im.cast(t, onnx::TensorProto::FLOAT);
-    mean = reduceMean(im, wide, axes, /*keep=*/true);
-    Tensor *centred = subtract(im, wide, mean);
-    Tensor *variance = centred ? reduceMean(im, multiply(im, centred, centred), axes, /*keep=*/true) : nullptr;
-    if (!variance)
-      return failure();
-    inverse = im.unary<math::RsqrtOp>(add(im, variance, im.scalar(variance->dtype, epsilon)));
-  }
+  if (!statistics(im, n, NormKind::Layer, t, *axis, epsilon, mean, inverse))
+    return failure();
   return n.yield({normalize(im, NormKind::Layer, t, n.input(1), n.input(2), *axis, epsilon), mean, inverse});
 }
 
-/// x = input + skip (+ bias); norm(x); the sum is output 3. Outputs 1 and 2 are for training.
+/// x = input + skip (+ bias); norm(x); the sum is output 3.
 static LogicalResult skipNorm(Importer &im, Node &n, NormKind kind, Tensor *beta, Tensor *bias) {
   Tensor *sum = add(im, n.input(0), n.input(1));
   if (bias)
     sum = add(im, sum, bias);
   if (!sum)
     return failure();
-  Tensor *normal = normalize(im, kind, sum, n.input(2), beta, sum->rank() - 1, n.real("epsilon", 1e-12f));
-  return n.yield({normal, nullptr, nullptr, sum});
+  double epsilon = n.real("epsilon", 1e-12f);
+  Tensor *mean = nullptr, *inverse = nullptr;
+  if (sum->rank() < 1)
+    return im.error("expected an input of rank 1 or more"), failure();
+  if (!statistics(im, n, kind, sum, sum->rank() - 1, epsilon, mean, inverse))
+    return failure();
+  return n.yield({normalize(im, kind, sum, n.input(2), beta, sum->rank() - 1, epsilon), mean, inverse, sum});
 }
 TERSE_ONNX_OP("com.microsoft", SkipSimplifiedLayerNormalization, 1, 3, 4) {
   return skipNorm(im, n, NormKind::RMS, nullptr, n.input(3));
