@@ -29,7 +29,7 @@ static constexpr double kStartMemory = 116e6, kCodeMemory = 162e6,
 // file to file.
 static constexpr double kRoundingTime = 30e-9, kStartTime = 0.3,
                         kLevelTime = 1.8, kOperationTime = 2e-3,
-                        kByteTime = 4e-9;
+                        kByteTime = 2e-9;
 // Memory that is asked for at least must do: forecasts are that far off.
 static constexpr double kMargin = 1.1;
 
