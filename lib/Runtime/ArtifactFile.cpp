@@ -134,9 +134,9 @@ Status ArtifactFile::checkSeal() const {
           Sha256::of(manifest.text.data(), manifest.text.size()));
       !status.ok())
     return status;
-  // In a hostile file the two may lie inside of each other.
-  std::string_view left = std::min(weights, seal, before),
-                   right = std::max(weights, seal, before);
+  // In a hostile file the two may lie inside of each other; no weights lie
+  // where the seal does.
+  auto [left, right] = std::minmax(weights, seal, before);
   const char *all = bytes.text().data(), *end = all + bytes.size();
   Sha256 hash;
   for (std::string_view part : {left, right, std::string_view(end, 0)}) {
