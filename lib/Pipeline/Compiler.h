@@ -8,7 +8,7 @@
 #include "Terse/TerseDialect.h"
 #include "terse/Target/Artifact.h"
 #include "terse/Target/CPULevel.h"
-#include "terse/Target/TemporaryFile.h"
+#include "terse/Support/TemporaryFile.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"

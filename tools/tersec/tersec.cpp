@@ -1,6 +1,6 @@
 //===- tersec.cpp - the compiler's driver ---------------------------------===//
 #include "terse/Pipeline/Options.h"
-#include "terse/Target/TemporaryFile.h"
+#include "terse/Support/TemporaryFile.h"
 
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/CommandLine.h"

@@ -2,7 +2,7 @@
 #include "terse/Target/Linker.h"
 
 #include "SystemLibraries.h"
-#include "terse/Target/TemporaryFile.h"
+#include "terse/Support/TemporaryFile.h"
 
 #include "lld/Common/Driver.h"
 #include "llvm/ADT/STLExtras.h"

@@ -1,6 +1,6 @@
 //===- TemporaryFile.h - files that must not stay behind --------*- C++ -*-===//
-#ifndef TERSE_TARGET_TEMPORARYFILE_H
-#define TERSE_TARGET_TEMPORARYFILE_H
+#ifndef TERSE_SUPPORT_TEMPORARYFILE_H
+#define TERSE_SUPPORT_TEMPORARYFILE_H
 
 #include "llvm/Support/Error.h"
 
@@ -50,4 +50,4 @@ private:
 
 } // namespace terse
 
-#endif // TERSE_TARGET_TEMPORARYFILE_H
+#endif // TERSE_SUPPORT_TEMPORARYFILE_H

@@ -1,5 +1,5 @@
 //===- TemporaryFile.cpp - files that must not stay behind ----------------===//
-#include "terse/Target/TemporaryFile.h"
+#include "terse/Support/TemporaryFile.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallString.h"
