@@ -35,7 +35,7 @@ extern "C" {
 /** Version of this interface: additions raise the minor number, changes that
  * break callers the major one. */
 #define TERSE_API_VERSION_MAJOR 0
-#define TERSE_API_VERSION_MINOR 2
+#define TERSE_API_VERSION_MINOR 3
 #define TERSE_API_VERSION                                                      \
   ((uint32_t)TERSE_API_VERSION_MAJOR << 16 | TERSE_API_VERSION_MINOR)
 
@@ -280,6 +280,28 @@ TERSE_API terse_status terse_generate(terse_context *context,
                                       const terse_generate_options *options,
                                       terse_token_fn on_token, void *user);
 
+/** Bands of tokens by how often they occur in a text. Let n(t) be how often
+ * token t occurs in it, and c(s) the least count such that the tokens that occur
+ * c(s) times or less make up a share s of the text or more. */
+enum {
+  TERSE_BAND_RAREST_1 = 0,  /**< n(t) <= c(1 %), also what the text lacks */
+  TERSE_BAND_RAREST_10 = 1, /**< c(1 %) < n(t) <= c(10 %) */
+  TERSE_BAND_REST = 2,      /**< c(10 %) < n(t) */
+  TERSE_BAND_COUNT = 3
+};
+
+/** Quality by the frequency of the token that is predicted. NaN where no token
+ * was, or no other model. */
+typedef struct terse_frequency_band {
+  double mass;        /**< share that its tokens have of the text counted in */
+  int64_t most_count; /**< how often the most frequent of its tokens occurs */
+  int64_t tokens;     /**< predicted */
+  double nll;
+  double perplexity_ratio;
+  double kl;
+  double top1_agreement;
+} terse_frequency_band;
+
 typedef struct terse_perplexity {
   size_t size;
   double perplexity;
@@ -288,9 +310,16 @@ typedef struct terse_perplexity {
   double top1_agreement; /**< share of tokens with the same likeliest one */
   int64_t tokens;        /**< predicted */
   int64_t windows;
+  /* Since 0.3; NaN without another model: */
+  double perplexity_ratio; /**< over that of the other model */
+  terse_frequency_band bands[3]; /**< by TERSE_BAND_... */
 } terse_perplexity;
 #define TERSE_PERPLEXITY_INIT                                                  \
-  { sizeof(terse_perplexity), 0, 0, 0, 0, 0, 0 }
+  {                                                                            \
+    sizeof(terse_perplexity), 0, 0, 0, 0, 0, 0, 0, {                           \
+      {0, 0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0, 0}      \
+    }                                                                          \
+  }
 
 /** Receives what is known after a window, and how many there are; returns 0 to
  * go on. */
@@ -304,6 +333,24 @@ typedef int (*terse_window_fn)(void *user, const terse_perplexity *so_far,
 TERSE_API terse_status terse_measure_perplexity(
     const terse_model *model, const terse_model *against, int32_t threads,
     const int32_t *tokens, size_t count, int64_t window, int64_t max_windows,
+    terse_window_fn on_window, void *user, terse_perplexity *result);
+
+typedef struct terse_quality_options {
+  size_t size;
+  int32_t threads;     /**< 0: all processors available */
+  int64_t window;      /**< tokens in a window */
+  int64_t max_windows; /**< 0: all */
+  const int32_t *band_tokens; /**< a text to count tokens in for the bands, such
+                                   as the calibration's; null: all of `tokens` */
+  size_t band_token_count;
+} terse_quality_options;
+#define TERSE_QUALITY_OPTIONS_INIT                                             \
+  { sizeof(terse_quality_options), 0, 256, 0, NULL, 0 }
+
+/** As terse_measure_perplexity. `options` may be null. Since 0.3. */
+TERSE_API terse_status terse_measure_quality(
+    const terse_model *model, const terse_model *against,
+    const terse_quality_options *options, const int32_t *tokens, size_t count,
     terse_window_fn on_window, void *user, terse_perplexity *result);
 
 /*===-- Tokenizers --------------------------------------------------------===*/

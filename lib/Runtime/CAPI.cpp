@@ -8,6 +8,7 @@
 #include "terse/Runtime/Version.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <exception>
 #include <new>
@@ -270,6 +271,25 @@ Status generateTokens(terse_context &self, const int32_t *prompt, size_t count,
     status = model.eval(&token, 1, true, choose);
   }
   return status;
+}
+
+void convertQuality(const PerplexityResult &from, bool compared,
+                    terse_perplexity &to) {
+  to.perplexity = from.perplexity();
+  to.nll = from.nll;
+  // Without another model these two were 0 before there were NaNs.
+  to.kl = compared ? from.kl : 0;
+  to.top1_agreement = compared ? from.top1Agreement : 0;
+  to.tokens = from.tokens;
+  to.windows = from.windows;
+  to.perplexity_ratio = from.perplexityRatio();
+  static_assert(FrequencyBands::kCount == TERSE_BAND_COUNT);
+  for (int i = 0; i < TERSE_BAND_COUNT; ++i) {
+    const PerplexityResult::Band &band = from.bands[i];
+    to.bands[i] = {band.band.mass, band.band.mostCount, band.tokens,
+                   band.nll,       band.perplexityRatio(), band.kl,
+                   band.top1Agreement};
+  }
 }
 
 } // namespace
@@ -547,17 +567,39 @@ terse_status terse_measure_perplexity(
     const terse_model *model, const terse_model *against, int32_t threads,
     const int32_t *tokens, size_t count, int64_t window, int64_t maxWindows,
     terse_window_fn onWindow, void *user, terse_perplexity *given) {
+  terse_quality_options options = TERSE_QUALITY_OPTIONS_INIT;
+  options.threads = threads;
+  options.window = window;
+  options.max_windows = maxWindows;
+  return terse_measure_quality(model, against, &options, tokens, count,
+                               onWindow, user, given);
+}
+
+terse_status terse_measure_quality(const terse_model *model,
+                                   const terse_model *against,
+                                   const terse_quality_options *givenOptions,
+                                   const int32_t *tokens, size_t count,
+                                   terse_window_fn onWindow, void *user,
+                                   terse_perplexity *given) {
   return guarded([&]() -> Status {
     if (!model || (count && !tokens) || !given)
       return missing("a model, tokens and a result");
+    terse_quality_options how = TERSE_QUALITY_OPTIONS_INIT;
+    if (Status status = readOptions(givenOptions, how); !status.ok())
+      return status;
+    if (how.band_token_count && !how.band_tokens)
+      return missing("tokens to count for the bands");
     terse_perplexity result = TERSE_PERPLEXITY_INIT;
-    if (given->size < sizeof(result))
+    // What version 0.2 had.
+    size_t least = offsetof(terse_perplexity, perplexity_ratio);
+    if (given->size < least)
       return fail(Code::InvalidArgument,
                   "expected a result of %zu bytes in its field 'size'; got %zu",
-                  sizeof(result), given->size);
+                  least, given->size);
+    result.size = given->size;
     ContextOptions context;
-    context.threads = threads;
-    context.capacity = window;
+    context.threads = how.threads;
+    context.capacity = how.window;
     auto mine = LanguageModel::create(model->model, context);
     if (!mine.ok())
       return mine.status();
@@ -568,20 +610,16 @@ terse_status terse_measure_perplexity(
         return created.status();
       other = std::move(*created);
     }
-    auto convert = [&](const PerplexityResult &from) {
-      result.perplexity = from.perplexity();
-      result.nll = from.nll;
-      result.kl = from.kl;
-      result.top1_agreement = from.top1Agreement;
-      result.tokens = from.tokens;
-      result.windows = from.windows;
-    };
     PerplexityOptions options;
-    options.window = window;
-    options.maxWindows = maxWindows;
+    options.window = how.window;
+    options.maxWindows = how.max_windows;
+    std::optional<FrequencyBands> bands;
+    if (how.band_tokens)
+      options.bands = &bands.emplace(std::vector<int32_t>(
+          how.band_tokens, how.band_tokens + how.band_token_count));
     if (onWindow)
       options.onWindow = [&](const PerplexityResult &soFar, int64_t windows) {
-        convert(soFar);
+        convertQuality(soFar, against != nullptr, result);
         return onWindow(user, &result, windows) == 0;
       };
     PerplexityResult measured;
@@ -589,9 +627,8 @@ terse_status terse_measure_perplexity(
         **mine, other.get(), {tokens, tokens + count}, options, measured);
     if (!status.ok())
       return status;
-    convert(measured);
-    result.size = given->size;
-    *given = result;
+    convertQuality(measured, against != nullptr, result);
+    std::memcpy(given, &result, std::min(given->size, sizeof result));
     return Status();
   });
 }

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
+#include <optional>
 
 namespace terse::rt {
 
@@ -29,9 +31,10 @@ double logSumExp(const float *logits, int64_t count) {
 }
 
 /// KL(P || Q) in nats, P and Q the distributions that two rows of logits stand
-/// for.
-double divergence(const float *p, const float *q, int64_t count) {
-  double logP = logSumExp(p, count), logQ = logSumExp(q, count), sum = 0;
+/// for; `logP` and `logQ` are the logSumExp of each.
+double divergence(const float *p, double logP, const float *q, double logQ,
+                  int64_t count) {
+  double sum = 0;
   for (int64_t i = 0; i < count; ++i) {
     double lp = double(p[i]) - logP;
     double probability = std::exp(lp);
@@ -41,9 +44,30 @@ double divergence(const float *p, const float *q, int64_t count) {
   return sum;
 }
 
+/// Sums over predicted tokens.
+struct Sums {
+  double nll = 0, otherNll = 0, kl = 0;
+  int64_t tokens = 0, agree = 0;
+
+  void means(bool compared, PredictionQuality &result) const {
+    double none = std::numeric_limits<double>::quiet_NaN();
+    auto mean = [&](double sum, bool known) {
+      return known && tokens ? sum / double(tokens) : none;
+    };
+    result.tokens = tokens;
+    result.nll = mean(nll, true);
+    result.otherNll = mean(otherNll, compared);
+    result.kl = mean(kl, compared);
+    result.top1Agreement = mean(double(agree), compared);
+  }
+};
+
 } // namespace
 
-double PerplexityResult::perplexity() const { return std::exp(nll); }
+double PredictionQuality::perplexity() const { return std::exp(nll); }
+double PredictionQuality::perplexityRatio() const {
+  return std::exp(nll - otherNll);
+}
 
 Status measurePerplexity(LanguageModel &model, LanguageModel *other,
                          const std::vector<int32_t> &tokens,
@@ -76,9 +100,17 @@ Status measurePerplexity(LanguageModel &model, LanguageModel *other,
   int64_t part = other ? std::clamp<int64_t>((16 << 20) / (vocabulary * 4), 16,
                                              window < 16 ? 16 : window)
                        : window;
+  std::optional<FrequencyBands> counted;
+  const FrequencyBands *bands = options.bands;
+  if (!bands)
+    bands = &counted.emplace(tokens);
+  // Of the whole and of each band.
+  Sums all;
+  std::array<Sums, FrequencyBands::kCount> byBand;
+  // Of the part: logits, their logSumExp.
   std::vector<float> kept;
-  double nll = 0, kl = 0, elapsed = 0, excluded = 0;
-  int64_t count = 0, agree = 0;
+  std::vector<double> logs(static_cast<size_t>(part));
+  double elapsed = 0, otherElapsed = 0, excluded = 0;
   for (int64_t w = 0; w < windows; ++w) {
     const int32_t *ids = tokens.data() + w * window;
     model.reset();
@@ -91,29 +123,51 @@ Status measurePerplexity(LanguageModel &model, LanguageModel *other,
       Status status =
           model.eval(ids + at, size, false, [&](int64_t i, const float *row) {
             Clock::time_point scoring = Clock::now();
-            nll += logSumExp(row, vocabulary) - row[ids[at + i + 1]];
-            ++count;
+            int32_t next = ids[at + i + 1];
+            logs[i] = logSumExp(row, vocabulary);
+            double nll = logs[i] - row[next];
+            for (Sums *sums : {&all, &byBand[bands->bandOf(next)]}) {
+              sums->nll += nll;
+              ++sums->tokens;
+            }
             if (other)
               std::copy(row, row + vocabulary, kept.data() + i * vocabulary);
             excluded += secondsSince(scoring);
           });
-      elapsed += secondsSince(begin);
-      if (status.ok() && other)
+      elapsed += secondsSince(begin) - excluded;
+      excluded = 0;
+      if (status.ok() && other) {
+        begin = Clock::now();
         status = other->eval(
             ids + at, size, false, [&](int64_t i, const float *row) {
+              Clock::time_point scoring = Clock::now();
+              int32_t next = ids[at + i + 1];
               const float *mine = kept.data() + i * vocabulary;
-              kl += divergence(row, mine, vocabulary);
-              agree += argmax(row, vocabulary) == argmax(mine, vocabulary);
+              double log = logSumExp(row, vocabulary);
+              double kl = divergence(row, log, mine, logs[i], vocabulary);
+              bool agree = argmax(row, vocabulary) == argmax(mine, vocabulary);
+              for (Sums *sums : {&all, &byBand[bands->bandOf(next)]}) {
+                sums->otherNll += log - row[next];
+                sums->kl += kl;
+                sums->agree += agree;
+              }
+              excluded += secondsSince(scoring);
             });
+        otherElapsed += secondsSince(begin) - excluded;
+        excluded = 0;
+      }
       if (!status.ok())
         return status;
     }
-    result = {nll / double(count),
-              kl / double(count),
-              double(agree) / double(count),
-              count,
-              w + 1,
-              elapsed - excluded};
+    result = {};
+    all.means(other != nullptr, result);
+    for (int band = 0; band < FrequencyBands::kCount; ++band) {
+      byBand[band].means(other != nullptr, result.bands[band]);
+      result.bands[band].band = bands->bands()[band];
+    }
+    result.windows = w + 1;
+    result.seconds = elapsed;
+    result.otherSeconds = otherElapsed;
     if (options.onWindow && !options.onWindow(result, windows))
       return Status(Code::Cancelled, "cancelled");
   }

@@ -15,13 +15,13 @@ from ._errors import (BadArtifactError, CompileError, CompileWarning, ContextFul
                       InternalError, InvalidArgumentError, LibraryError, OutOfMemoryError, TerseError,
                       UnsupportedError)
 from ._inspect import Inspection, Layer, inspect
-from ._model import Generation, Model, Perplexity, Session, TensorSpec, Token, load
+from ._model import FrequencyBand, Generation, Model, Perplexity, Session, TensorSpec, Token, load
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BadArtifactError", "CompileError", "CompileWarning", "Compiled", "ContextFullError", "Diagnostic", "FileError",
-    "Generation", "Inspection", "InternalError", "InvalidArgumentError", "Layer", "LibraryError", "Model",
-    "OutOfMemoryError", "Perplexity", "Session", "TensorSpec", "TerseError", "Token", "UnsupportedError", "compile",
+    "FrequencyBand", "Generation", "Inspection", "InternalError", "InvalidArgumentError", "Layer", "LibraryError",
+    "Model", "OutOfMemoryError", "Perplexity", "Session", "TensorSpec", "TerseError", "Token", "UnsupportedError", "compile",
     "inspect", "load", "options",
 ]

@@ -6,6 +6,7 @@ import codecs
 import contextlib
 import ctypes
 import json
+import math
 import os
 import threading
 from dataclasses import dataclass
@@ -56,6 +57,43 @@ class Token:
 
 
 @dataclass(frozen=True)
+class FrequencyBand:
+    """How well a model predicts those tokens of a text that occur about equally often.
+
+    With n(t) the number of times that token t occurs in the text that is counted, and c(s) the least count such that
+    tokens that occur c(s) times or less make up a share s of that text or more, the bands are "rarest_1":
+    n(t) <= c(1 %), "rarest_10": c(1 %) < n(t) <= c(10 %), "rest": all others.
+    """
+
+    name: str
+    #: Share that its tokens have of the text counted in, and how often the most frequent of them occurs there.
+    mass: float
+    most_count: int
+    #: Tokens predicted; without any, the figures below are None.
+    tokens: int
+    nll: float | None
+    perplexity: float | None
+    #: Compared with another model.
+    perplexity_ratio: float | None = None
+    kl: float | None = None
+    top1_agreement: float | None = None
+
+
+_BANDS = "rarest_1", "rarest_10", "rest"
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _band(name: str, band: Any) -> FrequencyBand:
+    nll = _known(band.nll)
+    return FrequencyBand(name, band.mass, band.most_count, band.tokens, nll,
+                         None if nll is None else math.exp(min(nll, 700)), _known(band.perplexity_ratio),
+                         _known(band.kl), _known(band.top1_agreement))
+
+
+@dataclass(frozen=True)
 class Perplexity:
     """How well a model predicts a text."""
 
@@ -69,6 +107,10 @@ class Perplexity:
     #: which both have the same likeliest one.
     kl: float | None = None
     top1_agreement: float | None = None
+    #: Its perplexity over that of the other model: 1.01 is a loss of 1 %.
+    perplexity_ratio: float | None = None
+    #: By how often the predicted token occurs, rarest first.
+    bands: tuple[FrequencyBand, ...] = ()
 
     def __float__(self) -> float:
         return self.perplexity
@@ -369,7 +411,7 @@ class Model:
 
     @suggesting
     def perplexity(self, text: str | Ids, *, window: int = 256, max_windows: int = 0, against: Model | None = None,
-                   threads: int | None = None) -> Perplexity:
+                   threads: int | None = None, band_text: str | Ids | None = None) -> Perplexity:
         """Measures how well the model predicts a text, in windows that are each run alone.
 
         Args:
@@ -378,21 +420,33 @@ class Model:
             max_windows: Only so many; 0: all.
             against: A model with the same vocabulary to compare with.
             threads: As for `load`, whose number it has by default.
+            band_text: A text, or token ids, to count tokens in for the result's bands; the one measured on by
+                default.
         """
-        ids = self._tokenizer.encode(text) if isinstance(text, str) else _as_ids(text, "text")
+        def encode(given: str | Ids, what: str) -> npt.NDArray[np.int32]:
+            return self._tokenizer.encode(given) if isinstance(given, str) else _as_ids(given, what)
+
+        ids = encode(text, "text")
         result = _runtime.sized(_runtime.PerplexityResult)
         threads = self.threads if threads is None else threads
+        options = _runtime.sized(_runtime.QualityOptions, threads or 0, window, max_windows)
+        if band_text is not None:
+            counted = encode(band_text, "band_text")  # kept: the options point to it
+            if not counted.size:
+                raise InvalidArgumentError("band_text: expected a text of at least one token")
+            options.band_tokens, options.band_token_count = _ids_pointer(counted), counted.size
         cancelled = threading.Event()
         on_window = _runtime.WINDOW_FN(lambda *_: int(cancelled.is_set()))
 
         def measure() -> None:
-            _check(self._library, self._library.terse_measure_perplexity(
-                self._pointer, against._pointer if against else None, threads or 0, _ids_pointer(ids), ids.size,
-                window, max_windows, on_window, None, ctypes.byref(result)))
+            _check(self._library, self._library.terse_measure_quality(
+                self._pointer, against._pointer if against else None, ctypes.byref(options), _ids_pointer(ids),
+                ids.size, on_window, None, ctypes.byref(result)))
 
         interruptible(measure, cancelled.set)
-        compared = (result.kl, result.top1_agreement) if against else (None, None)
-        return Perplexity(result.perplexity, result.nll, result.tokens, result.windows, *compared)
+        compared = (result.kl, result.top1_agreement, result.perplexity_ratio) if against else (None, None, None)
+        bands = tuple(_band(name, band) for name, band in zip(_BANDS, result.bands))
+        return Perplexity(result.perplexity, result.nll, result.tokens, result.windows, *compared, bands)
 
 
 class Session:

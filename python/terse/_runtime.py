@@ -7,7 +7,7 @@ from ctypes import (CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_float, 
 from typing import Any
 
 #: Of the header that this file follows.
-API_VERSION = 0 << 16 | 2
+API_VERSION = 0 << 16 | 3
 
 OK, CONTEXT_FULL, CANCELLED = 0, 6, 8
 
@@ -38,9 +38,20 @@ class SamplerOptions(Structure):
                 ("seed", c_uint64)]
 
 
+class FrequencyBand(Structure):
+    _fields_ = [("mass", c_double), ("most_count", c_int64), ("tokens", c_int64), ("nll", c_double),
+                ("perplexity_ratio", c_double), ("kl", c_double), ("top1_agreement", c_double)]
+
+
 class PerplexityResult(Structure):
     _fields_ = [("size", c_size_t), ("perplexity", c_double), ("nll", c_double), ("kl", c_double),
-                ("top1_agreement", c_double), ("tokens", c_int64), ("windows", c_int64)]
+                ("top1_agreement", c_double), ("tokens", c_int64), ("windows", c_int64),
+                ("perplexity_ratio", c_double), ("bands", FrequencyBand * 3)]
+
+
+class QualityOptions(Structure):
+    _fields_ = [("size", c_size_t), ("threads", c_int32), ("window", c_int64), ("max_windows", c_int64),
+                ("band_tokens", POINTER(c_int32)), ("band_token_count", c_size_t)]
 
 
 def sized(structure: type[Structure], *values: Any) -> Any:
@@ -83,8 +94,8 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "terse_sampler_create": (_STATUS, [POINTER(SamplerOptions), _OUT]),
     "terse_sampler_destroy": (None, [c_void_p]),
     "terse_sampler_next": (_STATUS, [c_void_p, c_void_p, c_size_t, _IDS]),
-    "terse_measure_perplexity": (_STATUS, [c_void_p, c_void_p, c_int32, _IDS, c_size_t, c_int64, c_int64, WINDOW_FN,
-                                           c_void_p, POINTER(PerplexityResult)]),
+    "terse_measure_quality": (_STATUS, [c_void_p, c_void_p, POINTER(QualityOptions), _IDS, c_size_t, WINDOW_FN,
+                                        c_void_p, POINTER(PerplexityResult)]),
     "terse_tokenizer_of_model": (_STATUS, [c_void_p, _OUT]),
     "terse_tokenizer_open": (_STATUS, [c_char_p, _OUT]),
     "terse_tokenizer_close": (None, [c_void_p]),

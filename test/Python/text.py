@@ -1,6 +1,8 @@
 # RUN: %python %s
 """Text from Python: generation and perplexity against ONNX Runtime, tokens against SentencePiece."""
 
+import dataclasses
+
 from endtoend import *
 import sentencepiece
 
@@ -76,8 +78,16 @@ small = terse.load(compile_model(path, f"--tokenizer={tokenizer}", "--recipe=w4"
 compared = small.perplexity(text, window=256, max_windows=4, against=model)
 result = terse_run(small.path, f"--perplexity={os.path.join(SHIPPED, 'held-out.txt')}", "--window=256",
                    "--max-windows=4", f"--against={artifact}")
-check(all(getattr(compared, key) == result[key] for key in ("perplexity", "nll", "tokens", "kl", "top1_agreement")),
+check(all(getattr(compared, key) == result[key] for key in ("perplexity", "nll", "tokens", "kl", "top1_agreement",
+                                                            "perplexity_ratio")),
       f"as terse-run measures: {compared}")
+check([dataclasses.asdict(band) for band in compared.bands] == result["bands"] and len(compared.bands) == 3,
+      "bands of token frequency too")
+check(all(band.kl is None for band in measured.bands) and sum(band.tokens for band in measured.bands)
+      == measured.tokens, "bands without a model to compare with")
+check(model.perplexity(text, window=128, max_windows=6, band_text=text).bands == measured.bands
+      and model.perplexity(text, window=128, max_windows=6, band_text="Tom saw a dog.").bands != measured.bands,
+      "bands counted in another text")
 
 # A tokenizer that the artifact does not have.
 bare = terse.load(compile_model(path), tokenizer=tokenizer)

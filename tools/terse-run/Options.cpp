@@ -130,8 +130,19 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
   quality
       .add_option("--against", options.against,
                   "Also compare with this artifact: KL divergence of this "
-                  "model from it, top-1 agreement")
+                  "model from it, top-1 agreement; with --inputs: error of "
+                  "the outputs")
       ->type_name("ARTIFACT");
+  quality
+      .add_option("--band-text", options.bandText,
+                  "Text in which tokens are counted for the bands of the "
+                  "rarest 1 % and 10 % (default: the one measured on)")
+      ->type_name("FILE");
+  quality
+      .add_option("--labels", options.labels,
+                  "With --inputs: the right class of each row of an output "
+                  "(default: the first), for its accuracy")
+      ->type_name("[NAME=]FILE.npy");
 
   Group general{app, "General"};
   general
@@ -230,8 +241,13 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
     return usageError(
         "expected one of --inputs, --prompt and --perplexity; got "
         "several");
-  if (!options.against.empty() && !measures)
-    return usageError("--against needs --perplexity and a text to compare on");
+  if (!options.against.empty() && !measures && !runs)
+    return usageError("--against needs --perplexity and a text to compare on, "
+                      "or --inputs");
+  if (!options.bandText.empty() && !measures)
+    return usageError("--band-text needs --perplexity");
+  if (!options.labels.empty() && !runs)
+    return usageError("--labels needs --inputs");
   if (!haveSelf && options.artifact.empty())
     return usageError("expected a compiled model (.so); see --help");
   if (runs + generates + measures == 0 && !options.verify)

@@ -24,7 +24,8 @@ struct Options {
   rt::SamplerOptions sampler;
   bool bos = false, noBos = false, ignoreEos = false;
   // Quality.
-  std::string perplexity, against;
+  std::string perplexity, against, bandText;
+  std::string labels; ///< [NAME=]FILE.npy
   int64_t window = 256, maxWindows = 0;
   // All.
   std::string tokenizer;

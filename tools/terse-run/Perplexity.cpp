@@ -1,10 +1,10 @@
 //===- Perplexity.cpp - how well a model predicts a text --------*- C++ -*-===//
 #include "Run.h"
 
-#include "terse/Runtime/Perplexity.h"
-
+#include <cmath>
 #include <cstdio>
 #include <malloc.h>
+#include <optional>
 
 namespace terse::run {
 
@@ -12,11 +12,12 @@ using namespace rt;
 
 namespace {
 
-Status tokenize(Session &session, std::vector<int32_t> &tokens) {
+Status tokenize(Session &session, const std::string &path,
+                std::vector<int32_t> &tokens) {
   Result<std::unique_ptr<Tokenizer>> tokenizer = session.tokenizer();
   if (!tokenizer.ok())
     return tokenizer.status();
-  Result<File> file = File::open(session.options.perplexity);
+  Result<File> file = File::open(path);
   if (!file.ok())
     return file.status();
   Result<Mapping> text = file->map(0, file->size());
@@ -33,13 +34,49 @@ Status tokenize(Session &session, std::vector<int32_t> &tokens) {
   return Status();
 }
 
+/// A row for each band of token frequency, on standard output.
+void printBands(const PerplexityResult &result, bool compared) {
+  std::printf("%-10s %9s %9s %12s", "band", "mass", "tokens", "perplexity");
+  std::printf(compared ? " %12s %12s %12s\n" : "\n", "ratio", "kl", "top1");
+  auto cell = [](double value) {
+    if (value == value)
+      std::printf(" %12.6g", value);
+    else
+      std::printf(" %12s", "-");
+  };
+  for (int i = 0; i < FrequencyBands::kCount; ++i) {
+    const PerplexityResult::Band &band = result.bands[i];
+    std::printf("%-10s %8.2f%% %9lld", FrequencyBands::nameOf(i),
+                100 * band.band.mass, (long long)band.tokens);
+    cell(band.perplexity());
+    if (compared) {
+      cell(band.perplexityRatio());
+      cell(band.kl);
+      cell(band.top1Agreement);
+    }
+    std::printf("\n");
+  }
+}
+
 } // namespace
 
 Status measurePerplexity(Session &session) {
   const Options &options = session.options;
   std::vector<int32_t> tokens;
-  if (Status status = tokenize(session, tokens); !status.ok())
+  if (Status status = tokenize(session, options.perplexity, tokens);
+      !status.ok())
     return status;
+  std::optional<FrequencyBands> bands;
+  if (!options.bandText.empty()) {
+    std::vector<int32_t> counted;
+    if (Status status = tokenize(session, options.bandText, counted);
+        !status.ok())
+      return status;
+    if (counted.empty())
+      return fail(Code::InvalidArgument, "--band-text: '%s' has no tokens",
+                  options.bandText.c_str());
+    bands.emplace(counted);
+  }
   int64_t window = options.window;
   ContextOptions contextOptions = session.contextOptions(window);
   Result<std::unique_ptr<LanguageModel>> mine =
@@ -62,6 +99,7 @@ Status measurePerplexity(Session &session) {
   PerplexityOptions how;
   how.window = window;
   how.maxWindows = options.maxWindows;
+  how.bands = bands ? &*bands : nullptr;
   bool progress = session.progress();
   how.onWindow = [&](const PerplexityResult &so, int64_t windows) {
     if (progress)
@@ -89,12 +127,22 @@ Status measurePerplexity(Session &session) {
                 result.perplexity(), result.nll, (long long)result.tokens,
                 (long long)result.windows);
   if (other) {
+    double original = std::exp(result.otherNll);
     session.report.add("kl", result.kl);
     session.report.add("top1_agreement", result.top1Agreement);
+    session.report.add("against_perplexity", original);
+    session.report.add("perplexity_ratio", result.perplexityRatio());
+    session.report.add("against_prefill_tokens_per_s",
+                       double(result.tokens) / result.otherSeconds);
     if (!options.json)
-      std::printf("kl %.6g\ntop1_agreement %.6g\n", result.kl,
-                  result.top1Agreement);
+      std::printf("kl %.6g\ntop1_agreement %.6g\nagainst_perplexity %.6g\n"
+                  "perplexity_ratio %.6g\n",
+                  result.kl, result.top1Agreement, original,
+                  result.perplexityRatio());
   }
+  session.report.addBands(result, other != nullptr);
+  if (!options.json)
+    printBands(result, other != nullptr);
   return Status();
 }
 

@@ -3,7 +3,8 @@
 #define TERSE_TOOLS_TERSE_RUN_RUN_H
 
 #include "Options.h"
-#include "terse/Runtime/Context.h"
+#include "terse/Runtime/OutputError.h"
+#include "terse/Runtime/Perplexity.h"
 #include "terse/Runtime/Tokenizer.h"
 
 #include <chrono>
@@ -38,6 +39,11 @@ public:
   void add(const char *key, const std::vector<int32_t> &values);
   /// Adds {"dtype", "shape"} under "outputs".
   void addOutput(const std::string &name, const rt::TensorView &view);
+  /// Adds to what addOutput added: {"max_abs", "range", ...}.
+  void addError(const std::string &name, const rt::OutputError &error);
+  void addAccuracy(const std::string &name, const char *key, double value);
+  /// Adds "bands"; `compared`: with what compares two models.
+  void addBands(const rt::PerplexityResult &result, bool compared);
   /// One line; bytes that are not UTF-8 become U+FFFD.
   std::string text() const;
 

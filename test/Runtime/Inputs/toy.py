@@ -3,7 +3,7 @@
   toy.py build OUT.so [--memory state|feedback|none] [--logits f32|f16|bf16]
                       [--seed N] [--tokenizer FILE] [--levels a,b] [--abi N]
                       [--patch KEY=JSON]... [--object] [--own-total] [--pad N]
-  toy.py perplexity TEXT WINDOW WINDOWS [--seed N] [--against SEED]
+  toy.py perplexity TEXT WINDOW WINDOWS [--seed N] [--against SEED] [--each]
   toy.py generate IDS COUNT [--seed N]
 
 Building needs only Python itself and clang; the rest needs NumPy.
@@ -144,15 +144,20 @@ def perplexity(args):
     import numpy as np
     ids = np.frombuffer(pathlib.Path(args.text).read_bytes(), np.uint8).astype(np.int64)
     log_softmax = lambda l: l - l.max(1, keepdims=True) - np.log(np.exp(l - l.max(1, keepdims=True)).sum(1, keepdims=True))
-    nll, kl, agree = [], [], []
+    nll, kl, agree, other, targets = [], [], [], [], []
     for w in range(min(args.windows, (len(ids) - 1) // args.window)):
         part = ids[w * args.window:(w + 1) * args.window + 1]
         q = log_softmax(logits(args.seed, part[:-1]))
         nll += list(-q[np.arange(len(q)), part[1:]])
+        targets += part[1:].tolist()
         if args.against is not None:
             p = log_softmax(logits(args.against, part[:-1]))
             kl += list((np.exp(p) * (p - q)).sum(1))
             agree += list(p.argmax(1) == q.argmax(1))
+            other += list(-p[np.arange(len(p)), part[1:]])
+    if args.each:
+        return print(json.dumps({"targets": targets, "nll": nll, "kl": kl, "agree": [int(a) for a in agree],
+                                 "other_nll": other}))
     result = {"perplexity": float(np.exp(np.mean(nll))), "nll": float(np.mean(nll)), "tokens": len(nll),
               "windows": len(nll) // args.window}
     if args.against is not None:
@@ -188,6 +193,7 @@ def main():
     p.add_argument("window", type=int)
     p.add_argument("windows", type=int)
     p.add_argument("--against", type=int)
+    p.add_argument("--each", action="store_true", help="figures of each token instead of means")
     g = verbs.add_parser("generate")
     g.add_argument("ids")
     g.add_argument("count", type=int)

@@ -2,6 +2,7 @@
 #include "Toy.h"
 #include "terse-c/terse.h"
 
+#include <cmath>
 #include <cstring>
 
 namespace {
@@ -267,6 +268,72 @@ TEST_F(CAPI, CallbacksEndLongWork) {
   EXPECT_EQ(result.windows, 3);
   EXPECT_EQ(result.tokens, 48);
   EXPECT_EQ(result.top1_agreement, 1);
+  EXPECT_EQ(result.perplexity_ratio, 1);
+  // All tokens are the same one: the rarest are all.
+  EXPECT_EQ(result.bands[TERSE_BAND_RAREST_1].tokens, 48);
+  EXPECT_EQ(result.bands[TERSE_BAND_RAREST_1].mass, 1);
+  EXPECT_EQ(result.bands[TERSE_BAND_RAREST_1].most_count, 3000);
+  EXPECT_EQ(result.bands[TERSE_BAND_RAREST_1].kl, result.kl);
+  EXPECT_EQ(result.bands[TERSE_BAND_REST].tokens, 0);
+  EXPECT_TRUE(std::isnan(result.bands[TERSE_BAND_REST].nll));
+}
+
+TEST_F(CAPI, BandsAreCountedInAnotherText) {
+  open("state");
+  std::vector<int32_t> tokens, counted;
+  for (int i = 0; i < 400; ++i) {
+    tokens.push_back(i % 4);
+    counted.insert(counted.end(), i % 3 == 0 ? 2 : 40, i % 3);
+  }
+  terse_quality_options options = TERSE_QUALITY_OPTIONS_INIT;
+  options.threads = 1;
+  options.window = 16;
+  options.band_tokens = counted.data();
+  options.band_token_count = counted.size();
+  terse_perplexity result = TERSE_PERPLEXITY_INIT;
+  ASSERT_EQ(terse_measure_quality(model, nullptr, &options, tokens.data(),
+                                  tokens.size(), nullptr, nullptr, &result),
+            TERSE_OK)
+      << terse_last_error();
+  // 0 makes up 2.4 % of it, 1 and 2 the same share each, 3 none.
+  EXPECT_EQ(result.bands[TERSE_BAND_RAREST_1].tokens, result.tokens / 2);
+  EXPECT_EQ(result.bands[TERSE_BAND_RAREST_10].tokens, result.tokens / 2);
+  EXPECT_EQ(result.bands[TERSE_BAND_REST].tokens, 0);
+  EXPECT_TRUE(std::isnan(result.perplexity_ratio));
+  EXPECT_TRUE(std::isnan(result.bands[TERSE_BAND_RAREST_1].kl));
+  double sum = 0;
+  for (const terse_frequency_band &band : result.bands)
+    if (band.tokens)
+      sum += band.nll * double(band.tokens);
+  EXPECT_NEAR(sum / double(result.tokens), result.nll, 1e-12);
+  options.band_tokens = nullptr;
+  EXPECT_EQ(terse_measure_quality(model, nullptr, &options, tokens.data(),
+                                  tokens.size(), nullptr, nullptr, &result),
+            TERSE_INVALID_ARGUMENT);
+}
+
+TEST_F(CAPI, ResultsOfOlderCallersStayInTheirBounds) {
+  open("state");
+  // As it was in version 0.2.
+  struct {
+    size_t size;
+    double perplexity, nll, kl, top1_agreement;
+    int64_t tokens, windows;
+    int64_t behind;
+  } older = {sizeof older - sizeof(int64_t), 0, 0, 0, 0, 0, 0, 42};
+  std::vector<int32_t> tokens(40, 1);
+  auto *result = reinterpret_cast<terse_perplexity *>(&older);
+  ASSERT_EQ(terse_measure_perplexity(model, nullptr, 1, tokens.data(), 40, 16, 0,
+                                     nullptr, nullptr, result),
+            TERSE_OK);
+  EXPECT_EQ(older.windows, 2);
+  EXPECT_GT(older.perplexity, 1);
+  EXPECT_EQ(older.size, 56u);
+  EXPECT_EQ(older.behind, 42);
+  older.size = 48;
+  EXPECT_EQ(terse_measure_perplexity(model, nullptr, 1, tokens.data(), 40, 16, 0,
+                                     nullptr, nullptr, result),
+            TERSE_INVALID_ARGUMENT);
 }
 
 } // namespace
