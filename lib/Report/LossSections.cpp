@@ -1,0 +1,221 @@
+//===- LossSections.cpp - where the loss comes from -----------------------===//
+#include "Sections.h"
+
+#include "Page.h"
+#include "Plot.h"
+
+#include <algorithm>
+#include <cmath>
+
+using namespace terse;
+using namespace terse::report;
+
+static std::string formatFour(double value) { return formatNumber(value, 4); }
+static std::string formatShare(double value) { return formatPercent(value); }
+static std::string formatSigned(double value) { return formatPercent(value, true); }
+static std::string formatWhole(double value) {
+  return formatNumber(std::round(value), std::fabs(value) < 10 ? 1 : int(std::log10(std::fabs(value))) + 1);
+}
+/// Ticks of an axis: no more digits than they need.
+static std::string formatTick(double share) {
+  std::string text = formatPercent(share);
+  size_t dot = text.find('.'), space = text.find("\u00a0");
+  if (dot == std::string::npos || space == std::string::npos)
+    return text;
+  size_t end = space;
+  while (text[end - 1] == '0')
+    --end;
+  if (text[end - 1] == '.')
+    --end;
+  return text.substr(0, end) + text.substr(space);
+}
+
+static std::string getBandName(llvm::StringRef name) {
+  if (name == "rarest_1")
+    return "rarest 1 % of tokens";
+  if (name == "rarest_10")
+    return "1 % to 10 %";
+  if (name == "rest")
+    return "the rest";
+  return name.str();
+}
+
+void report::writeBands(const CompressionReport &report, llvm::raw_ostream &os) {
+  if (report.bands.empty())
+    return;
+  os << "<p>Low precision forgets rare patterns first, and a mean hides it. Tokens are sorted by how often they occur; "
+        "the bands are shares of the text that they were counted in.</p>\n";
+  BarPlot plot;
+  plot.title = plot.axis = "loss of " + getLossName(report) + " by the frequency of the predicted token, %";
+  plot.format = formatShare;
+  plot.tickFormat = formatTick;
+  Table table;
+  table.addColumn("predicted token", Table::Align::Text);
+  table.addColumn("share of the text", Table::Align::Number);
+  table.addColumn("tokens", Table::Align::Number);
+  table.addColumn("perplexity, original", Table::Align::Number);
+  table.addColumn("compressed", Table::Align::Number);
+  table.addColumn("loss", Table::Align::Number);
+  table.addColumn("KL, nats", Table::Align::Number);
+  table.addColumn("same likeliest", Table::Align::Number);
+  for (const CompressionReport::Band &band : report.bands) {
+    table.addRow();
+    table.add(escape(getBandName(band.name)));
+    table.add(band.mass, formatShare);
+    table.add(band.tokens, formatWhole);
+    table.add(band.perplexityBefore, formatFour);
+    table.add(band.perplexityAfter, formatFour);
+    table.add(band.loss, formatSigned);
+    table.add(band.kl, formatFour);
+    table.add(band.top1Agreement, formatShare);
+    if (band.loss)
+      plot.bars.push_back({getBandName(band.name), *band.loss});
+  }
+  if (!plot.bars.empty())
+    writeFigure(os, "Loss by token frequency", drawBars(plot));
+  table.print(os);
+}
+
+void report::writePasses(const CompressionReport &report, llvm::raw_ostream &os) {
+  if (report.passes.empty())
+    return;
+  BarPlot plot;
+  plot.title = plot.axis = "loss of " + getLossName(report) + " that the pass adds, %";
+  plot.format = formatShare;
+  plot.tickFormat = formatTick;
+  Table table;
+  table.addColumn("pass", Table::Align::Code);
+  table.addColumn("weights after it", Table::Align::Number);
+  table.addColumn("loss added", Table::Align::Number);
+  table.addColumn("loss so far", Table::Align::Number);
+  for (const CompressionReport::Pass &pass : report.passes) {
+    table.addRow();
+    table.add(escape(pass.name));
+    table.add(pass.bytes, formatSize);
+    table.add(pass.added, formatSigned);
+    table.add(pass.loss, formatSigned);
+    if (pass.added)
+      plot.bars.push_back({pass.name, *pass.added});
+  }
+  if (!plot.bars.empty())
+    writeFigure(os, "Loss that each pass adds", drawBars(plot));
+  table.print(os);
+}
+
+/// The layers with the largest values of `member`, as bars.
+static void drawWorst(const CompressionReport &report, std::optional<double> CompressionReport::Layer::*member,
+                      const std::string &caption, const std::string &axis, llvm::raw_ostream &os) {
+  BarPlot plot;
+  plot.title = plot.axis = axis;
+  plot.format = formatShare;
+  plot.tickFormat = formatTick;
+  for (const CompressionReport::Layer &layer : report.layers)
+    if (layer.*member)
+      plot.bars.push_back({layer.name, *(layer.*member)});
+  if (plot.bars.empty())
+    return;
+  std::stable_sort(plot.bars.begin(), plot.bars.end(),
+                   [](const auto &a, const auto &b) { return a.value > b.value; });
+  size_t all = plot.bars.size();
+  if (all > 16)
+    plot.bars.resize(16);
+  writeFigure(os, caption + (all > 16 ? ": the 16 worst layers of " + std::to_string(all) : ", worst first"),
+              drawBars(plot));
+}
+
+void report::writeLayers(const CompressionReport &report, llvm::raw_ostream &os) {
+  if (report.layers.empty())
+    return;
+  drawWorst(report, &CompressionReport::Layer::loss, "Loss with this layer alone compressed",
+            "loss of " + getLossName(report) + " with this layer alone compressed, %", os);
+  drawWorst(report, &CompressionReport::Layer::relativeError, "Relative error of the weights",
+            "|compressed − original| / |original|, Frobenius norms, %", os);
+  Table table;
+  table.addColumn("layer", Table::Align::Code);
+  table.addColumn("kind", Table::Align::Text);
+  table.addColumn("shape", Table::Align::Number);
+  table.addColumn("bits", Table::Align::Number);
+  table.addColumn("format", Table::Align::Text);
+  table.addColumn("bytes before", Table::Align::Number);
+  table.addColumn("after", Table::Align::Number);
+  table.addColumn("bits a weight", Table::Align::Number);
+  table.addColumn("relative error", Table::Align::Number);
+  table.addColumn("loss", Table::Align::Number);
+  for (const CompressionReport::Layer &layer : report.layers) {
+    table.addRow();
+    table.add(escape(layer.name));
+    table.add(escape(layer.kind));
+    std::string shape;
+    for (int64_t size : layer.shape)
+      shape += (shape.empty() ? "" : " × ") + std::to_string(size);
+    table.add(shape);
+    table.add(layer.bits, [](double bits) {
+      return bits == std::floor(bits) ? std::to_string(int64_t(bits)) : formatNumber(bits, 3);
+    });
+    table.add(escape(layer.format));
+    table.add(layer.bytesBefore, formatSize);
+    table.add(layer.bytesAfter, formatSize);
+    table.add(layer.bitsPerWeight, [](double bits) { return formatNumber(bits, 3); });
+    table.add(layer.relativeError, formatShare);
+    table.add(layer.loss, formatSigned);
+  }
+  bool many = report.layers.size() > 16;
+  if (many)
+    os << "<details open><summary>all " << report.layers.size() << " layers</summary>\n";
+  table.print(os);
+  if (many)
+    os << "</details>\n";
+}
+
+void report::writePareto(const CompressionReport &report, llvm::raw_ostream &os) {
+  if (report.pareto.empty())
+    return;
+  std::vector<CompressionReport::Point> front = computeFront(report.pareto);
+  PointPlot plot;
+  plot.title = "loss of " + getLossName(report) + " against size";
+  plot.xAxis = "size of the artifact, MB";
+  plot.yAxis = "loss of " + getLossName(report) + ", %";
+  plot.xFormat = [](double bytes) { return formatNumber(bytes / 1e6, bytes >= 1e8 || bytes == 0 ? 1 : 3); };
+  plot.yFormat = formatTick;
+  double largest = 0, smallest = INFINITY, most = 0;
+  Table table;
+  table.addColumn("model", Table::Align::Code);
+  table.addColumn("size", Table::Align::Number);
+  table.addColumn("loss", Table::Align::Number);
+  table.addColumn("on the front", Table::Align::Text);
+  for (const CompressionReport::Point &point : report.pareto) {
+    table.addRow();
+    table.add(point.chosen ? "<b>" + escape(point.name) + "</b>" : escape(point.name));
+    table.add(point.bytes, formatSize);
+    table.add(point.loss, formatSigned);
+    table.add(std::any_of(front.begin(), front.end(), [&](const auto &other) { return other.name == point.name; })
+                  ? "yes"
+                  : "no");
+    if (!point.bytes || !point.loss)
+      continue;
+    plot.points.push_back({point.name, double(*point.bytes), *point.loss, point.chosen});
+    most = std::max(most, double(*point.bytes));
+    if (*point.loss != 0) {
+      largest = std::max(largest, std::fabs(*point.loss));
+      smallest = std::min(smallest, std::fabs(*point.loss));
+    }
+  }
+  // The axis is in MB up to hundreds of them.
+  if (most >= 2e9) {
+    plot.xAxis = "size of the artifact, GB";
+    plot.xFormat = [](double bytes) { return formatNumber(bytes / 1e9, 3); };
+  } else {
+    plot.xFormat = [](double bytes) {
+      double mb = bytes / 1e6;
+      return mb == std::floor(mb) ? formatWhole(mb) : formatNumber(mb, 3);
+    };
+  }
+  plot.isYLogarithmic = largest > 20 * smallest;
+  for (const CompressionReport::Point &point : front)
+    plot.line.emplace_back(double(*point.bytes), *point.loss);
+  if (plot.points.size() > 1)
+    writeFigure(os, plot.isYLogarithmic ? "Loss against size (dashed: the front; the loss is logarithmic above 0)"
+                                        : "Loss against size (dashed: the front)",
+                drawPoints(plot));
+  table.print(os);
+}
