@@ -2,14 +2,18 @@
 #ifndef TERSE_COMPRESS_QUANTIZETENSOR_H
 #define TERSE_COMPRESS_QUANTIZETENSOR_H
 
-#include "Terse/TerseDialect.h"
-#include "compress/Rounding/Rounding.h"
+#include "compress/Rounding/SecondOrder.h"
+#include "compress/Weights/WeightRows.h"
 
 namespace terse {
 
 struct TensorRounding {
   RoundingOptions options;   ///< a group size of 0 is the whole row
   int64_t reductionAxis = 1; ///< the axis of the weight that becomes the last one
+  /// What is known of the inputs; null: rows are rounded by themselves.
+  const SecondOrderProblem *problem = nullptr;
+  int64_t numSweeps = 0;   ///< of coordinate descent, with a problem
+  bool keepsZeros = false; ///< weights of 0 stay 0; without a problem they always do
 };
 
 /// Codes [N, bytes], scales [N, groups] and zero points of one weight.
@@ -18,21 +22,13 @@ struct QuantizedTensor {
   SchemeAttr scheme;
   int64_t rows = 0, columns = 0;
   int64_t bytesBefore = 0, bytesAfter = 0;
-  double squaredError = 0, squaredNorm = 0;
+  RoundingErrors errors;
 
   /// The values [N, K] in the float type `element`; made once for each type.
   mlir::Value dequantize(mlir::Type element);
 
 private:
   llvm::SmallVector<DequantizeOp, 1> values;
-};
-
-/// What is rounded: a weight, or, where `coded` is given, what it makes of the codes in `weight`.
-struct RoundingSource {
-  WeightOp weight;
-  DequantizeOp coded;
-
-  mlir::RankedTensorType getType() { return coded ? coded.getType() : weight.getType(); }
 };
 
 /// Rounds `source` for `user`, called `name` in diagnostics. New weights stand behind it.

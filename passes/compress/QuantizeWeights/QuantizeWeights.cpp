@@ -1,5 +1,8 @@
 //===- QuantizeWeights.cpp - rounds weights to codes with scales ----------===//
 #include "QuantizeTensor.h"
+#include "Terse/LayerAttributes.h"
+#include "compress/Weights/LayerStatistics.h"
+#include "compress/Weights/Policy.h"
 #include "normalize/Algebra/Algebra.h"
 #include "terse/Passes.h"
 
@@ -36,19 +39,7 @@ bool terse::isHead(Operation *op) {
   return false;
 }
 
-/// The weight that `value` is, perhaps with another float type.
-static WeightOp getWeight(Value value) { return stripCasts(value).getDefiningOp<WeightOp>(); }
-
-/// What a layer reads: a float weight, or one in codes along the summed axis; else nothing.
-static RoundingSource getSource(Value value, int64_t reductionAxis) {
-  auto coded = stripCasts(value).getDefiningOp<DequantizeOp>();
-  RoundingSource source{coded ? coded.getCodes().getDefiningOp<WeightOp>() : getWeight(value), coded};
-  if (!source.weight || source.getType().getNumElements() == 0 || (coded && (reductionAxis != 1 || coded.getType().getRank() != 2)) ||
-      (!coded && !isa<FloatType>(source.getType().getElementType())))
-    return {};
-  return source;
-}
-
+/// The name under which the layer is known: its own, else its weight's.
 static std::string getLayerName(Operation *op, WeightOp weight) {
   if (auto name = op->getAttrOfType<StringAttr>("name"))
     return name.str();
@@ -64,11 +55,13 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
     RoundingSource source;
     std::string name;
     int64_t bits, groupSize, reductionAxis;
+    bool isGptq = false; ///< else to the nearest values
+    bool isSparse = false;
   };
 
   void runOnOperation() override {
     SmallVector<Choice> choices;
-    if (failed(checkOptions()) || failed(choose(choices)))
+    if (failed(checkOptions()) || failed(statistics.open(getOperation(), stats)) || failed(choose(choices)))
       return signalPassFailure();
 
     // Layers that share a weight share its codes.
@@ -81,10 +74,7 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
       auto &ofWeight = done[choice.source.weight];
       auto known = llvm::find_if(ofWeight, [&](auto &entry) { return entry.first == key; });
       if (known == ofWeight.end()) {
-        TensorRounding rounding;
-        rounding.options = {static_cast<unsigned>(choice.bits), choice.groupSize, symmetric, scale == "f16", clipSearch};
-        rounding.reductionAxis = choice.reductionAxis;
-        FailureOr<QuantizedTensor> tensor = quantizeTensor(choice.source, choice.op, choice.name, rounding);
+        FailureOr<QuantizedTensor> tensor = quantize(choice);
         if (failed(tensor))
           return signalPassFailure();
         totals.add(*tensor, choice.name);
@@ -114,29 +104,67 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
     report.add(getArgument(), "codes-kept", numKept);
     report.add(getArgument(), "bytes-before", totals.bytesBefore);
     report.add(getArgument(), "bytes-after", totals.bytesAfter);
-    if (totals.squaredNorm > 0)
-      report.add(getArgument(), "relative-error", std::sqrt(totals.squaredError / totals.squaredNorm));
+    if (totals.errors.squaredNorm > 0)
+      report.add(getArgument(), "relative-error", std::sqrt(totals.errors.squaredError / totals.errors.squaredNorm));
+    if (totals.errors.outputNorm > 0) {
+      report.add(getArgument(), "layers-with-statistics", totals.numWithStatistics);
+      report.add(getArgument(), "output-error-nearest", std::sqrt(totals.errors.outputErrorBefore / totals.errors.outputNorm));
+      report.add(getArgument(), "output-error", std::sqrt(std::max(0.0, totals.errors.outputError) / totals.errors.outputNorm));
+    }
+    if (mostDamping > damping)
+      report.add(getArgument(), "most-damping", mostDamping);
     if (!totals.worst.empty())
       report.add(getArgument(), "worst-layer", totals.worst + " (" + llvm::formatv("{0:f4}", totals.worstError).str() + ")");
   }
 
 private:
   struct Totals {
-    int64_t bytesBefore = 0, bytesAfter = 0;
-    double squaredError = 0, squaredNorm = 0, worstError = -1;
+    int64_t bytesBefore = 0, bytesAfter = 0, numWithStatistics = 0;
+    RoundingErrors errors;
+    double worstError = -1;
     std::string worst;
     void add(const QuantizedTensor &tensor, const std::string &name) {
       bytesBefore += tensor.bytesBefore;
       bytesAfter += tensor.bytesAfter;
-      squaredError += tensor.squaredError;
-      squaredNorm += tensor.squaredNorm;
-      double error = tensor.squaredNorm > 0 ? std::sqrt(tensor.squaredError / tensor.squaredNorm) : 0;
+      errors += tensor.errors;
+      // Of outputs where they are known, which is another scale.
+      bool known = tensor.errors.outputNorm > 0;
+      numWithStatistics += known;
+      double part = known ? tensor.errors.outputError : tensor.errors.squaredError;
+      double whole = known ? tensor.errors.outputNorm : tensor.errors.squaredNorm;
+      double error = whole > 0 ? std::sqrt(std::max(0.0, part) / whole) : 0;
       if (error > worstError) {
         worstError = error;
         worst = name;
       }
     }
   };
+
+  FailureOr<QuantizedTensor> quantize(Choice &choice) {
+    TensorRounding rounding;
+    rounding.options = {static_cast<unsigned>(choice.bits), choice.groupSize, symmetric, scale == "f16", clipSearch};
+    rounding.reductionAxis = choice.reductionAxis;
+    rounding.keepsZeros = choice.isSparse;
+    SecondOrderProblem problem;
+    // Statistics that were asked for by name also choose the ranges of values that are rounded to the nearest.
+    if (choice.isGptq || (!stats.empty() && isa<LinearLike>(choice.op) && statistics.contains(choice.name))) {
+      problem.k = choice.source.getType().getDimSize(choice.reductionAxis);
+      FailureOr<TapStatistics> tap = statistics.find(choice.op, choice.name, problem.k);
+      if (failed(tap))
+        return failure();
+      problem.hessian = tap->secondMoment;
+      if (choice.isGptq) {
+        FailureOr<const ErrorFeedback *> feedback = statistics.getFeedback(choice.op, choice.name, *tap, damping, actOrder);
+        if (failed(feedback))
+          return failure();
+        problem.feedback = *feedback;
+        mostDamping = std::max(mostDamping, (*feedback)->damping);
+        rounding.numSweeps = sweeps;
+      }
+      rounding.problem = &problem;
+    }
+    return quantizeTensor(choice.source, choice.op, choice.name, rounding);
+  }
 
   LogicalResult checkOptions() {
     auto error = [&]() { return mlir::emitError(UnknownLoc::get(&getContext())) << getArgument() << ": "; };
@@ -151,6 +179,12 @@ private:
     for (int64_t size : {groupSize.getValue(), embeddingGroupSize.getValue(), headGroupSize == -1 ? 0 : headGroupSize.getValue()})
       if (size < 0)
         return error() << "expected a group size of 0 or more; got " << size;
+    if (method != "rtn" && method != "gptq")
+      return error() << "expected method to be rtn or gptq; got '" << method << "'";
+    if (!(damping >= 0 && damping <= 1))
+      return error() << "expected a damping of 0 to 1; got " << damping.getValue();
+    if (sweeps < 0)
+      return error() << "expected sweeps of 0 or more; got " << sweeps.getValue();
     if (scale != "f16" && scale != "f32")
       return error() << "expected scale to be f16 or f32; got '" << scale << "'";
     for (auto [option, text] : {std::pair<StringRef, StringRef>("layers", layers), {"exclude", exclude}}) {
@@ -165,39 +199,47 @@ private:
     llvm::Regex included(layers), excluded(exclude);
     SmallVector<EmbeddingOp> embeddings;
     bool anyMatched = layers.empty();
-    getOperation()->walk([&](Operation *op) {
+    WalkResult walked = getOperation()->walk([&](Operation *op) -> WalkResult {
       if (auto embedding = dyn_cast<EmbeddingOp>(op))
         embeddings.push_back(embedding);
       auto linear = dyn_cast<LinearLike>(op);
       if (!linear)
-        return;
-      RoundingSource source = getSource(linear.getWeightOperand().get(), linear.getReductionAxis());
+        return WalkResult::advance();
+      RoundingSource source = getRoundingSource(linear.getWeightOperand().get(), linear.getReductionAxis());
       bool head = isHead(op);
-      if (!source.weight) {
+      FailureOr<Policy> policy = getPolicy(op);
+      if (failed(policy))
+        return WalkResult::interrupt();
+      if (!source.weight || isFrozen(op)) {
         ++numLeft;
-        return;
+        return WalkResult::advance();
       }
       std::string name = getLayerName(op, source.weight);
       bool chosen = layers.empty() || included.match(name);
       anyMatched |= chosen;
-      int64_t itsBits = head ? headBits : bits;
-      if (!chosen || (!exclude.empty() && excluded.match(name)) || itsBits == 0) {
+      int64_t itsBits = policy->bits.value_or(head ? headBits : bits);
+      if (!chosen || policy->keep || (!exclude.empty() && excluded.match(name)) || itsBits == 0) {
         ++numLeft;
-        return;
+        return WalkResult::advance();
       }
       // Codes of no more bits than asked for stay the file's: rounding them again would only lose.
       if (source.coded && source.coded.getScheme().getBits() <= itsBits) {
         ++numKept;
-        return;
+        return WalkResult::advance();
       }
-      int64_t group = head && headGroupSize >= 0 ? headGroupSize : groupSize;
-      choices.push_back({op, source, name, itsBits, group, linear.getReductionAxis()});
+      int64_t group = policy->groupSize.value_or(head && headGroupSize >= 0 ? headGroupSize : groupSize);
+      // Calibration of blocks sees no input of the head.
+      bool isGptq = policy->method ? *policy->method == "gptq" : method == "gptq" && (!head || statistics.contains(name));
+      choices.push_back({op, source, name, itsBits, group, linear.getReductionAxis(), isGptq, isSparse(op)});
+      return WalkResult::advance();
     });
+    if (walked.wasInterrupted())
+      return failure();
     if (!anyMatched)
       return mlir::emitError(UnknownLoc::get(&getContext()))
              << getArgument() << ": expected layers to match the name of a layer; got '" << layers << "'";
     for (EmbeddingOp embedding : embeddings) {
-      RoundingSource table = getSource(embedding.getTable(), 1);
+      RoundingSource table = getRoundingSource(embedding.getTable(), 1);
       if (!table.weight)
         continue;
       std::string name = getLayerName(embedding, table.weight);
@@ -218,6 +260,8 @@ private:
     return success();
   }
 
+  LayerStatistics statistics;
+  double mostDamping = 0;
   int64_t numLeft = 0, numKept = 0;
 };
 } // namespace

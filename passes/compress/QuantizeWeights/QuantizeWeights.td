@@ -21,8 +21,21 @@ def QuantizeWeights : Pass<"terse-quantize-weights", "::mlir::ModuleOp"> {
     A layer or table that is in codes already (of a quantized file) is rounded again where fewer bits are asked for than it has;
     else it keeps its codes.
 
+    `method=gptq` minds the inputs: with H the mean of x x^T over a layer's inputs, from the statistics that calibration wrote (`stats`, else those
+    that the module names), the squared error of a row's output is e^T H e. Ranges are those of least sum of H_jj e_j^2, values are rounded
+    one after the other, each making good for the errors of those before it (GPTQ, Frantar et al., 2022), from the largest H_jj to the smallest
+    (`act-order`; groups stay as they lie), and then `sweeps` times all scales, zero points and codes are chosen again, each the best given all the
+    others (coordinate descent, as QuantEase, Behdin et al., 2023). `damping` times the mean of the diagonal is added to it, ten times as much and so on where H is
+    not positive definite. A layer without statistics is an error; the head is then rounded to the nearest values, as embeddings are. With
+    `method=rtn` and `stats` the ranges mind H_jj.
+
+    A layer with `terse.sparsity` keeps its zeros. A layer's `terse.policy` (`terse-assign-policy`) goes before `bits`, `group-size` and `method`. Layers marked
+    `terse.frozen` are left.
+
     Facts: `codes-requantized`, `codes-kept`, `layers-quantized`, `layers-left`, `embeddings-quantized`, `bytes-before`, `bytes-after`
-    (of what was quantized), `relative-error` (||W' - W|| / ||W|| over all) and `worst-layer`.
+    (of what was quantized), `relative-error` (||W' - W|| / ||W|| over all), `worst-layer`; with statistics `layers-with-statistics`,
+    `output-error-nearest` and `output-error` (||(W' - W) X|| / ||W X||, of values rounded to the nearest and in the end; `worst-layer` is then in it)
+    and `most-damping` where more was needed than `damping`.
 
     Example: `--terse-quantize-weights="bits=4 group-size=32"` turns
     ```mlir
@@ -43,6 +56,11 @@ def QuantizeWeights : Pass<"terse-quantize-weights", "::mlir::ModuleOp"> {
     Option<"symmetric", "symmetric", "bool", "true", "without zero points">,
     Option<"scale", "scale", "std::string", "\"f16\"", "type of the scales: f16 or f32">,
     Option<"clipSearch", "clip-search", "bool", "true", "search the range of each group by squared error">,
+    Option<"method", "method", "std::string", "\"rtn\"", "rtn: to the nearest values; gptq: by the statistics of inputs">,
+    Option<"stats", "stats", "std::string", "\"\"", "file of statistics; empty: the one that the module names">,
+    Option<"damping", "damping", "double", "0.01", "gptq: part of the mean of H's diagonal that is added to it">,
+    Option<"actOrder", "act-order", "bool", "true", "gptq: channels with the largest inputs first">,
+    Option<"sweeps", "sweeps", "int64_t", "6", "gptq: sweeps of coordinate descent afterwards">,
     Option<"layers", "layers", "std::string", "\"\"", "regular expression: layers to quantize; empty: all">,
     Option<"exclude", "exclude", "std::string", "\"\"", "regular expression: layers to leave; empty: none">,
     Option<"headBits", "head-bits", "int64_t", "8", "bits of the head; 0: leave it">,

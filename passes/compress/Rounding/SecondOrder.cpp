@@ -148,7 +148,7 @@ SecondOrderRounding::SecondOrderRounding(const SecondOrderOptions &options, cons
   int64_t group = std::min(options.rounding.groupSize, k);
   this->options.rounding.groupSize = group;
   numGroups = (k + group - 1) / group;
-  for (std::vector<float> *values : {&weights, &errors, &levels})
+  for (std::vector<float> *values : {&weights, &differences, &levels})
     values->resize(k * kLanes);
   products.resize(std::max(group, kBlock) * kLanes);
   changes.resize(products.size());
@@ -158,7 +158,7 @@ SecondOrderRounding::SecondOrderRounding(const SecondOrderOptions &options, cons
 
 /// Columns begin .. begin + size of everything.
 #define TERSE_COLUMNS(BEGIN, SIZE)                                                                                               \
-  Columns{weights.data() + (BEGIN)*kLanes, errors.data() + (BEGIN)*kLanes, levels.data() + (BEGIN)*kLanes, products.data(),      \
+  Columns{weights.data() + (BEGIN)*kLanes, differences.data() + (BEGIN)*kLanes, levels.data() + (BEGIN)*kLanes, products.data(),      \
           changes.data(), problem.hessian.data() + (BEGIN) * (k + 1), SIZE, k, problem.damping, options.keepsZeros}
 
 void SecondOrderRounding::findGrids() {
@@ -234,7 +234,7 @@ void SecondOrderRounding::roundInOrder() {
       multiplyLanes(feedback.feedback.data() + i * k + begin, k, 1, i - begin, placed.data() + begin * kLanes, target);
       int64_t channel = feedback.order[i];
       roundColumn(TERSE_COLUMNS(channel, 1), grids[channel / options.rounding.groupSize], target);
-      std::copy_n(errors.data() + channel * kLanes, kLanes, placed.data() + i * kLanes);
+      std::copy_n(differences.data() + channel * kLanes, kLanes, placed.data() + i * kLanes);
     }
   }
 }
@@ -252,7 +252,7 @@ void SecondOrderRounding::descend() {
         to[i] += problem.damping * values[i];
     };
     std::fill_n(products.data(), size * kLanes, 0);
-    multiplyLanes(problem.hessian.data() + begin * k, k, size, k, errors.data(), products.data());
+    multiplyLanes(problem.hessian.data() + begin * k, k, size, k, differences.data(), products.data());
     addDamping(columns.errors, products.data());
 
     // The scale, along the levels as they are: e -= ds l.
@@ -341,18 +341,18 @@ RowRounding::Status SecondOrderRounding::round(llvm::ArrayRef<float> rows, int64
       return RowRounding::ScaleOverflow;
     }
   roundToNearest();
-  outputErrorBefore += measureOutput(problem, errors, products);
+  errors.outputErrorBefore += measureOutput(problem, differences, products);
   if (problem.feedback)
     roundInOrder();
   for (int64_t sweep = 0; sweep < options.numSweeps; ++sweep)
     descend();
-  outputError += measureOutput(problem, errors, products);
-  outputNorm += measureOutput(problem, weights, products);
+  errors.outputError += measureOutput(problem, differences, products);
+  errors.outputNorm += measureOutput(problem, weights, products);
   for (int64_t lane = 0; lane < count; ++lane) {
     for (int64_t j = 0; j < k; ++j) {
-      double weight = weights[j * kLanes + lane], error = errors[j * kLanes + lane];
-      squaredNorm += weight * weight;
-      squaredError += error * error;
+      double weight = weights[j * kLanes + lane], error = differences[j * kLanes + lane];
+      errors.squaredNorm += weight * weight;
+      errors.squaredError += error * error;
       int64_t group = j / options.rounding.groupSize;
       codes[lane * k + j] = static_cast<uint8_t>(levels[j * kLanes + lane] + zeros[group * kLanes + lane]);
     }

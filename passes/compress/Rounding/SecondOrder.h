@@ -23,6 +23,21 @@ struct SecondOrderOptions {
   bool keepsZeros = false;    ///< weights of 0 stay 0
 };
 
+/// Sums over rows: of squared errors and values; of e^T H e and w^T H w, the squared errors and values of outputs, the former with
+/// the nearest values (Before) and in the end.
+struct RoundingErrors {
+  double squaredError = 0, squaredNorm = 0, outputErrorBefore = 0, outputError = 0, outputNorm = 0;
+
+  RoundingErrors &operator+=(const RoundingErrors &other) {
+    squaredError += other.squaredError;
+    squaredNorm += other.squaredNorm;
+    outputErrorBefore += other.outputErrorBefore;
+    outputError += other.outputError;
+    outputNorm += other.outputNorm;
+    return *this;
+  }
+};
+
 /// Rounds up to kLanes rows at once, the grids as `#terse.scheme` has them:
 ///
 /// 1. the grid of each group is the one of several ranges with the least sum of H_jj e_j^2;
@@ -40,9 +55,8 @@ public:
   /// The row among those of the last call at which it failed.
   int64_t getFailedRow() const { return failedRow; }
 
-  /// Sums over the rows so far: of squared errors, of squared values; of e^T H e and w^T H w, the squared errors and values
-  /// of outputs, the former with nearest values (Before) and in the end.
-  double squaredError = 0, squaredNorm = 0, outputErrorBefore = 0, outputError = 0, outputNorm = 0;
+  /// Over all rows so far.
+  RoundingErrors errors;
 
 private:
   void findGrids();
@@ -54,8 +68,8 @@ private:
   const SecondOrderProblem &problem;
   int64_t k, numGroups, failedRow = 0;
   float last; ///< the largest code
-  /// [k or groups, kLanes]: weights, errors w - q, levels (codes less zero points), and scratch.
-  std::vector<float> weights, errors, levels, products, changes, scales, zeros;
+  /// [k or groups, kLanes]: weights, differences w - q, levels (codes less zero points), and scratch.
+  std::vector<float> weights, differences, levels, products, changes, scales, zeros;
 };
 
 } // namespace terse

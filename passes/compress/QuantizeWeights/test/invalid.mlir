@@ -5,10 +5,19 @@
 // RUN: not terse-opt %s --terse-quantize-weights="layers=mlp(" 2>&1 | FileCheck %s --check-prefix=REGEX
 // RUN: not terse-opt %s --terse-quantize-weights="layers=nowhere" 2>&1 | FileCheck %s --check-prefix=NONE
 
+// RUN: not terse-opt %s --terse-quantize-weights="method=best" 2>&1 | FileCheck %s --check-prefix=METHOD
+// RUN: not terse-opt %s --terse-quantize-weights="damping=-1" 2>&1 | FileCheck %s --check-prefix=DAMPING
+// RUN: not terse-opt %s --terse-quantize-weights="sweeps=-1" 2>&1 | FileCheck %s --check-prefix=SWEEPS
+// RUN: not terse-opt %s --terse-quantize-weights="stats=%t.none" 2>&1 | FileCheck %s --check-prefix=FILE
+
 // BITS: terse-quantize-weights: expected bits of 2, 3, 4 or 8; got 5
 // GROUP: expected a group size of 0 or more; got -3
 // SCALE: expected scale to be f16 or f32; got 'f8'
 // REGEX: expected layers to be a regular expression; got 'mlp('
+// METHOD: expected method to be rtn or gptq; got 'best'
+// DAMPING: expected a damping of 0 to 1; got -1
+// SWEEPS: expected sweeps of 0 or more; got -1
+// FILE: No such file or directory
 // NONE: expected layers to match the name of a layer; got 'nowhere'
 
 func.func @nan(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {

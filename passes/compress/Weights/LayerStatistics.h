@@ -1,0 +1,42 @@
+//===- LayerStatistics.h - what calibration saw, for passes -----*- C++ -*-===//
+#ifndef TERSE_COMPRESS_LAYERSTATISTICS_H
+#define TERSE_COMPRESS_LAYERSTATISTICS_H
+
+#include "terse/Numerics/Cholesky.h"
+#include "terse/Statistics/Statistics.h"
+
+#include "mlir/IR/BuiltinOps.h"
+
+#include <memory>
+
+namespace terse {
+
+/// A statistics file while a pass walks over layers. Layers that share an input follow each other, so the feedback of the last one
+/// is kept.
+class LayerStatistics {
+public:
+  /// Opens the file `path`, if that is empty the one that the module names (`terse.statistics`), if there is none nothing. Fails with
+  /// a message at the module.
+  mlir::LogicalResult open(mlir::ModuleOp module, llvm::StringRef path);
+  bool isOpen() const { return file != nullptr; }
+  bool contains(llvm::StringRef layer) const { return file && file->contains(layer); }
+
+  /// The statistics of the input, of `k` channels, of `layer`; they have second moments. Fails with a message at `user`.
+  mlir::FailureOr<TapStatistics> find(mlir::Operation *user, llvm::StringRef layer, int64_t k);
+
+  /// How errors of a layer with these statistics are made good: with channels in the order of their size, or as they are.
+  mlir::FailureOr<const ErrorFeedback *> getFeedback(mlir::Operation *user, llvm::StringRef layer, const TapStatistics &tap,
+                                                     double damping, bool bySize);
+
+private:
+  std::shared_ptr<const Statistics> file; // passes are copied
+  std::string feedbackOf; ///< tap and options
+  ErrorFeedback feedback;
+};
+
+/// The mean of the diagonal of the second moments.
+double getMeanSquare(const TapStatistics &tap);
+
+} // namespace terse
+
+#endif // TERSE_COMPRESS_LAYERSTATISTICS_H
