@@ -35,7 +35,7 @@ extern "C" {
 /** Version of this interface: additions raise the minor number, changes that
  * break callers the major one. */
 #define TERSE_COMPILER_API_VERSION_MAJOR 0
-#define TERSE_COMPILER_API_VERSION_MINOR 1
+#define TERSE_COMPILER_API_VERSION_MINOR 2
 
 /** Major version in the upper 16 bits, minor in the lower, of the library. */
 TERSE_COMPILER_API uint32_t terse_compiler_api_version(void);
@@ -78,7 +78,8 @@ enum {
   TERSE_OPTION_TEXT = 0,
   TERSE_OPTION_NUMBER = 1,
   TERSE_OPTION_FLAG = 2, /**< "true" or "false" */
-  TERSE_OPTION_LIST = 3  /**< each call adds a value */
+  TERSE_OPTION_LIST = 3, /**< each call adds a value */
+  TERSE_OPTION_OPTIONAL_TEXT = 4 /**< a text, or "true" or "false" as a flag */
 };
 
 /** An option: those of tersec --help. Strings live as long as the library. */

@@ -312,11 +312,13 @@ typedef struct terse_perplexity {
   int64_t windows;
   /* Since 0.3; NaN without another model: */
   double perplexity_ratio; /**< over that of the other model */
+  double seconds;          /**< that the model ran for */
+  double against_seconds;  /**< that the other one ran for */
   terse_frequency_band bands[3]; /**< by TERSE_BAND_... */
 } terse_perplexity;
 #define TERSE_PERPLEXITY_INIT                                                  \
   {                                                                            \
-    sizeof(terse_perplexity), 0, 0, 0, 0, 0, 0, 0, {                           \
+    sizeof(terse_perplexity), 0, 0, 0, 0, 0, 0, 0, 0, 0, {                     \
       {0, 0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0, 0}, {0, 0, 0, 0, 0, 0, 0}      \
     }                                                                          \
   }

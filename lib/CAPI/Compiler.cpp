@@ -2,6 +2,7 @@
 #include "terse-c/compiler.h"
 
 #include "terse/Pipeline/Options.h"
+#include "terse/Quality/Guard.h"
 
 #include "llvm/Support/JSON.h"
 
@@ -32,7 +33,8 @@ struct terse_compiler {
 static_assert(int(Message::Kind::Error) == TERSE_MESSAGE_ERROR &&
               int(Message::Kind::Report) == TERSE_MESSAGE_REPORT);
 static_assert(int(OptionInfo::Kind::Text) == TERSE_OPTION_TEXT &&
-              int(OptionInfo::Kind::List) == TERSE_OPTION_LIST);
+              int(OptionInfo::Kind::OptionalText) ==
+                  TERSE_OPTION_OPTIONAL_TEXT);
 
 uint32_t terse_compiler_api_version(void) {
   return TERSE_COMPILER_API_VERSION_MAJOR << 16 |
@@ -88,7 +90,7 @@ terse_compile_status terse_compiler_run(terse_compiler *compiler,
     return compiler->fail("expected an input and an output; got null");
   compiler->options.input = input;
   compiler->options.output = output;
-  bool succeeded = compile(compiler->options, compiler->listener);
+  bool succeeded = compileAndMeasure(compiler->options, compiler->listener);
   bool cancelled = compiler->listener.cancelled.exchange(false);
   return succeeded   ? TERSE_COMPILED
          : cancelled ? TERSE_COMPILE_CANCELLED

@@ -270,6 +270,8 @@ llvm::Error Compiler::run() {
       reportUse();
     reportFacts();
   }
+  if (listener.onDone && !options.preflight)
+    reportDone();
   return llvm::Error::success();
 }
 
@@ -289,6 +291,7 @@ llvm::Error Compiler::runStages() {
     return error;
   if (llvm::Error error = loadInput())
     return error;
+  inputStage = done;
   if (options.stopAfter && *options.stopAfter < done)
     return llvm::createStringError("expected --stop-after behind the stage '" +
                                    getStageName(done) +
@@ -347,13 +350,36 @@ void Compiler::reportUse() {
   facts.add("tersec", "seconds", seconds);
 }
 
+/// Passes on what the context will have forgotten.
+void Compiler::reportDone() {
+  CompileRecord record;
+  record.recipe = recipeName;
+  record.pipeline = recipePipeline;
+  auto getString = [&](llvm::StringRef name) {
+    auto attr = (*module)->getAttrOfType<StringAttr>(name);
+    return attr ? attr.getValue().str() : std::string();
+  };
+  record.sourceName = getString("terse.source");
+  record.sourceHash = getString("terse.source_sha256");
+  record.inputStage = inputStage;
+  record.seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+          .count();
+  for (Report::Fact &fact :
+       context.getOrLoadDialect<TerseDialect>()->getReport().getFacts())
+    record.facts.push_back({fact.pass, fact.name, std::move(fact.value)});
+  listener.onDone(record);
+}
+
 void Compiler::reportFacts() {
   // Passes that run once per CPU level mostly say the same of each.
   Report once;
   llvm::StringSet<> said;
   for (Report::Fact &fact :
        context.getOrLoadDialect<TerseDialect>()->getReport().getFacts())
-    if (said.insert(
+    // Figures of each layer are for the report's file.
+    if (!fact.value.getAsObject() &&
+        said.insert(
                 llvm::formatv("{0}:{1}:{2}", fact.pass, fact.name, fact.value)
                     .str())
             .second)

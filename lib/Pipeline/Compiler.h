@@ -69,14 +69,15 @@ private:
   Stage getLastStage() const { return options.stopAfter.value_or(Stage::Emit); }
   void say(const llvm::Twine &what);
   void reportFacts();
+  void reportDone();
 
   mlir::MLIRContext &context;
   const CompileOptions &options;
   CompileListener &listener;
   std::string recipeName, recipePipeline;
   mlir::OwningOpRef<mlir::ModuleOp> module;
-  /// The stage that the module has behind it.
-  Stage done = Stage::Import;
+  /// The stage that the module has behind it, and had when it was read.
+  Stage done = Stage::Import, inputStage = Stage::Import;
   /// Weights that passes made.
   std::optional<TemporaryFile> spill;
   ArtifactContents contents;

@@ -120,6 +120,48 @@ static Error setMaxMemory(CompileOptions &o, StringRef text) {
   return Error::success();
 }
 
+static Error setReport(CompileOptions &o, StringRef text) {
+  if (text.empty() || text == "true" || text == "false")
+    o.report = text != "false";
+  else
+    o.reportFile = text.str();
+  return Error::success();
+}
+
+/// "1%" or "0.01" to 0.01.
+static Error setMaxLoss(CompileOptions &o, StringRef text) {
+  StringRef number = text;
+  bool percent = number.consume_back("%");
+  double value;
+  if (number.trim().getAsDouble(value) || !(value >= 0 && value < 1e6))
+    return llvm::createStringError(
+        "expected a share of at least 0, such as 1% or 0.01; got '" + text +
+        "'");
+  o.maxLoss = percent ? value / 100 : value;
+  return Error::success();
+}
+
+static Error setPrice(CompileOptions &o, StringRef text) {
+  double value;
+  if (text.getAsDouble(value) || !(value >= 0 && value < 1e12))
+    return llvm::createStringError("expected a price of at least 0; got '" +
+                                   text + "'");
+  o.pricePerHour = value;
+  return Error::success();
+}
+
+static Error setQuery(CompileOptions &o, StringRef text) {
+  auto [prompt, completion] = text.split(':');
+  uint32_t counts[2];
+  if (prompt.getAsInteger(10, counts[0]) ||
+      completion.getAsInteger(10, counts[1]))
+    return llvm::createStringError(
+        "expected PROMPT:COMPLETION, tokens such as 500:150; got '" + text +
+        "'");
+  o.queryTokens = {counts[0], counts[1]};
+  return Error::success();
+}
+
 static constexpr OptionInfo table[] = {
     {"recipe", Kind::Text, "NAME[:KEY=VALUE,...]",
      "how to compress: keep (as the file has it, the default), f32, f16, w8, "
@@ -180,8 +222,32 @@ static constexpr OptionInfo table[] = {
      "say what the compile would take (memory, disk, time), or why it cannot "
      "be done, and stop",
      setFlag<&CompileOptions::preflight>},
-    {"report", Kind::Flag, "", "say what each pass did",
-     setFlag<&CompileOptions::report>},
+    {"report", Kind::OptionalText, "file",
+     "say what each pass did; with a file (.html or .json): write there what "
+     "was compiled, sizes, layers, and with --eval quality, speed and cost",
+     setReport},
+    {"report-date", Kind::Text, "date",
+     "date in the report's file (default: today)",
+     setText<&CompileOptions::reportDate>},
+    {"eval", Kind::Text, "file",
+     "run the artifact and the original on this text and say what quality was "
+     "lost",
+     setText<&CompileOptions::evalText>},
+    {"eval-window", Kind::Number, "n", "tokens in a window (default 256)",
+     setNumber<&CompileOptions::evalWindow>},
+    {"eval-windows", Kind::Number, "n",
+     "only the first n windows (default 40); 0: all",
+     setNumber<&CompileOptions::evalWindows>},
+    {"max-loss", Kind::Text, "share",
+     "fail if perplexity on the --eval text rises by more than this, such as "
+     "1%; the artifact is written all the same",
+     setMaxLoss},
+    {"price-per-hour", Kind::Text, "price",
+     "price of an hour of this machine, for the costs in the report's file",
+     setPrice},
+    {"query", Kind::Text, "prompt:completion",
+     "tokens of a query, for its cost in the report's file",
+     setQuery},
     {"load-pass-plugin", Kind::List, "file",
      "load passes from a shared object (may be repeated)",
      addToList<&CompileOptions::plugins>},

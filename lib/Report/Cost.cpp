@@ -3,6 +3,8 @@
 
 #include "llvm/ADT/STLExtras.h"
 
+#include <tuple>
+
 using namespace terse;
 
 ServingCost terse::computeCost(const CompressionReport::Cost &cost, const CompressionReport::Measured &model) {
@@ -51,8 +53,8 @@ std::vector<CompressionReport::Point> terse::computeFront(llvm::ArrayRef<Compres
   for (const CompressionReport::Point &point : points)
     if (point.bytes && point.loss)
       known.push_back(point);
-  llvm::stable_sort(known, [](const auto &a, const auto &b) {
-    return std::pair(*a.bytes, *a.loss) < std::pair(*b.bytes, *b.loss);
+  llvm::sort(known, [](const auto &a, const auto &b) {
+    return std::tie(*a.bytes, *a.loss, a.name) < std::tie(*b.bytes, *b.loss, b.name);
   });
   for (CompressionReport::Point &point : known)
     if (front.empty() || *point.loss < *front.back().loss)

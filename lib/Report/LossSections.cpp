@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 using namespace terse;
 using namespace terse::report;
@@ -114,8 +115,9 @@ static void drawWorst(const CompressionReport &report, std::optional<double> Com
       plot.bars.push_back({layer.name, *(layer.*member)});
   if (plot.bars.empty())
     return;
-  std::stable_sort(plot.bars.begin(), plot.bars.end(),
-                   [](const auto &a, const auto &b) { return a.value > b.value; });
+  std::sort(plot.bars.begin(), plot.bars.end(), [](const auto &a, const auto &b) {
+    return std::tie(b.value, a.name) < std::tie(a.value, b.name);
+  });
   size_t all = plot.bars.size();
   if (all > 16)
     plot.bars.resize(16);

@@ -148,8 +148,8 @@ void report::writeOutliers(const CompressionReport &report, llvm::raw_ostream &o
   if (report.outliers.empty())
     return;
   std::vector<CompressionReport::Outlier> sorted = report.outliers;
-  std::stable_sort(sorted.begin(), sorted.end(), [](const auto &a, const auto &b) {
-    return a.ratio.value_or(-1) > b.ratio.value_or(-1);
+  std::sort(sorted.begin(), sorted.end(), [](const auto &a, const auto &b) {
+    return std::pair(-a.ratio.value_or(-1), a.tap) < std::pair(-b.ratio.value_or(-1), b.tap);
   });
   os << "<p>Largest magnitude in a channel over that of the median channel: a range that one channel stretches leaves few "
         "steps to all others.</p>\n";

@@ -283,6 +283,8 @@ void convertQuality(const PerplexityResult &from, bool compared,
   to.tokens = from.tokens;
   to.windows = from.windows;
   to.perplexity_ratio = from.perplexityRatio();
+  to.seconds = from.seconds;
+  to.against_seconds = from.otherSeconds;
   static_assert(FrequencyBands::kCount == TERSE_BAND_COUNT);
   for (int i = 0; i < TERSE_BAND_COUNT; ++i) {
     const PerplexityResult::Band &band = from.bands[i];

@@ -153,7 +153,14 @@ def compile(
     threads: int | None = None,
     max_memory: int | str | None = None,
     preflight: bool = False,
-    report: bool = False,
+    report: bool | str | os.PathLike[str] = False,
+    report_date: str | None = None,
+    eval: str | os.PathLike[str] | None = None,
+    eval_window: int | None = None,
+    eval_windows: int | None = None,
+    max_loss: float | str | None = None,
+    price_per_hour: float | None = None,
+    query: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Compiled:
     """Compiles a model to an artifact, as the program tersec does.
@@ -181,7 +188,16 @@ def compile(
         threads: Threads to compile with; one a processor by default.
         max_memory: Use no more memory than this: bytes, or a text with K, M or G; by default what the machine has.
         preflight: Only say what the compile would take, in the result's `report`; nothing is written.
-        report: Collect what each pass did in the result's `report`.
+        report: Collect what each pass did in the result's `report`; or a file, .html or .json, for a report.
+        report_date: Date in the report's file; today by default.
+        eval: A held-out text: the artifact and the original are run on it, and the result's `report` says what quality
+            was lost.
+        eval_window: Tokens in a window; 256 by default.
+        eval_windows: Only the first so many windows, 40 by default; 0: all.
+        max_loss: Raise CompileError if perplexity rises by more than this share: 0.01 or "1%". The artifact is written
+            all the same.
+        price_per_hour: Price of an hour of this machine, for the costs in the report's file.
+        query: Prompt and completion tokens of a query, as "500:150", for its cost there.
         progress: Called with a line about each step. Called from another thread.
 
     Raises:

@@ -6,11 +6,11 @@ from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int32, c_size_t, c
 from typing import Any
 
 #: Of the header that this file follows.
-API_VERSION = 0 << 16 | 1
+API_VERSION = 0 << 16 | 2
 
 COMPILED, FAILED, CANCELLED = 0, 1, 2
 ERROR, WARNING, NOTE, PROGRESS, REPORT = range(5)
-TEXT, NUMBER, FLAG, LIST = range(4)
+TEXT, NUMBER, FLAG, LIST, OPTIONAL_TEXT = range(5)
 
 
 class Message(Structure):

@@ -46,7 +46,8 @@ class FrequencyBand(Structure):
 class PerplexityResult(Structure):
     _fields_ = [("size", c_size_t), ("perplexity", c_double), ("nll", c_double), ("kl", c_double),
                 ("top1_agreement", c_double), ("tokens", c_int64), ("windows", c_int64),
-                ("perplexity_ratio", c_double), ("bands", FrequencyBand * 3)]
+                ("perplexity_ratio", c_double), ("seconds", c_double), ("against_seconds", c_double),
+                ("bands", FrequencyBand * 3)]
 
 
 class QualityOptions(Structure):

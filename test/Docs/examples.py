@@ -24,7 +24,9 @@ ELSEWHERE = {
 for name, source in [("model.onnx", "torchscript_past.onnx"), ("tokenizer.model", "tokenizer.model"),
                      ("held-out.txt", "held-out.txt")]:
     shutil.copy(os.path.join(SHIPPED, source), f"{folder}/{name}")
+shutil.copy(folder + "/held-out.txt", folder + "/calibration.txt")
 ids = np.array([[691, 617, 262]])
+np.save(folder + "/labels.npy", ids[0])
 np.savez(folder + "/in.npz", input_ids=ids, attention_mask=np.ones_like(ids), position_ids=np.arange(3)[None])
 
 

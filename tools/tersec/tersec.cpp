@@ -1,5 +1,6 @@
 //===- tersec.cpp - the compiler's driver ---------------------------------===//
 #include "terse/Pipeline/Options.h"
+#include "terse/Quality/Guard.h"
 #include "terse/Support/TemporaryFile.h"
 
 #include "llvm/Config/llvm-config.h"
@@ -54,6 +55,8 @@ CommandLine::CommandLine() {
         cl::value_desc(option.value), cl::cat(category)));
     if (option.kind != OptionInfo::Kind::List)
       values.back()->setNumOccurrencesFlag(cl::Optional);
+    if (option.kind == OptionInfo::Kind::OptionalText)
+      values.back()->setValueExpectedFlag(cl::ValueOptional);
     if (option.name == "levels")
       levelAlias.reset(new cl::alias("cpu-level", cl::aliasopt(*values.back()),
                                      cl::desc("the same"), cl::cat(category)));
@@ -178,7 +181,7 @@ int main(int argc, char **argv) {
     if (shown)
       print(message);
   };
-  int status = compile(options, listener) ? 0 : 1;
+  int status = compileAndMeasure(options, listener) ? 0 : 1;
   errs().clear_error();
   outs().clear_error();
   return status;

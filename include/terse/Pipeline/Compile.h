@@ -4,6 +4,8 @@
 
 #include "terse/Pipeline/Stages.h"
 
+#include "llvm/Support/JSON.h"
+
 #include <atomic>
 #include <functional>
 #include <optional>
@@ -58,6 +60,18 @@ struct CompileOptions {
   bool preflight = false;
   /// Say what passes recorded.
   bool report = false;
+  /// A file for the report (lib/Report), .html or .json; empty: none. It and what
+  /// follows are for compileAndMeasure (terse/Quality/Guard.h); `compile` leaves
+  /// them aside.
+  std::string reportFile, reportDate;
+  /// Held-out text to measure the loss on; empty: none.
+  std::string evalText;
+  int64_t evalWindow = 256, evalWindows = 40; ///< tokens; windows, 0: all
+  /// Loss of perplexity that is promised not to be exceeded: 0.01 is 1 %.
+  std::optional<double> maxLoss;
+  std::optional<double> pricePerHour;
+  /// Prompt and completion tokens of a query.
+  std::optional<std::pair<int64_t, int64_t>> queryTokens;
   /// Shared objects with passes or dialects.
   std::vector<std::string> plugins;
 };
@@ -77,10 +91,26 @@ struct Message {
   std::string text;
 };
 
+/// What a compile did, for whoever reports it.
+struct CompileRecord {
+  std::string recipe, pipeline, sourceName, sourceHash;
+  /// The stage that the input had behind it.
+  Stage inputStage = Stage::Import;
+  double seconds = 0;
+  /// What passes recorded (Terse/Report.h).
+  struct Fact {
+    std::string pass, name;
+    llvm::json::Value value;
+  };
+  std::vector<Fact> facts;
+};
+
 /// Where a compile's messages go, and how it is stopped.
 struct CompileListener {
   /// May be called from any thread, by one at a time.
   std::function<void(const Message &)> onMessage;
+  /// Called once when all is written; may be empty.
+  std::function<void(const CompileRecord &)> onDone;
   /// Set to true by any thread: the compile fails soon after.
   std::atomic<bool> cancelled{false};
 };

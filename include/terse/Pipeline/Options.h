@@ -17,7 +17,8 @@ struct OptionInfo {
     Text,
     Number, ///< a whole number, not negative
     Flag,   ///< "true" or "false"
-    List    ///< may be given several times
+    List,   ///< may be given several times
+    OptionalText ///< text, or nothing ("") or "true": a flag
   };
   llvm::StringLiteral name;
   Kind kind;

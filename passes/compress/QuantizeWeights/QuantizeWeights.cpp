@@ -113,6 +113,8 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
     }
     if (mostDamping > damping)
       report.add(getArgument(), "most-damping", mostDamping);
+    if (!totals.layerErrors.empty())
+      report.add(getArgument(), "layer-errors", std::move(totals.layerErrors));
     if (!totals.worst.empty())
       report.add(getArgument(), "worst-layer", totals.worst + " (" + llvm::formatv("{0:f4}", totals.worstError).str() + ")");
   }
@@ -123,6 +125,7 @@ private:
     RoundingErrors errors;
     double worstError = -1;
     std::string worst;
+    llvm::json::Object layerErrors; ///< by name
     void add(const QuantizedTensor &tensor, const std::string &name) {
       bytesBefore += tensor.bytesBefore;
       bytesAfter += tensor.bytesAfter;
@@ -133,6 +136,7 @@ private:
       double part = known ? tensor.errors.outputError : tensor.errors.squaredError;
       double whole = known ? tensor.errors.outputNorm : tensor.errors.squaredNorm;
       double error = whole > 0 ? std::sqrt(std::max(0.0, part) / whole) : 0;
+      layerErrors[name] = error;
       if (error > worstError) {
         worstError = error;
         worst = name;

@@ -1,0 +1,22 @@
+//===- FillReport.h - a report of a compile ---------------------*- C++ -*-===//
+#ifndef TERSE_LIB_QUALITY_FILLREPORT_H
+#define TERSE_LIB_QUALITY_FILLREPORT_H
+
+#include "terse/Pipeline/Compile.h"
+#include "terse/Report/CompressionReport.h"
+
+namespace terse {
+
+/// What was compiled, from what and how: recipe, hashes, facts, what was left.
+llvm::Error fillIdentity(CompressionReport &report, const CompileOptions &options, const CompileRecord &record);
+/// Layers of the artifact: sizes, formats, errors that passes recorded.
+llvm::Error fillLayers(CompressionReport &report, const CompileOptions &options, const CompileRecord &record);
+/// The original's sizes.
+llvm::Error fillOriginal(CompressionReport &report, const std::string &path);
+
+/// Layers by the error that passes recorded, worst first.
+std::vector<std::pair<std::string, double>> getLayerErrors(const CompileRecord &record);
+
+} // namespace terse
+
+#endif // TERSE_LIB_QUALITY_FILLREPORT_H

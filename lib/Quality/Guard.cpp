@@ -1,0 +1,228 @@
+//===- Guard.cpp - a compile, and what it did to quality ------------------===//
+#include "terse/Quality/Guard.h"
+
+#include "FillReport.h"
+#include "Measure.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+#include "llvm/Support/Path.h"
+
+#include <cmath>
+#include <ctime>
+
+using namespace terse;
+using llvm::Error;
+
+static Error checkOptions(const CompileOptions &options) {
+  bool makesArtifact = options.emit == EmitKind::SharedObject && !options.stopAfter && !options.preflight;
+  if (!options.evalText.empty()) {
+    if (!makesArtifact)
+      return llvm::createStringError("expected an artifact (--emit=so, all stages) with --eval");
+    if (!llvm::sys::fs::is_regular_file(options.evalText))
+      return llvm::createStringError("cannot read '" + options.evalText + "': no such file");
+  } else if (options.maxLoss) {
+    return llvm::createStringError("expected --eval with --max-loss: a text to measure the loss on");
+  }
+  if (options.reportFile.empty())
+    return Error::success();
+  if (!makesArtifact)
+    return llvm::createStringError("expected an artifact (--emit=so, all stages) with --report=FILE");
+  return checkReportPath(options.reportFile);
+}
+
+/// The same model as it is, for `level` alone.
+static bool compileOriginal(const CompileOptions &options, const std::string &level, const std::string &path,
+                            CompileListener &listener) {
+  // How it is read and run, not how it is compressed.
+  CompileOptions original;
+  original.input = options.input;
+  original.output = path;
+  original.recipe = "keep";
+  original.plain = options.plain;
+  original.keepCacheIO = options.keepCacheIO;
+  original.levels = {level};
+  original.emulatedKernels = options.emulatedKernels;
+  original.startFrom = options.startFrom;
+  original.tokenizer = options.tokenizer;
+  original.context = options.context;
+  original.threads = options.threads;
+  original.maxMemory = options.maxMemory;
+  original.plugins = options.plugins;
+  for (const auto &extra : options.extraPasses)
+    if (extra.first < Stage::Compress)
+      original.extraPasses.push_back(extra);
+  CompileListener inner;
+  inner.onMessage = [&](const Message &message) {
+    if (message.kind == Message::Kind::Error || message.kind == Message::Kind::Progress)
+      listener.onMessage(message);
+    inner.cancelled = listener.cancelled.load();
+  };
+  return compile(original, inner);
+}
+
+static std::string formatLoss(double loss) { return llvm::formatv("{0:f2} %", 100 * loss).str(); }
+
+/// Runs both models on the held-out text.
+static Error measure(const CompileOptions &options, CompileListener &listener, CompressionReport &report) {
+  llvm::Expected<ModelHandle> model = openArtifact(options.output);
+  if (!model)
+    return model.takeError();
+  // Open, a file needs no name any more.
+  llvm::SmallString<128> path;
+  if (std::error_code error = llvm::sys::fs::createUniqueFile(options.output + ".original-%%%%%%.so", path))
+    return llvm::createStringError("cannot write beside '" + options.output + "': " + error.message());
+  std::string original = path.str().str();
+  if (!compileOriginal(options, terse_model_cpu_level(model->get()), original, listener)) {
+    llvm::sys::fs::remove(original);
+    return llvm::createStringError("the original could not be compiled, which --eval compares with");
+  }
+  llvm::Expected<ModelHandle> reference = openArtifact(original);
+  Error filled = fillOriginal(report, original);
+  llvm::sys::fs::remove(original);
+  if (!reference)
+    return llvm::joinErrors(reference.takeError(), std::move(filled));
+  if (filled)
+    return filled;
+
+  llvm::Expected<std::vector<int32_t>> tokens = tokenizeFile(model->get(), options.evalText);
+  if (!tokens)
+    return tokens.takeError();
+  listener.onMessage({Message::Kind::Progress, "", "measure quality on " + options.evalText});
+  terse_quality_options how = TERSE_QUALITY_OPTIONS_INIT;
+  how.threads = int32_t(options.threads);
+  how.window = options.evalWindow;
+  how.max_windows = options.evalWindows;
+  llvm::Expected<terse_perplexity> result =
+      measureQuality(model->get(), reference->get(), how, *tokens, listener.cancelled);
+  if (!result)
+    return llvm::createStringError("'" + options.evalText + "': " + llvm::toString(result.takeError()));
+  double rates[2] = {};
+  for (auto [index, handle] : {std::pair(0, reference->get()), std::pair(1, model->get())}) {
+    llvm::Expected<double> rate = measureDecodeSpeed(handle, how.threads, *tokens);
+    if (!rate)
+      return rate.takeError();
+    rates[index] = *rate;
+  }
+
+  CompressionReport::Measured &before = *report.before, &after = *report.after;
+  before.perplexity = result->perplexity / result->perplexity_ratio;
+  after.perplexity = result->perplexity;
+  before.decodeTokensPerSecond = rates[0];
+  after.decodeTokensPerSecond = rates[1];
+  if (result->seconds > 0)
+    after.prefillTokensPerSecond = double(result->tokens) / result->seconds;
+  if (result->against_seconds > 0)
+    before.prefillTokensPerSecond = double(result->tokens) / result->against_seconds;
+  CompressionReport::Quality &quality = report.quality.emplace();
+  quality.tokens = result->tokens;
+  quality.windows = result->windows;
+  quality.window = options.evalWindow;
+  quality.loss = result->perplexity_ratio - 1;
+  quality.kl = result->kl;
+  quality.top1Agreement = result->top1_agreement;
+  quality.promisedLoss = options.maxLoss;
+  const char *names[] = {"rarest_1", "rarest_10", "rest"};
+  for (int i = 0; i < TERSE_BAND_COUNT; ++i) {
+    const terse_frequency_band &from = result->bands[i];
+    CompressionReport::Band &band = report.bands.emplace_back();
+    band.name = names[i];
+    band.mass = from.mass;
+    band.tokens = from.tokens;
+    if (from.tokens == 0)
+      continue;
+    band.perplexityAfter = std::exp(from.nll);
+    band.perplexityBefore = *band.perplexityAfter / from.perplexity_ratio;
+    band.loss = from.perplexity_ratio - 1;
+    band.kl = from.kl;
+    band.top1Agreement = from.top1_agreement;
+  }
+  CompressionReport::Text &text = report.texts.emplace_back();
+  text.name = llvm::sys::path::filename(options.evalText).str();
+  text.role = "held-out";
+  text.tokens = int64_t(tokens->size());
+  text.perplexityBefore = before.perplexity;
+  text.perplexityAfter = after.perplexity;
+  for (auto [side, isChosen] : {std::pair(&before, false), std::pair(&after, true)}) {
+    CompressionReport::Point &point = report.pareto.emplace_back();
+    point.name = side->name;
+    point.bytes = side->artifactBytes;
+    point.loss = isChosen ? *quality.loss : 0.0;
+    point.chosen = isChosen;
+  }
+  return Error::success();
+}
+
+static std::string describeQuality(const CompressionReport &report) {
+  const auto &before = *report.before, &after = *report.after;
+  std::string text =
+      llvm::formatv("quality: perplexity {0:f4} to {1:f4}, loss {2}; KL {3:f5} nats; same likeliest token {4:f2} %; by "
+                    "token frequency",
+                    *before.perplexity, *after.perplexity, formatLoss(*report.quality->loss), *report.quality->kl,
+                    100 * *report.quality->top1Agreement)
+          .str();
+  for (const CompressionReport::Band &band : report.bands)
+    text += " " + band.name + " " + (band.loss ? formatLoss(*band.loss) : "-");
+  text += llvm::formatv("; prefill {0:f0} to {1:f0}, decode {2:f0} to {3:f0} tokens/s",
+                        before.prefillTokensPerSecond.value_or(0), after.prefillTokensPerSecond.value_or(0),
+                        *before.decodeTokensPerSecond, *after.decodeTokensPerSecond)
+              .str();
+  return text;
+}
+
+static std::string getToday() {
+  char text[32];
+  std::time_t now = std::time(nullptr);
+  std::tm utc;
+  ::gmtime_r(&now, &utc);
+  std::strftime(text, sizeof text, "%Y-%m-%d", &utc);
+  return text;
+}
+
+bool terse::compileAndMeasure(const CompileOptions &options, CompileListener &listener) {
+  auto fail = [&](Error error) {
+    listener.onMessage({Message::Kind::Error, "", llvm::toString(std::move(error))});
+    return false;
+  };
+  if (Error error = checkOptions(options))
+    return fail(std::move(error));
+  if (options.reportFile.empty() && options.evalText.empty())
+    return compile(options, listener);
+
+  std::optional<CompileRecord> record;
+  auto onDone = std::move(listener.onDone);
+  listener.onDone = [&](const CompileRecord &done) { record = done; };
+  bool compiled = compile(options, listener);
+  listener.onDone = std::move(onDone);
+  if (!compiled || !record)
+    return false;
+  // What is compressed already is not the original any more.
+  if (!options.evalText.empty() && record->inputStage >= Stage::Compress)
+    return fail(llvm::createStringError("expected a model before the stage 'compress' with --eval; got IR behind the "
+                                        "stage '" + getStageName(record->inputStage) + "'"));
+  CompressionReport report;
+  Error error = fillIdentity(report, options, *record);
+  if (!error)
+    error = fillLayers(report, options, *record);
+  if (!error && report.date.empty())
+    report.date = getToday();
+  if (!error && !options.evalText.empty()) {
+    error = measure(options, listener, report);
+    if (!error)
+      listener.onMessage({Message::Kind::Report, "", describeQuality(report)});
+  }
+  if (!error && !options.reportFile.empty())
+    error = writeReport(report, options.reportFile);
+  if (error)
+    return fail(std::move(error));
+  if (!options.maxLoss || *report.quality->loss <= *options.maxLoss)
+    return true;
+  std::string text = "the loss of perplexity is " + formatLoss(*report.quality->loss) + "; expected at most " +
+                     formatLoss(*options.maxLoss) + " (--max-loss): '" + options.output +
+                     "' is written, but breaks the promise";
+  std::vector<std::pair<std::string, double>> errors = getLayerErrors(*record);
+  for (size_t i = 0; i < errors.size() && i < 5; ++i)
+    text += (i ? ", " : "; layers with the largest relative error: ") + errors[i].first + " (" +
+            formatLoss(errors[i].second) + ")";
+  return fail(llvm::createStringError(text));
+}
