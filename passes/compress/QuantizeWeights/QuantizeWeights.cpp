@@ -244,7 +244,7 @@ private:
              << getArgument() << ": expected layers to match the name of a layer; got '" << layers << "'";
     for (EmbeddingOp embedding : embeddings) {
       RoundingSource table = getRoundingSource(embedding.getTable(), 1);
-      if (!table.weight)
+      if (!table.weight || isFrozen(embedding))
         continue;
       std::string name = getLayerName(embedding, table.weight);
       if (table.coded && (embeddingBits == 0 || table.coded.getScheme().getBits() <= embeddingBits)) {
