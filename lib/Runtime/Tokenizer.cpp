@@ -66,8 +66,15 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::create(std::string_view kind,
   int32_t first;
   if (isByteKind(kind, first))
     return std::unique_ptr<Tokenizer>(new ByteTokenizer(first));
-  if (kind == "sentencepiece")
-    return openSentencePiece(bytes);
+  if (kind == "sentencepiece") {
+    auto library = openSentencePiece(bytes);
+    if (library.ok())
+      return library;
+    // Beside the compiler's libraries SentencePiece's may not work: another
+    // Protocol Buffer runtime. The common form needs neither.
+    auto plain = openSentencePieceBpe(bytes);
+    return plain.ok() ? std::move(plain) : std::move(library);
+  }
   if (kind == "sentencepiece-bpe")
     return openSentencePieceBpe(bytes);
   if (kind == "llama2c")
