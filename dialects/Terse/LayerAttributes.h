@@ -2,13 +2,28 @@
 #ifndef TERSE_LAYERATTRIBUTES_H
 #define TERSE_LAYERATTRIBUTES_H
 
+#include "mlir/IR/Operation.h"
 #include "llvm/ADT/StringRef.h"
+
+#include <string>
 
 namespace terse {
 
 /// On `terse.linear` with a weight in codes: the file allows its input to be rounded to 8 bits, each token by itself.
 /// Passes that write the layer anew keep it.
 inline constexpr llvm::StringLiteral kRoundInputAttr = "terse.round_input";
+
+/// On any layer: passes of the compress stage leave it as it is. Calibration marks the layers outside of the block that it
+/// is at.
+inline constexpr llvm::StringLiteral kFrozenAttr = "terse.frozen";
+inline bool isFrozen(mlir::Operation *op) { return op->hasAttr(kFrozenAttr); }
+
+/// On the module: the file of statistics that passes take which are given none by an option.
+inline constexpr llvm::StringLiteral kStatisticsAttr = "terse.statistics";
+
+/// The name by which recipes, policies and statistics know a layer: its attribute `name`, else its weight's name; empty if
+/// it has neither.
+std::string getNameOfLayer(mlir::Operation *op);
 
 } // namespace terse
 

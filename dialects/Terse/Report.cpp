@@ -15,6 +15,12 @@ std::vector<Report::Fact> Report::getFacts() const {
   return facts;
 }
 
+void Report::truncate(size_t count) {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (count < facts.size())
+    facts.erase(facts.begin() + count, facts.end());
+}
+
 void Report::print(llvm::raw_ostream &os) const {
   for (const Fact &fact : getFacts()) {
     os << fact.pass << ": " << fact.name << ' ';

@@ -29,6 +29,9 @@ public:
   /// The facts so far, in the order in which they were recorded.
   std::vector<Fact> getFacts() const;
 
+  /// Forgets all facts after the first `count`.
+  void truncate(size_t count);
+
   /// One line a fact: `pass: name value`.
   void print(llvm::raw_ostream &os) const;
 

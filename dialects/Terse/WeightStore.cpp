@@ -201,7 +201,7 @@ llvm::Expected<Attribute> WeightStore::add(RankedTensorType type, ArrayRef<char>
 void WeightStore::release(Attribute data) {
   auto file = dyn_cast<FileAttr>(data);
   std::lock_guard<std::mutex> lock(mutex);
-  if (!file || spillFile < 0 || file.getPath() != spillPath)
+  if (!file || !isReleasing || spillFile < 0 || file.getPath() != spillPath)
     return;
   // Where the file system cannot, the space stays taken.
   (void)fallocate(spillFile, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, file.getOffset(), file.getBytes());

@@ -72,6 +72,8 @@ public:
   /// Gives back the disk space of data that `add` stored and that nothing will
   /// read again. Does nothing for other data.
   void release(mlir::Attribute data);
+  /// With false `release` does nothing: data serve another module too.
+  void setReleasing(bool releasing) { isReleasing = releasing; }
   /// Bytes on disk that data stored by `add` take.
   uint64_t getSpilledSpace() const;
   /// The most that it has been.
@@ -83,6 +85,7 @@ private:
 
   std::mutex mutex;
   const std::atomic<bool> *cancelled = nullptr;
+  std::atomic<bool> isReleasing{true};
   std::string baseDirectory;
   std::string spillPath;
   int spillFile = -1;

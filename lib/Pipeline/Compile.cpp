@@ -112,7 +112,10 @@ llvm::Error Compiler::runSharedStages() {
       if (options.preflight)
         return llvm::Error::success();
     }
-    if (llvm::Error error = runStage(stage, *module, nullptr))
+    bool calibrates =
+        stage == Stage::Compress && !options.calibration.data.empty();
+    if (llvm::Error error = calibrates ? runCalibration()
+                                       : runStage(stage, *module, nullptr))
       return error;
     if (stage == Stage::Normalize)
       reportUnrecognized();

@@ -6,9 +6,9 @@
 #include "terse/Pipeline/Forecast.h"
 
 #include "Terse/TerseDialect.h"
+#include "terse/Support/TemporaryFile.h"
 #include "terse/Target/Artifact.h"
 #include "terse/Target/CPULevel.h"
-#include "terse/Support/TemporaryFile.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"
@@ -44,6 +44,10 @@ private:
   std::string suggestRecipe(uint64_t space);
   void reportForecast(llvm::StringRef folder, std::optional<uint64_t> space,
                       std::optional<uint64_t> memory, unsigned threads);
+
+  // Calibration.cpp
+  llvm::Error runCalibration();
+  llvm::Error compileBlock(mlir::ModuleOp block, llvm::StringRef path);
 
   // Compile.cpp
   llvm::Error runStages();

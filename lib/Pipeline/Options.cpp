@@ -162,6 +162,40 @@ static Error setQuery(CompileOptions &o, StringRef text) {
   return Error::success();
 }
 
+static Error addCalibrationData(CompileOptions &o, StringRef text) {
+  o.calibration.data.push_back(text.str());
+  return Error::success();
+}
+
+template <auto Member>
+static Error setCalibrationText(CompileOptions &o, StringRef text) {
+  o.calibration.*Member = text.str();
+  return Error::success();
+}
+
+template <auto Member>
+static Error setCalibrationNumber(CompileOptions &o, StringRef text) {
+  uint32_t number;
+  if (text.getAsInteger(10, number) || number > INT32_MAX)
+    return llvm::createStringError(
+        "expected a whole number of at least 0; got '" + text + "'");
+  o.calibration.*Member = number;
+  return Error::success();
+}
+
+static Error setCalibrationInputs(CompileOptions &o, StringRef text) {
+  if (text != "compressed" && text != "original")
+    return refuse("source of inputs", text, {"compressed", "original"});
+  o.calibration.fromOriginal = text == "original";
+  return Error::success();
+}
+
+static Error setCalibrationFolder(CompileOptions &o, StringRef text) {
+  o.calibration.folder = text.str();
+  o.calibration.keepFolder = true;
+  return Error::success();
+}
+
 static constexpr OptionInfo table[] = {
     {"recipe", Kind::Text, "NAME[:KEY=VALUE,...]",
      "how to compress: keep (as the file has it, the default), f32, f16, w8, "
@@ -173,6 +207,30 @@ static constexpr OptionInfo table[] = {
     {"pass-pipeline", Kind::Text, "passes",
      "passes that compress, instead of a recipe",
      setText<&CompileOptions::passPipeline>},
+    {"calib", Kind::List, "file[:key=value,...]",
+     "measure the inputs of layers on this data while compressing: text, JSON "
+     "lines (.jsonl; key field) or token ids (.ids); key weight for its share "
+     "(may be repeated)",
+     addCalibrationData},
+    {"calib-windows", Kind::Number, "n",
+     "sequences to calibrate with (default 128)",
+     setCalibrationNumber<&CalibrationOptions::windows>},
+    {"calib-window", Kind::Number, "n", "tokens in each (default 256)",
+     setCalibrationNumber<&CalibrationOptions::window>},
+    {"calib-seed", Kind::Number, "n",
+     "draw them at random places of the data (default: from its beginning)",
+     setCalibrationNumber<&CalibrationOptions::seed>},
+    {"calib-inputs", Kind::Text, "source",
+     "what a block is measured with: what the blocks before it give when they "
+     "are compressed (the default), or original",
+     setCalibrationInputs},
+    {"calib-dir", Kind::Text, "folder",
+     "keep what calibration has measured here, also when it is done (default: "
+     "OUT.calibration until then); an interrupted one goes on from it",
+     setCalibrationFolder},
+    {"save-statistics", Kind::Text, "file",
+     "write what calibration measured, for the option stats of passes",
+     setCalibrationText<&CalibrationOptions::statistics>},
     {"emit", Kind::Text, "kind",
      "what to write: so (an artifact, the default), exe (a program: terse-run "
      "and artifact in one), obj (an object to link to a program), llvm (LLVM "

@@ -7,9 +7,20 @@
 #include <dlfcn.h>
 #include <mutex>
 
+#ifndef __has_feature // of Clang alone
+#define __has_feature(feature) 0
+#endif
+
 namespace terse::rt {
 
 namespace {
+
+// Sanitizers cannot have it: they must come first themselves.
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr int ownSymbolsFirst = 0;
+#else
+constexpr int ownSymbolsFirst = RTLD_DEEPBIND;
+#endif
 
 std::string folderOf(const char *path) {
   char *real = ::realpath(path, nullptr);
@@ -34,8 +45,10 @@ const TerseSpm *load(std::string &why) {
     candidates.push_back(folderOf(info.dli_fname) + "/" TERSE_SPM_LIBRARY);
   candidates.push_back(TERSE_SPM_LIBRARY);
   for (const std::string &candidate : candidates) {
-    // Never closed: a process needs it once.
-    void *handle = ::dlopen(candidate.c_str(), RTLD_NOW | RTLD_LOCAL);
+    // Never closed: a process needs it once. Its own symbols come first: it
+    // holds a copy of Protobuf, and so may the process, of another version.
+    void *handle =
+        ::dlopen(candidate.c_str(), RTLD_NOW | RTLD_LOCAL | ownSymbolsFirst);
     if (!handle) {
       const char *reason = ::dlerror();
       why = reason ? reason : "unknown error";

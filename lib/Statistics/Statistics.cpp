@@ -24,7 +24,7 @@ void TapStatistics::list(std::vector<SafetensorsEntry> &entries, std::vector<llv
   add("abs_max", "F32", {size}, absMax);
   add("abs_mean", "F32", {size}, absMean);
   add("mean", "F32", {size}, mean);
-  add("histogram", "I64", {kHistogramBins}, histogram);
+  add("histogram", "I64", {kHistogramBins}, llvm::ArrayRef<int64_t>(histogram));
   if (!histogram.empty())
     add("limit", "F32", {1}, llvm::ArrayRef<float>(limit));
   add("second_moment", "F32", {size, size}, secondMoment);
@@ -64,42 +64,51 @@ llvm::Error Statistics::readTap(llvm::StringRef name, TapStatistics &tap) const 
   tap = {};
   tap.name = name.str();
   llvm::Error error = llvm::Error::success();
-  auto read = [&](llvm::StringRef what, llvm::StringRef dtype, unsigned rank, auto &values) {
-    using Element = std::remove_const_t<std::remove_reference_t<decltype(values[0])>>;
+  auto read = [&](llvm::StringRef what, llvm::StringRef dtype, unsigned rank) -> llvm::ArrayRef<char> {
     const SafetensorsEntry *entry = file.find((name + "/" + what).str());
     if (!entry || error)
-      return;
+      return {};
     // [K] and [K, K] agree on K.
-    bool isOfChannels = rank == 2 || (dtype == "F32" && what != "limit");
+    bool isOfChannels = dtype == "F32" && what != "limit";
     bool fits = entry->dtype == dtype && entry->shape.size() == rank && (rank < 2 || entry->shape[0] == entry->shape[1]);
     if (fits && isOfChannels) {
       fits = tap.size == 0 || tap.size == entry->shape[0];
       tap.size = entry->shape[0];
     }
-    llvm::ArrayRef<char> bytes = file.getData(*entry);
-    if (!fits || reinterpret_cast<uintptr_t>(bytes.data()) % alignof(Element) != 0) {
+    if (!fits) {
       llvm::consumeError(std::move(error));
-      error = llvm::createStringError("unexpected type, shape or place of '" + entry->name + "'");
-      return;
+      error = llvm::createStringError("unexpected type or shape of '" + entry->name + "'");
+      return {};
     }
-    values = llvm::ArrayRef<Element>(reinterpret_cast<const Element *>(bytes.data()), bytes.size() / sizeof(Element));
+    return file.getData(*entry);
   };
-  llvm::ArrayRef<int64_t> count;
-  llvm::ArrayRef<float> limit;
-  read("count", "I64", 1, count);
-  read("abs_max", "F32", 1, tap.absMax);
-  read("abs_mean", "F32", 1, tap.absMean);
-  read("mean", "F32", 1, tap.mean);
-  read("histogram", "I64", 1, tap.histogram);
-  read("limit", "F32", 1, limit);
-  read("second_moment", "F32", 2, tap.secondMoment);
+  // Floats are read in place; eight bytes need not be aligned in the file.
+  auto readFloats = [&](llvm::StringRef what, unsigned rank) {
+    llvm::ArrayRef<char> bytes = read(what, "F32", rank);
+    if (!error && reinterpret_cast<uintptr_t>(bytes.data()) % alignof(float) != 0)
+      error = llvm::createStringError("expected '" + name + "/" + what + "' at a multiple of four bytes");
+    return llvm::ArrayRef<float>(reinterpret_cast<const float *>(bytes.data()), bytes.size() / sizeof(float));
+  };
+  auto readNumbers = [&](llvm::StringRef what) {
+    llvm::ArrayRef<char> bytes = read(what, "I64", 1);
+    std::vector<int64_t> numbers(bytes.size() / sizeof(int64_t));
+    std::copy(bytes.begin(), bytes.end(), reinterpret_cast<char *>(numbers.data()));
+    return numbers;
+  };
+  std::vector<int64_t> count = readNumbers("count");
+  tap.absMax = readFloats("abs_max", 1);
+  tap.absMean = readFloats("abs_mean", 1);
+  tap.mean = readFloats("mean", 1);
+  tap.histogram = readNumbers("histogram");
+  llvm::ArrayRef<float> limit = readFloats("limit", 1);
+  tap.secondMoment = readFloats("second_moment", 2);
   if (error)
     return error;
   if (count.size() != 1 || count[0] <= 0)
     return llvm::createStringError("expected a number of tokens '" + name + "/count'");
   tap.count = count[0];
   if (!tap.histogram.empty()) {
-    if (tap.histogram.size() != kHistogramBins || limit.size() != 1 || !(limit[0] > 0) || !std::isfinite(limit[0]))
+    if (static_cast<int64_t>(tap.histogram.size()) != kHistogramBins || limit.size() != 1 || !(limit[0] > 0) || !std::isfinite(limit[0]))
       return llvm::createStringError("expected " + llvm::Twine(kHistogramBins) + " bins and a limit of '" + name + "/histogram'");
     tap.limit = limit[0];
   }

@@ -2,6 +2,7 @@
 #ifndef TERSE_PIPELINE_COMPILE_H
 #define TERSE_PIPELINE_COMPILE_H
 
+#include "terse/Calibrate/Calibrate.h"
 #include "terse/Pipeline/Stages.h"
 
 #include "llvm/Support/JSON.h"
@@ -72,6 +73,9 @@ struct CompileOptions {
   std::optional<double> pricePerHour;
   /// Prompt and completion tokens of a query.
   std::optional<std::pair<int64_t, int64_t>> queryTokens;
+  /// Where it names data: the compress stage goes block by block, with
+  /// statistics of these. What it leaves out is as for the compile.
+  CalibrationOptions calibration;
   /// Shared objects with passes or dialects.
   std::vector<std::string> plugins;
 };

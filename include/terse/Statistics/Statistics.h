@@ -14,7 +14,7 @@ struct TapStatistics {
   int64_t count = 0; ///< tokens
   llvm::ArrayRef<float> absMax, absMean, mean; ///< [K]
   /// Values by size, over -limit .. limit in equal steps.
-  llvm::ArrayRef<int64_t> histogram;
+  std::vector<int64_t> histogram;
   float limit = 0;
   /// Mean of x x^T, [K, K], symmetric.
   llvm::ArrayRef<float> secondMoment;

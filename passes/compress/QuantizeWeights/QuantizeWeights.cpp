@@ -214,7 +214,9 @@ private:
       FailureOr<Policy> policy = getPolicy(op);
       if (failed(policy))
         return WalkResult::interrupt();
-      if (!source.weight || isFrozen(op)) {
+      if (isFrozen(op))
+        return;
+      if (!source.weight) {
         ++numLeft;
         return WalkResult::advance();
       }

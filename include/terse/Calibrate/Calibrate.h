@@ -1,0 +1,57 @@
+//===- Calibrate.h - statistics of a model's activations --------*- C++ -*-===//
+#ifndef TERSE_CALIBRATE_CALIBRATE_H
+#define TERSE_CALIBRATE_CALIBRATE_H
+
+#include "mlir/IR/BuiltinOps.h"
+#include "llvm/Support/Error.h"
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace terse {
+
+struct CalibrationOptions {
+  /// FILE[:KEY=VALUE,...]: text, JSON lines (key `field`), or token ids; key `weight` for its share of the windows.
+  std::vector<std::string> data;
+  int64_t windows = 128; ///< sequences
+  int64_t window = 256;  ///< tokens in each
+  /// Windows are drawn at random places; unset: the first ones, one after the other.
+  std::optional<uint64_t> seed;
+  /// A block's inputs come from the blocks before it as they were, not as they are compressed.
+  bool fromOriginal = false;
+  /// Where what is done so far is kept, so that an interrupted run goes on; it is made if it does not exist.
+  std::string folder;
+  /// The folder stays when all is done.
+  bool keepFolder = false;
+  /// A file for all statistics; empty: none.
+  std::string statistics;
+  /// A tokenizer's file or the name of a built-in kind, for text.
+  std::string tokenizer;
+  unsigned threads = 0; ///< 0: one a processor
+};
+
+/// What calibration needs of the compiler around it.
+struct CalibrationHost {
+  /// What the compress stage does: another one cannot go on with what this one left.
+  std::string recipe;
+  /// Runs the passes of the compress stage.
+  std::function<llvm::Error(mlir::ModuleOp)> compress;
+  /// Compiles what is behind the compress stage to an artifact for this machine.
+  std::function<llvm::Error(mlir::ModuleOp, llvm::StringRef path)> compile;
+  /// Says what is being done.
+  std::function<void(const llvm::Twine &)> say;
+  std::function<llvm::Error()> checkCancelled;
+};
+
+/// Compresses a model block by block (Frantar et al., 2022): the inputs of each block's layers are measured, its passes
+/// run with these statistics (`terse.statistics` of the module) while all other layers are frozen, and its outputs are what the next
+/// block is measured with. Only one block's weights and what passes between two blocks are in memory or on disk.
+///
+/// Statistics do not depend on the number of threads, nor on interruptions.
+llvm::Error calibrate(mlir::ModuleOp module, const CalibrationOptions &options, const CalibrationHost &host);
+
+} // namespace terse
+
+#endif // TERSE_CALIBRATE_CALIBRATE_H

@@ -1,0 +1,322 @@
+//===- BlockRun.cpp - one block over all windows --------------------------===//
+#include "BlockRun.h"
+
+#include "terse-c/terse.h"
+
+#include "terse/Support/DimExpr.h"
+#include "terse/Support/TemporaryFile.h"
+
+#include "llvm/ADT/APFloat.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/JSON.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+
+using namespace terse;
+using llvm::StringRef;
+
+namespace {
+/// Tokens that a block runs on at once: its outputs stay a few megabytes.
+constexpr int64_t kTokensAtOnce = 2048;
+
+struct CloseModel {
+  void operator()(terse_model *model) const { terse_model_close(model); }
+};
+struct DestroyContext {
+  void operator()(terse_context *context) const { terse_context_destroy(context); }
+};
+
+llvm::Error fail(const llvm::Twine &why) { return llvm::createStringError("calibration: " + why); }
+
+/// Parts of a file that runBlock wrote.
+class Parts {
+public:
+  llvm::Error open(StringRef path) {
+    auto mapped = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false, /*IsVolatile=*/true);
+    if (!mapped)
+      return fail("cannot read '" + path + "': " + mapped.getError().message());
+    buffer = std::move(*mapped);
+    rest = buffer->getBuffer();
+    return llvm::Error::success();
+  }
+  llvm::Error next(std::vector<int64_t> &shape, const void *&data, size_t elementBytes) {
+    auto take = [&](size_t bytes) {
+      const char *at = bytes <= rest.size() ? rest.data() : nullptr;
+      rest = rest.drop_front(std::min(bytes, rest.size()));
+      return at;
+    };
+    int64_t rank = 0;
+    const char *at = take(8);
+    if (at)
+      memcpy(&rank, at, 8);
+    at = at && rank >= 0 && rank < 16 ? take(rank * 8) : nullptr;
+    uint64_t bytes = elementBytes;
+    shape.resize(at ? rank : 0);
+    for (int64_t &size : shape) {
+      memcpy(&size, at, 8);
+      at += 8;
+      if (size < 0 || __builtin_mul_overflow(bytes, static_cast<uint64_t>(size), &bytes))
+        return fail("damaged file '" + buffer->getBufferIdentifier() + "'");
+    }
+    data = at ? take(bytes) : nullptr;
+    return data ? llvm::Error::success() : fail("damaged file '" + buffer->getBufferIdentifier() + "'");
+  }
+
+private:
+  std::unique_ptr<llvm::MemoryBuffer> buffer;
+  StringRef rest;
+};
+
+/// An input of the block.
+struct Input {
+  terse_tensor_info info;
+  std::vector<std::string> dims;
+  bool hasDefault = false;
+  std::vector<int64_t> shape;
+  std::vector<uint64_t> storage;
+  const void *data = nullptr;
+};
+} // namespace
+
+/// Writes `value` as element `index` of an array of type `dtype`; false if the type is no whole number, bool or float.
+static bool storeElement(terse_dtype dtype, void *array, size_t index, int64_t value) {
+  auto store = [&](auto example) {
+    example = static_cast<decltype(example)>(value);
+    memcpy(static_cast<char *>(array) + index * sizeof(example), &example, sizeof(example));
+    return true;
+  };
+  switch (dtype) {
+  case TERSE_I64:
+    return store(int64_t());
+  case TERSE_I32:
+    return store(int32_t());
+  case TERSE_BOOL:
+  case TERSE_U8:
+  case TERSE_I8:
+    return store(uint8_t());
+  case TERSE_F32:
+    return store(float());
+  default:
+    return false;
+  }
+}
+
+/// The values of an output as f32.
+static llvm::Expected<llvm::ArrayRef<float>> toFloats(const terse_tensor &tensor, size_t count, std::vector<float> &storage) {
+  if (tensor.dtype == TERSE_F32)
+    return llvm::ArrayRef<float>(static_cast<const float *>(tensor.data), count);
+  storage.resize(count);
+  const auto *halves = static_cast<const uint16_t *>(tensor.data);
+  const auto *doubles = static_cast<const double *>(tensor.data);
+  for (size_t i = 0; i < count; ++i) {
+    if (tensor.dtype == TERSE_F64)
+      storage[i] = static_cast<float>(doubles[i]);
+    else if (tensor.dtype == TERSE_BF16 || tensor.dtype == TERSE_F16)
+      storage[i] = llvm::APFloat(tensor.dtype == TERSE_F16 ? llvm::APFloat::IEEEhalf() : llvm::APFloat::BFloat(),
+                                 llvm::APInt(16, halves[i]))
+                       .convertToFloat();
+    else
+      return fail("expected '" + StringRef(tensor.name) + "' to be of a float type");
+  }
+  return llvm::ArrayRef<float>(storage);
+}
+
+namespace {
+class Runner {
+public:
+  Runner(const BlockRun &run, Accumulators &taps, ParallelFor parallelFor) : run(run), taps(taps), parallelFor(parallelFor) {}
+
+  llvm::Error execute(llvm::function_ref<llvm::Error(double)> onPart) {
+    if (llvm::Error error = open())
+      return error;
+    const auto &windows = run.data->windows;
+    for (size_t first = 0; first < windows.size();) {
+      size_t count = std::min<size_t>(batch, windows.size() - first);
+      if (llvm::Error error = runPart(first, count))
+        return error;
+      first += count;
+      if (llvm::Error error = onPart(static_cast<double>(first) / windows.size()))
+        return error;
+    }
+    return file ? file->commit(run.output) : llvm::Error::success();
+  }
+
+private:
+  llvm::Error open() {
+    terse_model *opened = nullptr;
+    if (terse_model_open(run.artifact.c_str(), nullptr, &opened) != TERSE_OK)
+      return fail(terse_last_error());
+    model.reset(opened);
+    llvm::Expected<llvm::json::Value> manifest = llvm::json::parse(terse_model_manifest(opened));
+    if (!manifest)
+      return manifest.takeError();
+    const llvm::json::Array *described = manifest->getAsObject() ? manifest->getAsObject()->getArray("inputs") : nullptr;
+    const Input *ids = nullptr;
+    inputs.resize(terse_model_input_count(opened));
+    for (auto [i, input] : llvm::enumerate(inputs)) {
+      terse_model_input(opened, i, &input.info);
+      for (size_t d = 0; d < input.info.rank; ++d)
+        input.dims.push_back(terse_model_input_dim(opened, i, d));
+      const llvm::json::Object *object = described && i < described->size() ? (*described)[i].getAsObject() : nullptr;
+      input.hasDefault = object && object->get("default");
+      if (StringRef(input.info.role) == "input_ids")
+        ids = &input;
+    }
+    if (!ids || ids->dims.size() != 2)
+      return fail("expected a model with an input 'input_ids' of two dimensions");
+    int64_t length = run.data->windows.front().size();
+    batch = std::max<int64_t>(1, kTokensAtOnce / length);
+    if (int64_t fixed; !StringRef(ids->dims[0]).getAsInteger(10, fixed))
+      batch = fixed;
+    if (batch < 1 || run.data->windows.size() % (ids->dims[0] == std::to_string(batch) ? batch : 1) != 0)
+      return fail("expected a multiple of " + llvm::Twine(batch) + " windows, which the model takes at once");
+    if (!run.input.empty())
+      if (llvm::Error error = parts.open(run.input))
+        return error;
+    if (!run.output.empty()) {
+      llvm::Expected<TemporaryFile> made =
+          TemporaryFile::create(llvm::sys::path::parent_path(run.output), TemporaryFile::Kind::Document);
+      if (!made)
+        return made.takeError();
+      file.emplace(std::move(*made));
+    }
+    idsDims = ids->dims;
+    return llvm::Error::success();
+  }
+
+  /// Shapes and data of all inputs for `count` windows from `first` on.
+  llvm::Error fillInputs(size_t first, size_t count) {
+    int64_t length = run.data->windows[first].size();
+    llvm::StringMap<int64_t> symbols;
+    symbols["past"] = 0;
+    symbols[idsDims[0]] = count;
+    symbols[idsDims[1]] = length;
+    for (Input &input : inputs) {
+      StringRef name = input.info.name, role = input.info.role;
+      if (name == "block_input") {
+        if (llvm::Error error = parts.next(input.shape, input.data, terse_dtype_size(input.info.dtype)))
+          return error;
+        continue;
+      }
+      if (input.hasDefault)
+        continue;
+      bool isToken = role == "input_ids" || role == "attention_mask" || role == "position_ids";
+      if (!isToken && role != "past")
+        return fail("cannot run the model on tokens alone: its input '" + name + "' is unknown");
+      input.shape.clear();
+      size_t elements = 1;
+      for (const std::string &dim : input.dims) {
+        std::optional<DimExpr> parsed = DimExpr::parse(dim);
+        std::optional<int64_t> size = parsed ? parsed->evaluate([&](StringRef symbol) -> std::optional<int64_t> {
+          auto it = symbols.find(symbol);
+          return it == symbols.end() ? std::nullopt : std::optional<int64_t>(it->second);
+        })
+                                             : std::nullopt;
+        // A size of its own counts all positions so far, or those of an empty cache.
+        input.shape.push_back(size.value_or(role == "past" ? 0 : length));
+        elements *= input.shape.back();
+      }
+      input.storage.resize(elements * terse_dtype_size(input.info.dtype) / 8 + 1);
+      input.data = input.storage.data();
+      for (size_t i = 0; i < elements; ++i) {
+        int64_t value = role == "input_ids"      ? run.data->windows[first + i / length][i % length]
+                        : role == "position_ids" ? i % length
+                                                 : 1;
+        if (!storeElement(input.info.dtype, input.storage.data(), i, value))
+          return fail("cannot fill the input '" + name + "' of this type");
+      }
+    }
+    return llvm::Error::success();
+  }
+
+  llvm::Error runPart(size_t first, size_t count) {
+    if (llvm::Error error = fillInputs(first, count))
+      return error;
+    if (count != contextBatch) {
+      terse_context_options options = TERSE_CONTEXT_OPTIONS_INIT;
+      options.threads = run.threads;
+      options.capacity = run.data->windows[first].size();
+      options.batch = count;
+      terse_context *created = nullptr;
+      context.reset();
+      if (terse_context_create(model.get(), &options, &created) != TERSE_OK)
+        return fail(terse_last_error());
+      context.reset(created);
+      contextBatch = count;
+    }
+    std::vector<terse_tensor> given;
+    for (const Input &input : inputs)
+      if (!input.hasDefault)
+        given.push_back({input.info.name, input.info.dtype, input.shape.size(), input.shape.data(), input.data});
+    terse_reset(context.get());
+    if (terse_context_run(context.get(), given.data(), given.size()) != TERSE_OK)
+      return fail(terse_last_error());
+    size_t nextTap = 0;
+    for (size_t i = 0, e = terse_model_output_count(model.get()); i < e; ++i) {
+      terse_tensor output;
+      if (terse_context_output(context.get(), i, &output) != TERSE_OK)
+        return fail(terse_last_error());
+      StringRef name = output.name;
+      if (name == "block_output" && file) {
+        if (llvm::Error error = writePart(output))
+          return error;
+      } else if (name.consume_front("tap:")) {
+        if (llvm::Error error = addToTap(output, name, nextTap++))
+          return error;
+      }
+    }
+    return llvm::Error::success();
+  }
+
+  static size_t countElements(const terse_tensor &tensor) {
+    size_t elements = 1;
+    for (size_t d = 0; d < tensor.rank; ++d)
+      elements *= tensor.shape[d];
+    return elements;
+  }
+
+  llvm::Error writePart(const terse_tensor &output) {
+    std::string head(8 * (1 + output.rank), '\0');
+    int64_t rank = output.rank;
+    memcpy(head.data(), &rank, 8);
+    memcpy(head.data() + 8, output.shape, 8 * output.rank);
+    if (llvm::Error error = file->write(head, run.output))
+      return error;
+    return file->write(StringRef(static_cast<const char *>(output.data), countElements(output) * terse_dtype_size(output.dtype)),
+                       run.output);
+  }
+
+  llvm::Error addToTap(const terse_tensor &output, StringRef name, size_t index) {
+    int64_t size = output.rank ? output.shape[output.rank - 1] : 0;
+    size_t elements = countElements(output);
+    if (size == 0)
+      return fail("expected channels in the input of the layer '" + name + "'");
+    if (index == taps.size())
+      taps.push_back(std::make_unique<Accumulator>(name.str(), size));
+    llvm::Expected<llvm::ArrayRef<float>> values = toFloats(output, elements, floats);
+    if (!values)
+      return values.takeError();
+    if (!taps[index]->add(values->data(), elements / size, parallelFor))
+      return fail("the input of the layer '" + name + "' is infinite or no number");
+    return llvm::Error::success();
+  }
+
+  const BlockRun &run;
+  Accumulators &taps;
+  ParallelFor parallelFor;
+  std::unique_ptr<terse_model, CloseModel> model;
+  std::unique_ptr<terse_context, DestroyContext> context;
+  size_t contextBatch = 0;
+  int64_t batch = 1;
+  std::vector<Input> inputs;
+  std::vector<std::string> idsDims;
+  Parts parts;
+  std::optional<TemporaryFile> file;
+  std::vector<float> floats;
+};
+} // namespace
+
+llvm::Error terse::runBlock(const BlockRun &run, Accumulators &taps, ParallelFor parallelFor,
+                            llvm::function_ref<llvm::Error(double)> onPart) {
+  return Runner(run, taps, parallelFor).execute(onPart);
+}
