@@ -15,6 +15,7 @@ path = os.path.join(SHIPPED, "torchscript_past.onnx")
 tokenizer = os.path.join(SHIPPED, "tokenizer.model")
 text = open(os.path.join(SHIPPED, "held-out.txt")).read()
 if len(sys.argv) > 2:  # a child that is interrupted; says when it has begun
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may have been told to ignore it
     if sys.argv[2] == "compile":
         terse.compile(path, folder + "/interrupted.so", recipe="w4",
                       progress=lambda line: print(line, flush=True))
