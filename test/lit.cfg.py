@@ -14,10 +14,11 @@ beyond lit's own:
   %sanitize      sanitizers of the build, as for -fsanitize=
   %fuzzers       the folder of fuzz targets that fuzz (of the preset asan)
 
-Features: data, avx2, avx512vnni, root, asan, fuzzers.
+Features: data, avx2, avx512vnni, mounts (a namespace of mounts may be made), asan, fuzzers.
 """
 
 import os
+import subprocess
 
 import lit.formats
 
@@ -49,8 +50,9 @@ if os.path.exists(os.path.join(fuzzers, "fuzz-ir")):
     config.available_features.add("fuzzers")
 if os.path.isdir(os.path.join(data, "models")):
     config.available_features.add("data")
-if os.geteuid() == 0:
-    config.available_features.add("root")
+mount = subprocess.run("unshare --mount mount -t tmpfs tmpfs /mnt", shell=True, capture_output=True)
+if mount.returncode == 0:
+    config.available_features.add("mounts")
 with open("/proc/cpuinfo") as cpuinfo:
     flags = next((line for line in cpuinfo if line.startswith("flags")), "").split()
 if {"avx2", "fma", "f16c", "bmi2"} <= set(flags):

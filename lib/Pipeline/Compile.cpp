@@ -34,6 +34,29 @@ static llvm::StringRef stripAnchor(llvm::StringRef pipeline) {
   return pipeline;
 }
 
+/// Adds the passes of a text to `manager`.
+static llvm::Error addPasses(PassManager &manager, Stage stage,
+                             llvm::StringRef pipeline) {
+  std::string message;
+  llvm::raw_string_ostream stream(message);
+  pipeline = stripAnchor(pipeline);
+  if (pipeline.empty() || succeeded(parsePassPipeline(pipeline, manager, stream)))
+    return llvm::Error::success();
+  return llvm::createStringError("malformed passes of the stage '" +
+                                 getStageName(stage) +
+                                 "': " + llvm::StringRef(message).trim());
+}
+
+llvm::Error Compiler::checkPasses() {
+  PassManager manager(&context, ModuleOp::getOperationName());
+  if (llvm::Error error = addPasses(manager, Stage::Compress, recipePipeline))
+    return error;
+  for (auto &[at, passes] : options.extraPasses)
+    if (llvm::Error error = addPasses(manager, at, passes))
+      return error;
+  return llvm::Error::success();
+}
+
 llvm::Error Compiler::runStage(Stage stage, ModuleOp target,
                                const CPULevel *level) {
   StageOptions stageOptions;
@@ -53,16 +76,11 @@ llvm::Error Compiler::runStage(Stage stage, ModuleOp target,
     if (at == stage)
       pipelines.push_back(passes);
   for (llvm::StringRef pipeline : pipelines) {
-    pipeline = stripAnchor(pipeline);
-    if (pipeline.empty())
-      continue;
     PassManager manager(&context, ModuleOp::getOperationName());
-    std::string message;
-    llvm::raw_string_ostream stream(message);
-    if (failed(parsePassPipeline(pipeline, manager, stream)))
-      return llvm::createStringError("malformed passes of the stage '" +
-                                     getStageName(stage) +
-                                     "': " + llvm::StringRef(message).trim());
+    if (llvm::Error error = addPasses(manager, stage, pipeline))
+      return error;
+    if (manager.empty())
+      continue;
     if (!options.dumpIRFolder.empty())
       manager.addInstrumentation(
           makeIRDump(options.dumpIRFolder,
@@ -287,6 +305,8 @@ llvm::Error Compiler::runStages() {
   if (llvm::Error error = checkLevels())
     return error;
   if (llvm::Error error = selectRecipe())
+    return error;
+  if (llvm::Error error = checkPasses())
     return error;
   if (llvm::Error error = checkPaths())
     return error;

@@ -54,6 +54,8 @@ private:
   llvm::Error checkLevels() const;
   llvm::Error checkCancelled() const;
   llvm::Error selectRecipe();
+  /// Refuses passes that cannot be run, before any are.
+  llvm::Error checkPasses();
   llvm::Error runStage(Stage stage, mlir::ModuleOp target,
                        const CPULevel *level);
   llvm::Error runSharedStages();

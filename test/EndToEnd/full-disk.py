@@ -1,4 +1,4 @@
-# REQUIRES: root
+# REQUIRES: mounts
 # RUN: unshare --mount %python %s %t
 """A full disk: one error, non-zero status, no partial file."""
 

@@ -1,4 +1,4 @@
-# REQUIRES: root
+# REQUIRES: mounts
 # RUN: %python %S/Inputs/llama.py %t.onnx --width 512 --layers 3 --heads 8 --kv-heads 2 --ffn 1408 --vocabulary 4096
 # RUN: unshare --mount %python %s %t.onnx %t
 """A compile needs little more disk than its artifact: what passes made goes as it is written."""

@@ -1,4 +1,4 @@
-# REQUIRES: root
+# REQUIRES: mounts
 # RUN: %python %S/Inputs/llama.py %t.onnx --width 768 --layers 4 --heads 12 --kv-heads 4 --ffn 2048 --vocabulary 16000
 # RUN: unshare --mount %python %s %t.onnx %t
 """What a compile will take is told before it begins, and refused where it is too much, with what would do."""

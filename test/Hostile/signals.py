@@ -45,6 +45,8 @@ for trial in range(TRIALS):
         assert content == whole or (old and content == b"as it was" and process.returncode), case
     else:
         assert process.returncode and not old, case
-    finished += process.returncode == 0
+    if process.returncode == 0: # the machine is faster than it was
+        finished += 1
+        duration *= 0.8
 print(f"{TRIALS} compiles, {finished} of them finished first")
 assert finished < TRIALS

@@ -196,10 +196,19 @@ compare("DynamicQuantizeLinear", model([node("DynamicQuantizeLinear", "x", "y s 
         {"x": f32(3, 5)})
 for channels, zero in ((False, False), (True, False), (True, True), (False, True)):
     shape = (N,) if channels else ()
-    tensors = [codes_tensor("layer.weight", rng.integers(0, 256, (K, N)), "int8"), constant("w_s", np.asarray(rng.random(shape) * 0.1, np.float32)),
-               constant("w_z", np.asarray(rng.integers(-100, 100, shape) if zero else np.zeros(shape), np.int8))]
+    codes, scales = rng.integers(0, 256, (K, N)), np.asarray(rng.random(shape) * 0.1, np.float32)
+    zeros = np.asarray(rng.integers(-100, 100, shape) if zero else np.zeros(shape), np.int8)
+    tensors = [codes_tensor("layer.weight", codes, "int8"), constant("w_s", scales), constant("w_z", zeros)]
     nodes = [node("DynamicQuantizeLinear", "x", "q s z"), node("MatMulInteger", "q layer.weight z w_z", "p"), node("Cast", "p", "f", to=FLOAT), node("Mul", "s w_s", "both"), node("Mul", "f both", "y")]
-    compare(f"MatMulInteger, channels {channels}, zero points {zero}", model(nodes, [value("x", ["b", "s", K])], [value("y", ["b", "s", N])], tensors), {"x": f32(2, 3, K)})
+    # The definition: ONNX Runtime's sums of u8 x s8 saturate on processors without VNNI.
+    x = f32(2, 3, K)
+    low, high = min(x.min(), np.float32(0)), max(x.max(), np.float32(0))
+    x_scale = (high - low) / np.float32(255)
+    x_zero = np.rint(-low / x_scale)
+    x_codes = np.clip(np.rint(x / x_scale) + x_zero, 0, 255)
+    sums = (x_codes - x_zero).astype(np.float64) @ (codes - 128.0 - zeros)
+    want = (sums * (x_scale * scales)).astype(np.float32)
+    compare(f"MatMulInteger, channels {channels}, zero points {zero}", model(nodes, [value("x", ["b", "s", K])], [value("y", ["b", "s", N])], tensors), {"x": x}, [want])
 tensors = [codes_tensor("b", rng.integers(0, 256, (K, N)), "uint8"), constant("b_s", rng.random(N).astype(np.float32) * 0.1), constant("b_z", rng.integers(0, 256, N).astype(np.uint8)), constant("c", f32(N))]
 made = helper.make_node("DynamicQuantizeMatMul", ["x", "b", "b_s", "b_z", "c"], ["y"], domain=MICROSOFT)
 compare("DynamicQuantizeMatMul", model([made], [value("x", [3, K])], [value("y", [3, N])], tensors, domains=[MICROSOFT]), {"x": f32(3, K)}, bound=1e-5)

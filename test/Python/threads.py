@@ -15,6 +15,7 @@ path = os.path.join(SHIPPED, "torchscript_past.onnx")
 tokenizer = os.path.join(SHIPPED, "tokenizer.model")
 text = open(os.path.join(SHIPPED, "held-out.txt")).read()
 if len(sys.argv) > 2:  # a child that is interrupted; says when it has begun
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background may have been told to ignore it
     if sys.argv[2] == "compile":
         terse.compile(path, folder + "/interrupted.so", recipe="w4",
                       progress=lambda line: print(line, flush=True))
@@ -41,26 +42,23 @@ model = terse.load(artifact, threads=1)
 ids = model.tokenize(text)
 
 
-def longest_pause(work):
-    """The longest time for which another thread did not get to run, and how long `work` took."""
-    done, longest = threading.Event(), [0.0]
+def turns_of_another_thread(work):
+    """How often another thread got to run during `work`: hardly ever where that holds the interpreter's lock."""
+    done, turns = threading.Event(), [0]
 
-    def watch():
-        last = time.monotonic()
+    def count():
         while not done.is_set():
-            now = time.monotonic()
-            longest[0] = max(longest[0], now - last)
-            last = now
+            turns[0] += 1
             time.sleep(0.0005)
 
-    thread = threading.Thread(target=watch)
+    thread = threading.Thread(target=count)
     thread.start()
-    begin = time.monotonic()
+    before = turns[0]
     work()
-    took = time.monotonic() - begin
+    during = turns[0] - before
     done.set()
     thread.join()
-    return longest[0], took
+    return during
 
 
 # One call of the library each, without a callback in between.
@@ -69,9 +67,13 @@ inputs = {"input_ids": several, "attention_mask": np.ones_like(several),
           "position_ids": np.broadcast_to(np.arange(512), several.shape)}
 for what, work in [("a run", lambda: model(inputs)),
                    ("a compile", lambda: terse.compile(path, folder + "/w.so", recipe="w8", levels="avx2")),
-                   ("opening and verifying", lambda: [terse.load(artifact).verify() for _ in range(20)])]:
-    pause, took = longest_pause(work)
-    check(pause < took / 2, f"another thread runs during {what}: longest pause {pause:.3f} s of {took:.3f} s")
+                   ("verifying", model.verify)]:
+    # A busy machine may give another thread no time during one call, but not during every one of them.
+    for _ in range(20):
+        turns = turns_of_another_thread(work)
+        if turns > 5:
+            break
+    check(turns > 5, f"another thread runs during {what}: {turns} times")
 
 # Two models at once from two threads, and one model from several, give what they give alone.
 other = terse.load(small, threads=1)
@@ -114,7 +116,11 @@ begun = threading.Event()
 
 def occupy():
     begun.set()
-    session.eval(ids * 4)
+    while True:
+        try:
+            return session.eval(ids * 4)
+        except terse.InvalidArgumentError as error:  # it was being reset just then
+            assert "in use by another thread" in str(error)
 
 
 thread = threading.Thread(target=occupy)
@@ -124,6 +130,7 @@ refusals = 0
 while thread.is_alive() and not refusals:
     try:
         session.reset()
+        time.sleep(0.01)  # or the other thread would never find it free
     except terse.InvalidArgumentError as error:
         refusals += "in use by another thread" in str(error)
 thread.join()

@@ -59,9 +59,16 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
     bool isSparse = false;
   };
 
+  /// Values are checked with the text: a pipeline that cannot run is refused before any work.
+  LogicalResult initializeOptions(StringRef text, function_ref<LogicalResult(const Twine &)> error) override {
+    if (failed(QuantizeWeightsBase::initializeOptions(text, error)))
+      return failure();
+    return checkOptions([&](const Twine &what) { return error(getArgument() + ": " + what); });
+  }
+
   void runOnOperation() override {
     SmallVector<Choice> choices;
-    if (failed(checkOptions()) || failed(statistics.open(getOperation(), stats)) || failed(choose(choices)))
+    if (failed(statistics.open(getOperation(), stats)) || failed(choose(choices)))
       return signalPassFailure();
 
     // Layers that share a weight share its codes.
@@ -170,31 +177,30 @@ private:
     return quantizeTensor(choice.source, choice.op, choice.name, rounding);
   }
 
-  LogicalResult checkOptions() {
-    auto error = [&]() { return mlir::emitError(UnknownLoc::get(&getContext())) << getArgument() << ": "; };
+  LogicalResult checkOptions(function_ref<LogicalResult(const Twine &)> error) const {
     auto checkBits = [&](StringRef option, int64_t value, bool mayBeZero) -> LogicalResult {
       if (value == 2 || value == 3 || value == 4 || value == 8 || (mayBeZero && value == 0))
         return success();
-      return error() << "expected " << option << " of " << (mayBeZero ? "0, " : "") << "2, 3, 4 or 8; got " << value;
+      return error("expected " + option + " of " + (mayBeZero ? "0, " : "") + "2, 3, 4 or 8; got " + Twine(value));
     };
     if (failed(checkBits("bits", bits, false)) || failed(checkBits("head-bits", headBits, true)) ||
         failed(checkBits("embedding-bits", embeddingBits, true)))
       return failure();
     for (int64_t size : {groupSize.getValue(), embeddingGroupSize.getValue(), headGroupSize == -1 ? 0 : headGroupSize.getValue()})
       if (size < 0)
-        return error() << "expected a group size of 0 or more; got " << size;
+        return error("expected a group size of 0 or more; got " + Twine(size));
     if (method != "rtn" && method != "gptq")
-      return error() << "expected method to be rtn or gptq; got '" << method << "'";
+      return error("expected method to be rtn or gptq; got '" + method + "'");
     if (!(damping >= 0 && damping <= 1))
-      return error() << "expected a damping of 0 to 1; got " << damping.getValue();
+      return error("expected a damping of 0 to 1; got " + Twine(llvm::formatv("{0}", damping.getValue()).str()));
     if (sweeps < 0)
-      return error() << "expected sweeps of 0 or more; got " << sweeps.getValue();
+      return error("expected sweeps of 0 or more; got " + Twine(sweeps.getValue()));
     if (scale != "f16" && scale != "f32")
-      return error() << "expected scale to be f16 or f32; got '" << scale << "'";
+      return error("expected scale to be f16 or f32; got '" + scale + "'");
     for (auto [option, text] : {std::pair<StringRef, StringRef>("layers", layers), {"exclude", exclude}}) {
       std::string why;
       if (!text.empty() && !llvm::Regex(text).isValid(why))
-        return error() << "expected " << option << " to be a regular expression; got '" << text << "': " << why;
+        return error("expected " + option + " to be a regular expression; got '" + text + "': " + why);
     }
     return success();
   }
