@@ -119,8 +119,9 @@ llvm::Error Compiler::runCalibration() {
     // The passes that compile blocks record facts of no interest.
     report.truncate(numFacts);
     llvm::Error error = runStage(Stage::Compress, target, nullptr);
-    for (const Report::Fact &fact : llvm::ArrayRef(report.getFacts()).drop_front(numFacts))
-      facts.add(fact);
+    std::vector<Report::Fact> all = report.getFacts();
+    for (size_t i = numFacts; i < all.size(); ++i)
+      facts.add(all[i]);
     return error;
   };
   host.compile = [&](ModuleOp block, llvm::StringRef path) {

@@ -26,7 +26,8 @@ static constexpr llvm::StringLiteral quantizeKeys[] = {
     "group-size",          "symmetric",       "scale",
     "clip-search",         "layers",          "exclude",
     "head-bits",           "head-group-size", "embedding-bits",
-    "embedding-group-size"};
+    "embedding-group-size", "method",         "damping",
+    "sweeps"};
 // How inputs of quantized layers are computed.
 static constexpr llvm::StringLiteral activationsKey = "activations";
 

@@ -137,6 +137,13 @@ def compile(
     recipe: str | None = None,
     group_size: int | None = None,
     pass_pipeline: str | None = None,
+    calib: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    calib_windows: int | None = None,
+    calib_window: int | None = None,
+    calib_seed: int | None = None,
+    calib_inputs: str | None = None,
+    calib_dir: str | os.PathLike[str] | None = None,
+    save_statistics: str | os.PathLike[str] | None = None,
     tokenizer: str | os.PathLike[str] | None = None,
     context: int | None = None,
     levels: Sequence[str] | str | None = None,
@@ -172,6 +179,15 @@ def compile(
             keys may follow: "w4:group-size=64,exclude=down_proj".
         group_size: Weights that share a scale, for the recipes w8 to w2; 0: a whole row.
         pass_pipeline: Passes that compress, instead of a recipe.
+        calib: Data that the inputs of layers are measured on while the model is compressed: one or several files of text,
+            JSON lines (.jsonl) or token ids (.ids), each perhaps with keys: "a.jsonl:field=text,weight=2".
+        calib_windows: Sequences to calibrate with; 128 by default.
+        calib_window: Tokens in each; 256 by default.
+        calib_seed: Draw them at random places of the data; by default they are from its beginning.
+        calib_inputs: What a block is measured with: what the blocks before it give when they are "compressed" (the
+            default), or "original".
+        calib_dir: Folder that keeps what calibration has measured; an interrupted one goes on from it.
+        save_statistics: File to write what calibration measured to, for the option stats of passes.
         tokenizer: Tokenizer to embed (a file of SentencePiece or llama2.c), or "bytes".
         context: Positions that the runtime makes room for unless told otherwise.
         levels: CPU levels to make code for: "baseline", "avx2", "avx512vnni"; all by default.

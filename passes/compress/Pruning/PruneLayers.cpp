@@ -153,7 +153,7 @@ LogicalResult Pruner::run() {
     int64_t axis = layer.getReductionAxis();
     RoundingSource source = getRoundingSource(layer.getWeightOperand().get(), axis);
     if (!source.weight) {
-      ++numLeft;
+      numLeft += !isFrozen(layer);
       continue;
     }
     std::string name = getNameOfLayer(layer);
@@ -161,7 +161,7 @@ LogicalResult Pruner::run() {
     if (failed(options))
       return failure();
     if (!*options) {
-      ++numLeft;
+      numLeft += !isFrozen(layer);
       continue;
     }
     auto key = std::make_pair(source.weight.getOperation(), axis);

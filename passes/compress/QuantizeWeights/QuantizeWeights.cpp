@@ -220,15 +220,15 @@ private:
       FailureOr<Policy> policy = getPolicy(op);
       if (failed(policy))
         return WalkResult::interrupt();
-      if (isFrozen(op))
-        return;
       if (!source.weight) {
-        ++numLeft;
+        numLeft += !isFrozen(op);
         return WalkResult::advance();
       }
       std::string name = getLayerName(op, source.weight);
       bool chosen = layers.empty() || included.match(name);
       anyMatched |= chosen;
+      if (isFrozen(op))
+        return WalkResult::advance();
       int64_t itsBits = policy->bits.value_or(head ? headBits : bits);
       if (!chosen || policy->keep || (!exclude.empty() && excluded.match(name)) || itsBits == 0) {
         ++numLeft;
