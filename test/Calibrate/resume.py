@@ -29,11 +29,12 @@ def content(name):
 must(*command("whole", f"--save-statistics={folder}/whole.tstats"))
 rng = random.Random(5)
 kills = 0
-for attempt in range(60):
+KILLS = 5
+for attempt in range(KILLS + 1):
     child = subprocess.Popen(command("parts", f"--calib-dir={KEPT}", f"--save-statistics={folder}/parts.tstats"),
                              stderr=subprocess.PIPE, text=True)
     try:
-        errors = child.communicate(timeout=0.3 + rng.random() * 2 + attempt * 0.2)[1]
+        errors = child.communicate(timeout=0.5 + rng.random() * 6 if attempt < KILLS else None)[1]
     except subprocess.TimeoutExpired:
         child.send_signal(rng.choice([signal.SIGKILL, signal.SIGINT]))
         child.communicate()
