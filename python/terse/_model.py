@@ -9,7 +9,7 @@ import json
 import math
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Iterator, Mapping, Sequence, Union
 
 import numpy as np
@@ -444,9 +444,12 @@ class Model:
                 ids.size, on_window, None, ctypes.byref(result)))
 
         interruptible(measure, cancelled.set)
-        compared = (result.kl, result.top1_agreement, result.perplexity_ratio) if against else (None, None, None)
         bands = tuple(_band(name, band) for name, band in zip(_BANDS, result.bands))
-        return Perplexity(result.perplexity, result.nll, result.tokens, result.windows, *compared, bands)
+        measured = Perplexity(result.perplexity, result.nll, result.tokens, result.windows, bands=bands)
+        if not against:
+            return measured
+        return replace(measured, kl=result.kl, top1_agreement=result.top1_agreement,
+                       perplexity_ratio=result.perplexity_ratio)
 
 
 class Session:
