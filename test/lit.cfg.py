@@ -33,8 +33,9 @@ data = os.environ.get("TERSE_DATA") or os.path.join(
 config.environment["PATH"] = os.pathsep.join(
     [tools, config.llvm_tools_dir, config.environment.get("PATH", "")])
 config.environment["PYTHONDONTWRITEBYTECODE"] = "1"
-config.environment["PYTHONPATH"] = os.path.join(
-    config.terse_source_dir, "test", "EndToEnd", "Inputs")
+config.environment["PYTHONPATH"] = os.pathsep.join(
+    os.path.join(config.terse_source_dir, "test", folder)
+    for folder in ("Inputs", os.path.join("EndToEnd", "Inputs")))
 config.environment["TERSE_BUILD"] = config.terse_binary_dir
 config.environment["TERSE_SOURCE"] = config.terse_source_dir
 config.environment["TERSE_DATA"] = data

@@ -43,6 +43,24 @@ static LogicalResult verifyCodes(Operation *op, SchemeAttr scheme, Value codes, 
   return success();
 }
 
+LogicalResult ScaleChannelsOp::verify() {
+  auto type = getType(), scale = cast<RankedTensorType>(getScale().getType());
+  int64_t axis = getAxis();
+  if (axis < 0 || axis >= type.getRank()) // C1
+    return emitOpError("expected an axis of ") << type << "; got " << axis;
+  if (type.isDynamicDim(axis) || scale.getShape() != type.getShape().slice(axis, 1)) // C2
+    return emitOpError("expected a scale for each of a static number of channels; got ") << scale << " for axis " << axis << " of " << type;
+  return success();
+}
+
+/// Scales of one change nothing.
+OpFoldResult ScaleChannelsOp::fold(FoldAdaptor adaptor) {
+  auto scale = dyn_cast_if_present<SplatElementsAttr>(adaptor.getScale());
+  if (scale && scale.getSplatValue<APFloat>().isExactlyValue(1.0))
+    return getInput();
+  return {};
+}
+
 LogicalResult DequantizeOp::verify() {
   auto result = getType();
   if (result.getRank() < 1 || result.isDynamicDim(result.getRank() - 1)) // D1

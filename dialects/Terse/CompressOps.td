@@ -17,6 +17,26 @@ def Terse_TapOp : TerseOp<"tap", [AllTypesMatch<["input", "result"]>]> {
   let assemblyFormat = "$name $input attr-dict `:` type($input)";
 }
 
+def Terse_ScaleChannelsOp : TerseOp<"scale_channels", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "multiplies channels by constants";
+  let description = [{
+    Element i of the result is that of `input` times scale[i[axis]]; `scale` is [C], C the static size of `axis`. Products are in f32.
+
+    Smoothing writes them in pairs, on a layer's input and on its weight, so that the function stays; later passes read layers
+    through them, until `terse-fold-scales` puts them into what computes the value.
+
+    Example:
+    ```mlir
+    %y = terse.scale_channels %x, %s {axis = 2 : i64} : tensor<1x?x64xf32>, tensor<64xf32>
+    ```
+  }];
+  let arguments = (ins FloatTensor:$input, FloatTensor:$scale, I64Attr:$axis);
+  let results = (outs FloatTensor:$result);
+  let assemblyFormat = "$input `,` $scale attr-dict `:` type($input) `,` type($scale)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+}
+
 def Terse_DequantizeOp : TerseOp<"dequantize", [Pure]> {
   let summary = "the values that codes mean";
   let description = [{

@@ -4,6 +4,7 @@
 
 #include "terse/Pipeline/Recipe.h"
 
+#include "mlir/IR/Verifier.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 #include "llvm/ADT/StringSet.h"
@@ -75,12 +76,20 @@ llvm::Error Compiler::runStage(Stage stage, ModuleOp target,
   for (auto &[at, passes] : options.extraPasses)
     if (at == stage)
       pipelines.push_back(passes);
-  for (llvm::StringRef pipeline : pipelines) {
+  for (auto [i, pipeline] : llvm::enumerate(pipelines)) {
     PassManager manager(&context, ModuleOp::getOperationName());
     if (llvm::Error error = addPasses(manager, stage, pipeline))
       return error;
     if (manager.empty())
       continue;
+    // Verifying the large IR of kernels behind each of our own passes would be a
+    // third of the time: once, at the end, is left to optimised builds.
+#ifdef NDEBUG
+    bool verifiesOnce = i == 0 && stage >= Stage::Kernel;
+#else
+    bool verifiesOnce = false;
+#endif
+    manager.enableVerifier(!verifiesOnce);
     if (!options.dumpIRFolder.empty())
       manager.addInstrumentation(
           makeIRDump(options.dumpIRFolder,
@@ -88,6 +97,8 @@ llvm::Error Compiler::runStage(Stage stage, ModuleOp target,
                            : getStageName(stage).str(),
                      numDumps));
     LogicalResult result = manager.run(target);
+    if (verifiesOnce && succeeded(result))
+      result = verify(target);
     if (llvm::Error error = checkCancelled())
       return error;
     if (failed(result))
@@ -278,6 +289,10 @@ llvm::Error Compiler::selectRecipe() {
   llvm::Expected<Recipe> recipe = parseRecipe(text);
   if (!recipe)
     return recipe.takeError();
+  if (recipe->needsStatistics && options.calibration.data.empty())
+    return llvm::createStringError("the recipe '" + recipe->name +
+                                   "' needs the inputs of layers to be "
+                                   "measured: give it data with --calib");
   recipeName = recipe->name;
   recipePipeline = recipe->pipeline;
   return llvm::Error::success();

@@ -3,8 +3,9 @@
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringExtras.h"
 
-#include <optional>
+#include <map>
 
 using namespace terse;
 
@@ -28,8 +29,9 @@ static constexpr llvm::StringLiteral quantizeKeys[] = {
     "head-bits",           "head-group-size", "embedding-bits",
     "embedding-group-size", "method",         "damping",
     "sweeps"};
-// How inputs of quantized layers are computed.
-static constexpr llvm::StringLiteral activationsKey = "activations";
+// What is done before and behind it.
+static constexpr llvm::StringLiteral otherKeys[] = {"activations", "smooth",
+                                                    "prune"};
 
 std::string terse::suggestNearest(llvm::StringRef text,
                                   llvm::ArrayRef<llvm::StringRef> candidates) {
@@ -55,35 +57,88 @@ static llvm::Error unknown(llvm::StringRef what, llvm::StringRef text,
       " (known: " + llvm::join(candidates, ", ") + ")");
 }
 
-/// The pipeline of a recipe that quantizes to `bits`; values of `keys` are
-/// given.
-static std::string
-quantize(llvm::StringRef bits,
-         llvm::ArrayRef<std::pair<llvm::StringRef, llvm::StringRef>> keys) {
-  std::string options = ("bits=" + bits).str();
-  bool hasGroup = false, hasHead = false, hasEmbedding = false,
-       roundActivations = true;
-  for (auto [key, value] : keys) {
-    if (key == activationsKey) {
-      roundActivations = value == "int8";
-      continue;
-    }
-    hasGroup |= key == "group-size";
-    hasHead |= key == "head-bits";
-    hasEmbedding |= key == "embedding-bits";
-    options += (" " + key + "=" + value).str();
-  }
-  if (!hasGroup)
-    options += bits == "3" ? " group-size=64" : " group-size=32";
+using Keys = std::map<std::string, std::string>;
+
+static std::string findKey(const Keys &keys, const std::string &key) {
+  auto found = keys.find(key);
+  return found == keys.end() ? "" : found->second;
+}
+
+/// `PASS{OPTION=VALUE ...}`, the values of those `names` that are given.
+static std::string makePass(const std::string &pass, std::string options,
+                            const Keys &keys,
+                            llvm::ArrayRef<llvm::StringLiteral> names) {
+  for (llvm::StringRef name : names)
+    if (std::string value = findKey(keys, name.str()); !value.empty())
+      options += (options.empty() ? "" : " ") + name.str() + "=" + value;
+  return options.empty() ? pass : pass + "{" + options + "}";
+}
+
+static std::string quantizeWeights(const std::string &bits, Keys keys) {
+  keys.insert({"group-size", bits == "3" ? "64" : "32"});
   // The pass gives the head 8 bits unless told otherwise. At 4 it loses little
   // more than the other layers; at 3 and 2 it would lose most of all.
-  if (!hasHead && bits == "4")
-    options += " head-bits=4";
+  if (bits == "4")
+    keys.insert({"head-bits", "4"});
   // A small model is half embedding table; 8 bits a value change nothing there.
-  if (!hasEmbedding)
-    options += " embedding-bits=8";
-  std::string pipeline = "terse-quantize-weights{" + options + "}";
-  return roundActivations ? pipeline + ",terse-quantize-activations" : pipeline;
+  keys.insert({"embedding-bits", "8"});
+  std::string passes;
+  if (findKey(keys, "method") == "awq") {
+    keys["method"] = "rtn";
+    passes = makePass("terse-awq-scale", "bits=" + bits, keys,
+                      {"group-size", "symmetric", "scale", "layers",
+                       "exclude"}) +
+             ",";
+  }
+  return passes + makePass("terse-quantize-weights", "bits=" + bits, keys,
+                           quantizeKeys);
+}
+
+/// The recipe that quantizes to `bits`, with its `keys`.
+static Recipe makeRecipe(const std::string &bits, const Keys &keys) {
+  std::string method = findKey(keys, "method"), smooth = findKey(keys, "smooth"),
+              prune = findKey(keys, "prune"),
+              activations = findKey(keys, "activations");
+  llvm::SmallVector<std::string> passes;
+  if (!prune.empty())
+    passes.push_back(makePass(
+        "terse-prune-sparsegpt",
+        (llvm::StringRef(prune).contains(':') ? "pattern=" : "sparsity=") +
+            prune,
+        keys, {"layers", "exclude"}));
+  if (!smooth.empty())
+    passes.push_back(makePass("terse-smooth-outliers", "alpha=" + smooth, keys,
+                              {"layers", "exclude"}));
+  passes.push_back(quantizeWeights(bits, keys));
+  if (activations == "static")
+    passes.push_back("terse-quantize-activations{mode=static}");
+  else if (activations != "float")
+    passes.push_back("terse-quantize-activations");
+  if (!smooth.empty() || method == "awq")
+    passes.push_back("terse-fold-scales");
+  Recipe recipe;
+  recipe.pipeline = llvm::join(passes, ",");
+  recipe.needsStatistics = method == "gptq" || method == "awq" ||
+                           !smooth.empty() || !prune.empty() ||
+                           activations == "static";
+  return recipe;
+}
+
+static llvm::Error checkKey(llvm::StringRef recipe, llvm::StringRef key,
+                            llvm::StringRef value) {
+  auto refuse = [&](llvm::StringRef expected) {
+    return llvm::createStringError("expected " + expected + " for the key '" +
+                                   key + "' of the recipe '" + recipe +
+                                   "'; got '" + value + "'");
+  };
+  if (value.empty() || value.find_first_of("{}, ") != llvm::StringRef::npos)
+    return refuse("a value without blanks");
+  if (key == "activations" && value != "int8" && value != "static" &&
+      value != "float")
+    return refuse("int8, static or float");
+  if (key == "method" && value != "rtn" && value != "gptq" && value != "awq")
+    return refuse("rtn, gptq or awq");
+  return llvm::Error::success();
 }
 
 llvm::Expected<Recipe> terse::parseRecipe(llvm::StringRef text) {
@@ -97,36 +152,31 @@ llvm::Expected<Recipe> terse::parseRecipe(llvm::StringRef text) {
   llvm::SmallVector<llvm::StringRef> known;
   if (quantizes) {
     known.append(std::begin(quantizeKeys), std::end(quantizeKeys));
-    known.push_back(activationsKey);
+    known.append(std::begin(otherKeys), std::end(otherKeys));
   }
 
   llvm::SmallVector<llvm::StringRef> parts;
   rest.split(parts, ',', /*MaxSplit=*/-1, /*KeepEmpty=*/false);
-  llvm::SmallVector<std::pair<llvm::StringRef, llvm::StringRef>> keys;
+  Keys keys;
   for (llvm::StringRef part : parts) {
     auto [key, value] = part.split('=');
-    if (!llvm::is_contained(known, key)) {
-      if (known.empty())
-        return llvm::createStringError("the recipe '" + name +
-                                       "' has no keys; got '" + part + "'");
+    if (known.empty())
+      return llvm::createStringError("the recipe '" + name +
+                                     "' has no keys; got '" + part + "'");
+    if (!llvm::is_contained(known, key))
       return unknown("key of the recipe '" + name.str() + "':", key, known);
-    }
-    if (value.empty() || value.find_first_of("{}, ") != llvm::StringRef::npos)
-      return llvm::createStringError(
-          "expected a value without blanks for the key '" + key +
-          "' of the recipe '" + name + "'; got '" + part + "'");
-    if (key == activationsKey && value != "int8" && value != "float")
-      return llvm::createStringError(
-          "expected activations=int8 or activations=float; got '" + value +
-          "'");
-    keys.push_back({key, value});
+    if (llvm::Error error = checkKey(name, key, value))
+      return error;
+    if (!keys.insert({key.str(), value.str()}).second)
+      return llvm::createStringError("the key '" + key + "' of the recipe '" +
+                                     name + "' is given twice");
   }
 
   Recipe recipe;
-  recipe.name = text.str();
   if (quantizes)
-    recipe.pipeline = quantize(name.drop_front(), keys);
+    recipe = makeRecipe(name.drop_front().str(), keys);
   else
     recipe.pipeline = ("terse-convert-weights{to=" + name + "}").str();
+  recipe.name = text.str();
   return recipe;
 }

@@ -9,22 +9,13 @@ import onnx
 import onnxruntime
 import sentencepiece
 
+import tstats
+
 folder = sys.argv[1]
 shutil.rmtree(folder, ignore_errors=True)
 os.makedirs(folder)
 path = os.path.join(SHIPPED, "torchscript_past.onnx")
 WINDOWS, WINDOW = 5, 48
-
-
-def read_safetensors(path):
-    with open(path, "rb") as file:
-        size = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(size))
-        data = file.read()
-    types = {"F32": np.float32, "I64": np.int64}
-    metadata = header.pop("__metadata__")
-    return metadata, {name: np.frombuffer(data[slice(*entry["data_offsets"])], types[entry["dtype"]]).reshape(entry["shape"])
-                      for name, entry in header.items()}
 
 
 def calibrate(name, *options):
@@ -36,7 +27,7 @@ def calibrate(name, *options):
 
 
 statistics = calibrate("keep")
-metadata, tensors = read_safetensors(statistics)
+metadata, tensors = tstats.read(statistics)
 layers = json.loads(metadata["layers"])
 check(len(layers) == 43, f"every layer has statistics: {len(layers)}")
 
@@ -80,7 +71,7 @@ for layer, tap in layers.items():
     check(get("histogram").sum() == x.size and np.abs(get("histogram") - counts).sum() <= 0.01 * x.size, f"{layer}: histogram")
 check(compared >= 40, f"{compared} layers compared")
 
-one = read_safetensors(calibrate("threads", "--threads=1", "--calib-inputs=original"))[1]
+one = tstats.read(calibrate("threads", "--threads=1", "--calib-inputs=original"))[1]
 check(all(np.array_equal(tensors[name], one[name]) for name in tensors), "one thread gives the same, and inputs from the original where nothing is compressed")
 check(not any(entry.endswith(".calibration") for entry in os.listdir(folder)), "no folder is left")
 finish()

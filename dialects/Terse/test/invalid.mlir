@@ -434,6 +434,33 @@ func.func @f(%c: tensor<1x2x5x4xf32>, %u: tensor<1x3x9xf32>, %p: index) {
 
 // -----
 
+// C1
+func.func @f(%x: tensor<?x33xf32>, %s: tensor<33xf32>) {
+  // expected-error@below {{expected an axis of 'tensor<?x33xf32>'; got 2}}
+  %0 = terse.scale_channels %x, %s {axis = 2 : i64} : tensor<?x33xf32>, tensor<33xf32>
+  return
+}
+
+// -----
+
+// C2
+func.func @f(%x: tensor<?x33xf32>, %s: tensor<32xf32>) {
+  // expected-error@below {{expected a scale for each of a static number of channels; got 'tensor<32xf32>' for axis 1}}
+  %0 = terse.scale_channels %x, %s {axis = 1 : i64} : tensor<?x33xf32>, tensor<32xf32>
+  return
+}
+
+// -----
+
+// C2
+func.func @f(%x: tensor<?x33xf32>, %s: tensor<?xf32>) {
+  // expected-error@below {{expected a scale for each of a static number of channels; got 'tensor<?xf32>' for axis 0}}
+  %0 = terse.scale_channels %x, %s {axis = 0 : i64} : tensor<?x33xf32>, tensor<?xf32>
+  return
+}
+
+// -----
+
 // D1
 func.func @f(%c: tensor<2x2xi8>, %s: tensor<2x1xf16>) {
   // expected-error@below {{expected a result of rank 1 or more with a static last dimension}}

@@ -45,6 +45,9 @@ func.func @ragged(%q: tensor<?x?x8xf32>, %cache: tensor<?x2x?x4xf32>, %length: i
 // CHECK-LABEL: func.func @compress
 func.func @compress(%x: tensor<?x33xf32>, %codes: tensor<4x13xi8>, %scales: tensor<4x2xf16>, %zeros: tensor<4x2xi8>,
                     %whole: tensor<?x5x33xi8>, %rowScales: tensor<?x5x1xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>) {
+  // CHECK: terse.scale_channels %{{.*}}, %{{.*}} {axis = 1 : i64} : tensor<?x33xf32>, tensor<33xf32>
+  %channel_scales = terse.weight "smoothing" = dense<2.0> : tensor<33xf32> -> tensor<33xf32>
+  %sc = terse.scale_channels %x, %channel_scales {axis = 1 : i64} : tensor<?x33xf32>, tensor<33xf32>
   // CHECK: terse.tap "before" %{{.*}} : tensor<?x33xf32>
   %t = terse.tap "before" %x : tensor<?x33xf32>
   // CHECK: terse.quantize_dynamic %{{.*}} : tensor<?x33xf32>

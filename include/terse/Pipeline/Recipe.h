@@ -16,6 +16,8 @@ struct Recipe {
   std::string name;
   /// Textual pipeline on a module.
   std::string pipeline;
+  /// Its passes take statistics of the layers' inputs.
+  bool needsStatistics = false;
 };
 
 /// A line of the list of recipes.

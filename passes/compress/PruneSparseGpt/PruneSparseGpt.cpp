@@ -30,7 +30,7 @@ struct PruneSparseGpt : terse::impl::PruneSparseGptBase<PruneSparseGpt> {
 
 private:
   LogicalResult pruneLayer(PrunedLayer &layer, LayerStatistics &statistics) {
-    FailureOr<TapStatistics> tap = statistics.find(layer.op, layer.name, layer.k);
+    FailureOr<TapStatistics> tap = statistics.find(layer.op, layer.name, layer.k, Measure::SecondMoment);
     if (failed(tap))
       return failure();
     FailureOr<const ErrorFeedback *> feedback = statistics.getFeedback(layer.op, layer.name, *tap, damping, false);

@@ -17,7 +17,7 @@ using namespace terse;
 
 /// Prunes by |w| times the root mean square of the input.
 static LogicalResult pruneByOutput(PrunedLayer &layer, LayerStatistics &statistics) {
-  FailureOr<TapStatistics> tap = statistics.find(layer.op, layer.name, layer.k);
+  FailureOr<TapStatistics> tap = statistics.find(layer.op, layer.name, layer.k, Measure::SecondMoment);
   if (failed(tap))
     return failure();
   std::vector<float> size(layer.k);

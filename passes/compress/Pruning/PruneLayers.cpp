@@ -3,6 +3,7 @@
 
 #include "Terse/LayerAttributes.h"
 #include "compress/QuantizeWeights/QuantizeTensor.h"
+#include "compress/Weights/FloatStorage.h"
 #include "normalize/Algebra/Algebra.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -88,19 +89,6 @@ FailureOr<std::optional<PruneOptions>> Pruner::getOptions(LinearLike layer, Stri
   return std::optional<PruneOptions>(options);
 }
 
-/// Values as `element`, f32, f64, f16 or bf16.
-static std::vector<char> storeFloats(ArrayRef<float> values, Type element) {
-  std::vector<char> bytes(values.size() * (element.getIntOrFloatBitWidth() / 8));
-  for (size_t i = 0; i < values.size(); ++i) {
-    double wide = values[i];
-    uint16_t half = element.isBF16() ? floatToBfloat(values[i]) : floatToHalf(values[i]);
-    const void *value = element.isF32() ? static_cast<const void *>(&values[i]) : element.isF64() ? static_cast<const void *>(&wide) : &half;
-    size_t width = element.getIntOrFloatBitWidth() / 8;
-    memcpy(bytes.data() + i * width, value, width);
-  }
-  return bytes;
-}
-
 FailureOr<Pruner::Result> Pruner::pruneWeight(LinearLike layer, StringRef name, RoundingSource source, const PruneOptions &options) {
   FailureOr<WeightRows> rows = WeightRows::open(source, layer.getReductionAxis(), layer, name);
   if (failed(rows))
@@ -148,7 +136,7 @@ LogicalResult Pruner::run() {
   SmallVector<LinearLike> layers;
   module.walk([&](LinearLike layer) { layers.push_back(layer); });
   anyMatched = request.layers.empty();
-  llvm::MapVector<std::pair<Operation *, int64_t>, Result> done;
+  llvm::MapVector<std::tuple<Operation *, Operation *, int64_t>, Result> done;
   for (LinearLike layer : layers) {
     int64_t axis = layer.getReductionAxis();
     RoundingSource source = getRoundingSource(layer.getWeightOperand().get(), axis);
@@ -164,7 +152,7 @@ LogicalResult Pruner::run() {
       numLeft += !isFrozen(layer);
       continue;
     }
-    auto key = std::make_pair(source.weight.getOperation(), axis);
+    auto key = std::make_tuple(source.weight.getOperation(), source.scaled.getOperation(), axis);
     if (!done.count(key)) {
       FailureOr<Result> result = pruneWeight(layer, name, source, **options);
       if (failed(result))

@@ -39,12 +39,8 @@ bool terse::isHead(Operation *op) {
   return false;
 }
 
-/// The name under which the layer is known: its own, else its weight's.
-static std::string getLayerName(Operation *op, WeightOp weight) {
-  if (auto name = op->getAttrOfType<StringAttr>("name"))
-    return name.str();
-  return weight.getName().str();
-}
+/// The name under which a table is known: its operation's, else its weight's.
+static std::string getTableName(EmbeddingOp op, WeightOp weight) { return op.getName() ? op.getName()->str() : weight.getName().str(); }
 
 namespace {
 struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
@@ -72,12 +68,12 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
       return signalPassFailure();
 
     // Layers that share a weight share its codes.
-    using Key = std::tuple<Operation *, int64_t, int64_t, int64_t>;
+    using Key = std::tuple<Operation *, int64_t, int64_t, int64_t>; // of one weight: its scaling and how it is rounded
     llvm::MapVector<Operation *, SmallVector<std::pair<Key, QuantizedTensor>>> done;
     Totals totals;
     int64_t numLayers = 0, numEmbeddings = 0, numRequantized = 0;
     for (Choice &choice : choices) {
-      Key key{choice.source.weight, choice.bits, choice.groupSize, choice.reductionAxis};
+      Key key{choice.source.scaled, choice.bits, choice.groupSize, choice.reductionAxis};
       auto &ofWeight = done[choice.source.weight];
       auto known = llvm::find_if(ofWeight, [&](auto &entry) { return entry.first == key; });
       if (known == ofWeight.end()) {
@@ -160,7 +156,7 @@ private:
     // Statistics that were asked for by name also choose the ranges of values that are rounded to the nearest.
     if (choice.isGptq || (!stats.empty() && isa<LinearLike>(choice.op) && statistics.contains(choice.name))) {
       problem.k = choice.source.getType().getDimSize(choice.reductionAxis);
-      FailureOr<TapStatistics> tap = statistics.find(choice.op, choice.name, problem.k);
+      FailureOr<TapStatistics> tap = statistics.find(choice.op, choice.name, problem.k, Measure::SecondMoment);
       if (failed(tap))
         return failure();
       problem.hessian = tap->secondMoment;
@@ -224,7 +220,7 @@ private:
         numLeft += !isFrozen(op);
         return WalkResult::advance();
       }
-      std::string name = getLayerName(op, source.weight);
+      std::string name = getNameOfLayer(op);
       bool chosen = layers.empty() || included.match(name);
       anyMatched |= chosen;
       if (isFrozen(op))
@@ -235,7 +231,7 @@ private:
         return WalkResult::advance();
       }
       // Codes of no more bits than asked for stay the file's: rounding them again would only lose.
-      if (source.coded && source.coded.getScheme().getBits() <= itsBits) {
+      if (source.coded && !source.scaled && source.coded.getScheme().getBits() <= itsBits) {
         ++numKept;
         return WalkResult::advance();
       }
@@ -254,7 +250,7 @@ private:
       RoundingSource table = getRoundingSource(embedding.getTable(), 1);
       if (!table.weight || isFrozen(embedding))
         continue;
-      std::string name = getLayerName(embedding, table.weight);
+      std::string name = getTableName(embedding, table.weight);
       if (table.coded && (embeddingBits == 0 || table.coded.getScheme().getBits() <= embeddingBits)) {
         ++numKept;
         continue;
@@ -264,7 +260,7 @@ private:
         continue;
       }
       auto tied = llvm::find_if(choices, [&](const Choice &choice) {
-        return choice.source.weight == table.weight && choice.reductionAxis == 1 && isa<LinearLike>(choice.op);
+        return choice.source.weight == table.weight && !choice.source.scaled && choice.reductionAxis == 1 && isa<LinearLike>(choice.op);
       });
       if (tied != choices.end())
         choices.push_back({embedding, table, name, tied->bits, tied->groupSize, 1});

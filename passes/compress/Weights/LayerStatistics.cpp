@@ -2,9 +2,12 @@
 #include "compress/Weights/LayerStatistics.h"
 
 #include "Terse/LayerAttributes.h"
+#include "compress/Weights/FloatStorage.h"
 
 #include "mlir/IR/Threading.h"
+#include "llvm/Support/FormatVariadic.h"
 
+#include <cmath>
 #include <numeric>
 
 using namespace mlir;
@@ -23,16 +26,80 @@ LogicalResult LayerStatistics::open(ModuleOp module, StringRef path) {
   return success();
 }
 
-FailureOr<TapStatistics> LayerStatistics::find(Operation *user, StringRef layer, int64_t k) {
+FailureOr<TapStatistics> LayerStatistics::find(Operation *user, StringRef layer, int64_t k, ArrayRef<Measure> needed) {
   if (!file)
     return user->emitError() << "expected statistics of the input of layer '" << layer << "'; got no file of statistics (stats=FILE)";
   llvm::Expected<TapStatistics> tap = file->find(layer, k);
   if (!tap)
     return user->emitError() << llvm::toString(tap.takeError());
-  if (tap->secondMoment.empty())
-    return user->emitError() << "expected second moments of the input of layer '" << layer << "' in the statistics '"
-                             << file->getFile().getPath() << "'; got none";
+  for (Measure measure : needed) {
+    auto [values, what] = measure == Measure::AbsMax    ? std::pair(tap->absMax, "largest magnitudes")
+                          : measure == Measure::AbsMean ? std::pair(tap->absMean, "mean magnitudes")
+                                                            : std::pair(tap->secondMoment, "second moments");
+    if (values.empty())
+      return user->emitError() << "expected " << what << " of the input of layer '" << layer << "' in the statistics '"
+                               << file->getFile().getPath() << "'; got none";
+    // A second moment that is no number is found where it is used, by its place.
+    if (measure != Measure::SecondMoment && !llvm::all_of(values, [](float value) { return value >= 0 && std::isfinite(value); }))
+      return user->emitError() << "expected finite " << what << " of the input of layer '" << layer << "'";
+  }
+  if (failed(scale(user, *tap)))
+    return failure();
   return *tap;
+}
+
+/// The values of a layer's input that were measured: before rounding and scaling, which is added to `scales`.
+static Value skipScales(Value input, SmallVectorImpl<ScaleChannelsOp> &scales) {
+  while (Operation *op = input.getDefiningOp()) {
+    if (auto scale = dyn_cast<ScaleChannelsOp>(op))
+      scales.push_back(scale);
+    else if (!isa<QuantizeDynamicOp, QuantizeStaticOp>(op))
+      break;
+    input = op->getOperand(0);
+  }
+  return input;
+}
+
+LogicalResult LayerStatistics::scale(Operation *user, TapStatistics &tap) {
+  SmallVector<ScaleChannelsOp> scales;
+  if (auto layer = dyn_cast<LinearLike>(user))
+    skipScales(layer.getInputOperand().get(), scales);
+  if (scales.empty())
+    return success();
+  std::string name = tap.name;
+  for (ScaleChannelsOp op : scales)
+    name += llvm::formatv(" scaled {0}", op.getOperation()).str();
+  const int64_t k = tap.size;
+  if (name != scaled.name) {
+    std::vector<float> factors(k, 1);
+    for (ScaleChannelsOp op : scales) {
+      FailureOr<std::vector<float>> more = readFloats(op.getScale(), user);
+      if (failed(more))
+        return failure();
+      for (int64_t j = 0; j < k; ++j)
+        factors[j] *= (*more)[j];
+    }
+    auto multiply = [&](ArrayRef<float> values, std::vector<float> &results, bool isSize) {
+      results.assign(values.begin(), values.end());
+      for (size_t j = 0; j < results.size(); ++j)
+        results[j] *= isSize ? std::fabs(factors[j]) : factors[j];
+    };
+    multiply(tap.absMax, scaled.absMax, true);
+    multiply(tap.absMean, scaled.absMean, true);
+    multiply(tap.mean, scaled.mean, false);
+    scaled.secondMoment.assign(tap.secondMoment.begin(), tap.secondMoment.end());
+    for (size_t i = 0; i < scaled.secondMoment.size(); ++i)
+      scaled.secondMoment[i] *= factors[i / k] * factors[i % k];
+    scaled.name = name;
+  }
+  tap.name = scaled.name;
+  tap.absMax = scaled.absMax;
+  tap.absMean = scaled.absMean;
+  tap.mean = scaled.mean;
+  tap.secondMoment = scaled.secondMoment;
+  tap.histogram.clear();
+  tap.limit = 0;
+  return success();
 }
 
 FailureOr<const ErrorFeedback *> LayerStatistics::getFeedback(Operation *user, StringRef layer, const TapStatistics &tap,

@@ -11,6 +11,8 @@
 
 namespace terse {
 
+enum class Measure { AbsMax, AbsMean, SecondMoment };
+
 /// A statistics file while a pass walks over layers. Layers that share an input follow each other, so the feedback of the last one
 /// is kept.
 class LayerStatistics {
@@ -21,17 +23,26 @@ public:
   bool isOpen() const { return file != nullptr; }
   bool contains(llvm::StringRef layer) const { return file && file->contains(layer); }
 
-  /// The statistics of the input, of `k` channels, of `layer`; they have second moments. Fails with a message at `user`.
-  mlir::FailureOr<TapStatistics> find(mlir::Operation *user, llvm::StringRef layer, int64_t k);
+  /// The statistics of the input, of `k` channels, of `layer`, with the `needed` ones. Where that input was scaled since
+  /// (`terse.scale_channels`) they are scaled too, and have no histogram. Valid until the next call. Fails with a message at `user`.
+  mlir::FailureOr<TapStatistics> find(mlir::Operation *user, llvm::StringRef layer, int64_t k, llvm::ArrayRef<Measure> needed);
 
   /// How errors of a layer with these statistics are made good: with channels in the order of their size, or as they are.
   mlir::FailureOr<const ErrorFeedback *> getFeedback(mlir::Operation *user, llvm::StringRef layer, const TapStatistics &tap,
                                                      double damping, bool bySize);
 
 private:
+  /// What was measured before the channels were multiplied.
+  struct ScaledTap {
+    std::string name;
+    std::vector<float> absMax, absMean, mean, secondMoment;
+  };
+  mlir::LogicalResult scale(mlir::Operation *user, TapStatistics &tap);
+
   std::shared_ptr<const Statistics> file; // passes are copied
   std::string feedbackOf; ///< tap and options
   ErrorFeedback feedback;
+  ScaledTap scaled; ///< the last one
 };
 
 /// The mean of the diagonal of the second moments.

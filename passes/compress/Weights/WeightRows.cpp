@@ -1,6 +1,7 @@
 //===- WeightRows.cpp - rows of a layer's weight as floats ------------------===//
 #include "compress/Weights/WeightRows.h"
 #include "compress/Rounding/Rounding.h"
+#include "compress/Weights/FloatStorage.h"
 #include "normalize/Algebra/Algebra.h"
 
 #include "mlir/IR/Matchers.h"
@@ -9,24 +10,6 @@
 
 using namespace mlir;
 using namespace terse;
-
-/// `count` values at `source`, of type `element`, as floats.
-static void loadFloats(const char *source, Type element, int64_t count, float *values) {
-  auto load = [&](auto convert, auto example) {
-    for (int64_t i = 0; i < count; ++i) {
-      memcpy(&example, source + i * sizeof(example), sizeof(example));
-      values[i] = convert(example);
-    }
-  };
-  if (element.isF32())
-    memcpy(values, source, count * sizeof(float));
-  else if (element.isF64())
-    load([](double value) { return static_cast<float>(value); }, double());
-  else if (element.isBF16())
-    load(bfloatToFloat, uint16_t());
-  else
-    halvesToFloats(reinterpret_cast<const uint16_t *>(source), count, values);
-}
 
 /// Copies rows begin .. end of the [N, K] view of a weight to floats. `data` is
 /// [N, K], or [K, N] when `transposed`.
@@ -49,8 +32,14 @@ static void loadRows(const char *data, Type element, bool transposed, int64_t n,
 }
 
 RoundingSource terse::getRoundingSource(Value value, int64_t reductionAxis) {
-  auto coded = stripCasts(value).getDefiningOp<DequantizeOp>();
-  RoundingSource source{(coded ? coded.getCodes() : stripCasts(value)).getDefiningOp<WeightOp>(), coded};
+  value = stripCasts(value);
+  auto scaled = value.getDefiningOp<ScaleChannelsOp>();
+  if (scaled && (int64_t(scaled.getAxis()) != reductionAxis || !isConstantFloats(scaled.getScale())))
+    return {};
+  if (scaled)
+    value = stripCasts(scaled.getInput());
+  auto coded = value.getDefiningOp<DequantizeOp>();
+  RoundingSource source{(coded ? coded.getCodes() : value).getDefiningOp<WeightOp>(), coded, scaled};
   if (!source.weight || source.getType().getNumElements() == 0 || (coded && (reductionAxis != 1 || coded.getType().getRank() != 2)) ||
       (!coded && !isa<FloatType>(source.getType().getElementType())))
     return {};
@@ -78,6 +67,12 @@ FailureOr<WeightRows> WeightRows::open(RoundingSource source, int64_t reductionA
   };
   if (failed(load(source.weight, rows.data)))
     return failure();
+  if (source.scaled) {
+    FailureOr<std::vector<float>> factors = readFloats(source.scaled.getScale(), user);
+    if (failed(factors))
+      return failure();
+    rows.channelScales = std::move(*factors);
+  }
   if (DequantizeOp coded = source.coded) {
     rows.scheme = coded.getScheme();
     rows.hasZeros = static_cast<bool>(coded.getZeroPoints());
@@ -89,9 +84,14 @@ FailureOr<WeightRows> WeightRows::open(RoundingSource source, int64_t reductionA
 
 void WeightRows::read(int64_t begin, int64_t end, float *rows) const {
   if (!scheme)
-    return loadRows(data.bytes().data(), element, isTransposed, n, k, begin, end, rows);
-  for (int64_t row = begin; row < end; ++row)
-    decode(row, rows + (row - begin) * k);
+    loadRows(data.bytes().data(), element, isTransposed, n, k, begin, end, rows);
+  for (int64_t row = begin; row < end; ++row) {
+    float *values = rows + (row - begin) * k;
+    if (scheme)
+      decode(row, values);
+    for (size_t j = 0; j < channelScales.size(); ++j)
+      values[j] *= channelScales[j];
+  }
 }
 
 void WeightRows::decode(int64_t row, float *values) const {

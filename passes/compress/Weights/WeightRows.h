@@ -6,16 +6,18 @@
 
 namespace terse {
 
-/// What a layer reads: a weight, or, where `coded` is given, what it makes of the codes in `weight`.
+/// What a layer reads: a weight, or, where `coded` is given, what it makes of the codes in `weight`; of that, where `scaled` is given,
+/// the channels that are summed over multiplied by constants.
 struct RoundingSource {
   WeightOp weight;
   DequantizeOp coded;
+  ScaleChannelsOp scaled;
 
   mlir::RankedTensorType getType() { return coded ? coded.getType() : weight.getType(); }
 };
 
 /// What `value`, summed over along `reductionAxis`, is: a float weight, perhaps with another float type, or one in codes along the summed
-/// axis; else nothing.
+/// axis, either with scaled channels; else nothing.
 RoundingSource getRoundingSource(mlir::Value value, int64_t reductionAxis);
 
 /// The [N, K] view of a weight, whatever type and order it is stored in. Reading is thread-safe.
@@ -39,6 +41,7 @@ private:
   mlir::Type element;
   SchemeAttr scheme; ///< of a weight in codes
   WeightData data, scales, zeros;
+  std::vector<float> channelScales; ///< [K], or empty
 };
 
 } // namespace terse

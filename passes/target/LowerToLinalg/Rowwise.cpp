@@ -65,6 +65,24 @@ struct LowerNorm : OpRewritePattern<NormOp> {
   }
 };
 
+/// y = x * scale, with a scale for each index of `axis`
+struct LowerScaleChannels : OpRewritePattern<ScaleChannelsOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ScaleChannelsOp op, PatternRewriter &rewriter) const override {
+    Emitter b(rewriter, op);
+    Value x = op.getInput();
+    int64_t rank = b.rank(x);
+    Type element = b.element(x), acc = accumulatorType(element);
+    rewriter.replaceOp(op, b.generic(std::string(rank, 'p'), {x, op.getScale()}, b.empty(b.sizes(x), element),
+                                     {b.identity(rank), b.dims(rank, {int64_t(op.getAxis())}), b.identity(rank)},
+                                     [&](Emitter &b, ValueRange args) {
+                                       Value product = arith::MulFOp::create(b, b.convert(args[0], acc), b.convert(args[1], acc));
+                                       return b.convert(product, element);
+                                     }));
+    return success();
+  }
+};
+
 /// exp(x - max) / sum(exp(x - max))
 struct LowerSoftmax : OpRewritePattern<SoftmaxOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -144,5 +162,5 @@ struct LowerActivation : OpRewritePattern<ActivationOp> {
 } // namespace
 
 void lowering::populateRowwise(RewritePatternSet &patterns) {
-  patterns.add<LowerNorm, LowerSoftmax, LowerActivation>(patterns.getContext());
+  patterns.add<LowerNorm, LowerScaleChannels, LowerSoftmax, LowerActivation>(patterns.getContext());
 }

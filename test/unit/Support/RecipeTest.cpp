@@ -20,6 +20,28 @@ TEST(Recipe, Pipelines) {
                             "terse-quantize-activations");
   EXPECT_EQ(pipeline("w3:group-size=128,embedding-bits=0,activations=float"),
             "terse-quantize-weights{bits=3 group-size=128 embedding-bits=0}");
+  EXPECT_EQ(pipeline("w4:method=awq,group-size=64,exclude=down"),
+            "terse-awq-scale{bits=4 group-size=64 exclude=down},"
+            "terse-quantize-weights{bits=4 group-size=64 exclude=down "
+            "head-bits=4 embedding-bits=8 method=rtn},"
+            "terse-quantize-activations,terse-fold-scales");
+  EXPECT_EQ(pipeline("w8:smooth=auto,activations=static"),
+            "terse-smooth-outliers{alpha=auto},"
+            "terse-quantize-weights{bits=8 group-size=32 embedding-bits=8},"
+            "terse-quantize-activations{mode=static},terse-fold-scales");
+  EXPECT_EQ(pipeline("w4:prune=2:4,method=gptq"),
+            "terse-prune-sparsegpt{pattern=2:4},"
+            "terse-quantize-weights{bits=4 group-size=32 head-bits=4 "
+            "embedding-bits=8 method=gptq},terse-quantize-activations");
+}
+
+TEST(Recipe, Statistics) {
+  for (llvm::StringRef text : {"w4", "f16", "w8:activations=float"})
+    EXPECT_FALSE(llvm::cantFail(parseRecipe(text)).needsStatistics);
+  for (llvm::StringRef text :
+       {"w4:method=gptq", "w4:method=awq", "w8:smooth=0.5", "w4:prune=0.5",
+        "w8:activations=static"})
+    EXPECT_TRUE(llvm::cantFail(parseRecipe(text)).needsStatistics);
 }
 
 TEST(Recipe, Errors) {
@@ -31,7 +53,12 @@ TEST(Recipe, Errors) {
       std::string::npos);
   EXPECT_NE(pipeline("w4:group-size").find("expected a value"),
             std::string::npos);
-  EXPECT_NE(pipeline("w4:activations=int4").find("expected activations=int8"),
+  EXPECT_NE(pipeline("w4:activations=int4").find("expected int8, static or float"),
+            std::string::npos);
+}
+
+TEST(Recipe, GivenTwice) {
+  EXPECT_NE(pipeline("w4:scale=f16,scale=f32").find("is given twice"),
             std::string::npos);
 }
 

@@ -1,4 +1,4 @@
-# RUN: env PYTHONPATH=%source/passes/compress/Pruning/Inputs %python %s %terse-opt %t
+# RUN: env PYTHONPATH=%source/passes/compress/Pruning/Inputs:%source/test/Inputs %python %s %terse-opt %t
 """SparseGPT against the algorithm as its paper has it (Frantar and Alistarh, 2023) in NumPy float64, by the inverse Hessian; coordinate
 descent against the least squares solution."""
 

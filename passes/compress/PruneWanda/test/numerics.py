@@ -1,4 +1,4 @@
-# RUN: env PYTHONPATH=%source/passes/compress/Pruning/Inputs %python %s %terse-opt %t
+# RUN: env PYTHONPATH=%source/passes/compress/Pruning/Inputs:%source/test/Inputs %python %s %terse-opt %t
 """Zeros against Wanda's definition (Sun et al., 2023) in NumPy."""
 
 import sys

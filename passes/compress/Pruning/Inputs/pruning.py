@@ -1,24 +1,11 @@
 """Runs a pruning pass on one layer, for the tests of these passes."""
 
-import json
 import re
-import struct
 import subprocess
 
 import numpy as np
 
-
-def write_statistics(path, layers, tensors):
-    """A statistics file (lib/Statistics/README.md)."""
-    header, data = {"__metadata__": {"format": "terse-statistics", "version": "1", "layers": json.dumps(layers)}}, b""
-    for name, array in tensors.items():
-        kind = {"int64": "I64", "float32": "F32"}[array.dtype.name]
-        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [len(data), len(data) + array.nbytes]}
-        data += array.tobytes()
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + data)
+import tstats
 
 
 def problem(rng, n, k, tokens, dead=()):
@@ -46,7 +33,7 @@ func.func @forward(%x: tensor<1x{k}xf32>) -> tensor<1x{n}xf32> {{
   return %y : tensor<1x{n}xf32>
 }}
 """)
-    write_statistics(f"{base}.tstats", {"up": "in"}, {"in/count": np.array([99]), "in/second_moment": hessian.astype(np.float32)})
+    tstats.write(f"{base}.tstats", {"up": "in"}, {"in/count": np.array([99]), "in/second_moment": hessian.astype(np.float32)})
     ran = subprocess.run([opt, f"{base}.mlir", f"--{name}=head=true stats={base}.tstats {options}", "--terse-print-report"],
                          check=True, capture_output=True, text=True)
     found = re.search(r'"w\.pruned" = dense<"0x([0-9A-F]*)">', ran.stdout)

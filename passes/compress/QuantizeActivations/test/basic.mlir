@@ -1,7 +1,13 @@
 // RUN: terse-opt %s --terse-quantize-activations --terse-print-report 2>&1 | FileCheck %s
-// RUN: not terse-opt %s --terse-quantize-activations=mode=static 2>&1 | FileCheck %s --check-prefix=MODE
+// RUN: not terse-opt %s --terse-quantize-activations=mode=fixed 2>&1 | FileCheck %s --check-prefix=MODE
+// RUN: not terse-opt %s --terse-quantize-activations=mode=static 2>&1 | FileCheck %s --check-prefix=STATISTICS
+// RUN: not terse-opt %s --terse-quantize-activations="mode=static range=min" 2>&1 | FileCheck %s --check-prefix=RANGE
+// RUN: not terse-opt %s --terse-quantize-activations="mode=static percentile=0" 2>&1 | FileCheck %s --check-prefix=PERCENTILE
 
-// MODE: terse-quantize-activations: expected mode to be dynamic; got 'static'
+// MODE: terse-quantize-activations: expected mode to be dynamic or static; got 'fixed'
+// STATISTICS: terse-quantize-activations: expected statistics with mode=static; got none (stats=FILE)
+// RANGE: terse-quantize-activations: expected range to be max, percentile or mse; got 'min'
+// PERCENTILE: terse-quantize-activations: expected a percentile above 0 and at most 100; got 0
 
 // CHECK: terse-quantize-activations: inputs-quantized 1
 // CHECK: terse-quantize-activations: layers 2

@@ -1,38 +1,17 @@
 # RUN: %python %s %terse-opt %t
 """GPTQ's codes against the algorithm as its paper has it, in NumPy float64 (by the inverse Hessian), and coordinate descent by its objective."""
 
-import json
 import re
-import struct
 import subprocess
 import sys
 
 import numpy as np
 
+import tstats
+from irtext import dense
+
 opt, base = sys.argv[1], sys.argv[2]
 rng = np.random.default_rng(11)
-
-
-def write_statistics(path, layers, tensors):
-    """A statistics file (lib/Statistics/README.md)."""
-    header, data = {"__metadata__": {"format": "terse-statistics", "version": "1", "layers": json.dumps(layers)}}, b""
-    for name, array in tensors.items():
-        kind = {"int64": "I64", "float32": "F32"}[array.dtype.name]
-        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [len(data), len(data) + array.nbytes]}
-        data += array.tobytes()
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + data)
-
-
-def dense(name, text):
-    found = re.search(r'terse\.weight "%s" = dense<(.*?)> : tensor<([0-9x]+)x(\w+)>' % re.escape(name), text, re.S)
-    shape = [int(size) for size in found[2].split("x")]
-    kind = {"i8": np.int8, "f16": np.float16, "f32": np.float32}[found[3]]
-    if found[1].startswith('"0x'):
-        return np.frombuffer(bytes.fromhex(found[1][3:-1]), dtype=kind).reshape(shape)
-    return np.broadcast_to(np.array(json.loads(found[1]), dtype=np.float64).astype(kind), shape)
 
 
 def unpack(rows, bits, k):
@@ -54,7 +33,7 @@ func.func @forward(%x: tensor<1x{k}xf32>) -> tensor<1x{n}xf32> {{
   return %y : tensor<1x{n}xf32>
 }}
 """)
-    write_statistics(f"{base}.tstats", {"up": "in"}, {"in/count": np.array([99]), "in/second_moment": hessian.astype(np.float32)})
+    tstats.write(f"{base}.tstats", {"up": "in"}, {"in/count": np.array([99]), "in/second_moment": hessian.astype(np.float32)})
     flags = f"method=gptq stats={base}.tstats head-bits={bits} group-size={group} symmetric={str(symmetric).lower()} {options}"
     ran = subprocess.run([opt, f"{base}.mlir", f"--terse-quantize-weights={flags}", "--terse-print-report"],
                          check=True, capture_output=True, text=True)
@@ -150,7 +129,7 @@ for symmetric in (True, False):
 
 def fail(layers, tensors, message):
     """The pass ends with `message`."""
-    write_statistics(f"{base}.tstats", layers, tensors)
+    tstats.write(f"{base}.tstats", layers, tensors)
     flags = f"method=gptq stats={base}.tstats"
     ran = subprocess.run([opt, f"{base}.mlir", f"--terse-quantize-weights={flags}"], capture_output=True, text=True)
     assert ran.returncode != 0 and message in ran.stderr, ran.stderr

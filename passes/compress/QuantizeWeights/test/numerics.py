@@ -1,28 +1,15 @@
 # RUN: %python %s %terse-opt %t
 """Codes, scales and zero points against the formulas, written here once more in NumPy."""
 
-import json
-import re
 import subprocess
 import sys
 
 import numpy as np
 
+from irtext import dense
+
 opt, base = sys.argv[1], sys.argv[2]
 rng = np.random.default_rng(7)
-
-
-def dense(name, text):
-    """The values of a weight in textual IR."""
-    found = re.search(
-        r'terse\.weight "%s" = dense<(.*?)> : tensor<([0-9x]+)x(\w+)>' % re.escape(name), text, re.S)
-    assert found, name
-    shape = [int(size) for size in found[2].split("x")]
-    kind = {"i8": np.int8, "f16": np.float16, "f32": np.float32}[found[3]]
-    if found[1].startswith('"0x'):
-        return np.frombuffer(bytes.fromhex(found[1][3:-1]), dtype=kind).reshape(shape)
-    values = np.array(json.loads(found[1]), dtype=np.float64).astype(kind)
-    return np.broadcast_to(values, shape)
 
 
 def unpack(rows, bits, k):

@@ -1,0 +1,150 @@
+//===- InputScales.cpp - scales of the channels of layers' inputs -----------===//
+#include "compress/Scaling/InputScales.h"
+
+#include "Terse/LayerAttributes.h"
+#include "compress/QuantizeWeights/QuantizeTensor.h"
+#include "compress/Scaling/Absorb.h"
+#include "compress/Weights/FloatStorage.h"
+#include "compress/Weights/Policy.h"
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/Support/Regex.h"
+
+#include <cmath>
+
+using namespace mlir;
+using namespace terse;
+
+FailureOr<WeightRows> InputGroup::openWeight(size_t layer) const {
+  LinearLike linear = layers[layer];
+  int64_t axis = linear.getReductionAxis();
+  return WeightRows::open(getRoundingSource(linear.getWeightOperand().get(), axis), axis, linear, names[layer]);
+}
+
+std::vector<double> terse::getCandidateAlphas() {
+  std::vector<double> alphas;
+  for (int i = 0; i <= 20; ++i)
+    alphas.push_back(i / 20.0);
+  return alphas;
+}
+
+namespace {
+class InputScaling {
+public:
+  InputScaling(ModuleOp module, const ScalingRequest &request) : module(module), request(request) {}
+
+  LogicalResult run(llvm::function_ref<FailureOr<ChosenScales>(InputGroup &, LayerStatistics &)> choose);
+
+private:
+  InFlightDiagnostic error() { return emitError(UnknownLoc::get(module.getContext())) << request.pass << ": "; }
+  LogicalResult checkNames();
+  LogicalResult findGroups(std::vector<InputGroup> &groups);
+  FailureOr<bool> isChosen(LinearLike layer, StringRef name);
+  LogicalResult apply(InputGroup &group, ArrayRef<float> scales);
+
+  ModuleOp module;
+  const ScalingRequest &request;
+  bool anyMatched = false;
+  int64_t numLeft = 0;
+};
+} // namespace
+
+LogicalResult InputScaling::checkNames() {
+  for (auto [option, text] : {std::pair<StringRef, StringRef>("layers", request.layers), {"exclude", request.exclude}}) {
+    std::string why;
+    if (!text.empty() && !llvm::Regex(text).isValid(why))
+      return error() << "expected " << option << " to be a regular expression; got '" << text << "': " << why;
+  }
+  return success();
+}
+
+FailureOr<bool> InputScaling::isChosen(LinearLike layer, StringRef name) {
+  bool matched = request.layers.empty() || llvm::Regex(request.layers).match(name);
+  anyMatched |= matched;
+  FailureOr<Policy> policy = getPolicy(layer);
+  if (failed(policy))
+    return failure();
+  bool isExcluded = !request.exclude.empty() && llvm::Regex(request.exclude).match(name);
+  RoundingSource source = getRoundingSource(layer.getWeightOperand().get(), layer.getReductionAxis());
+  return matched && !isExcluded && !policy->keep && !isFrozen(layer) && source.weight && !source.coded && (request.head || !isHead(layer));
+}
+
+LogicalResult InputScaling::findGroups(std::vector<InputGroup> &groups) {
+  llvm::MapVector<Value, SmallVector<LinearLike>> readers;
+  module.walk([&](LinearLike layer) { readers[layer.getInputOperand().get()].push_back(layer); });
+  for (auto &[input, layers] : readers) {
+    InputGroup group{input, layers.front().getReductionSize(), layers, {}};
+    bool areChosen = true;
+    for (LinearLike layer : layers) {
+      group.names.push_back(getNameOfLayer(layer));
+      FailureOr<bool> chosen = isChosen(layer, group.names.back());
+      if (failed(chosen))
+        return failure();
+      areChosen &= *chosen;
+    }
+    SmallVector<Operation *> ops(layers.begin(), layers.end());
+    if (areChosen && (!request.onlyAbsorbed || findAbsorber(input, ops)))
+      groups.push_back(std::move(group));
+    else
+      numLeft += !isFrozen(layers.front());
+  }
+  return success();
+}
+
+LogicalResult InputScaling::apply(InputGroup &group, ArrayRef<float> scales) {
+  std::vector<float> inverses;
+  for (float scale : scales)
+    inverses.push_back(1 / scale);
+  Operation *first = group.front();
+  auto type = RankedTensorType::get(group.k, Float32Type::get(module.getContext()));
+  FailureOr<WeightOp> onInput = addWeight(first, group.names.front() + ".input_scale", type, inverses);
+  FailureOr<WeightOp> onWeights = addWeight(first, group.names.front() + ".weight_scale", type, scales);
+  if (failed(onInput) || failed(onWeights))
+    return failure();
+  OpBuilder builder(first);
+  int64_t last = cast<RankedTensorType>(group.input.getType()).getRank() - 1;
+  Value scaled = ScaleChannelsOp::create(builder, first->getLoc(), group.input, *onInput, last);
+  for (LinearLike layer : group.layers) {
+    builder.setInsertionPoint(layer);
+    OpOperand &weight = layer.getWeightOperand();
+    weight.set(ScaleChannelsOp::create(builder, layer.getLoc(), weight.get(), *onWeights, layer.getReductionAxis()));
+    layer.getInputOperand().set(scaled);
+  }
+  return success();
+}
+
+LogicalResult InputScaling::run(llvm::function_ref<FailureOr<ChosenScales>(InputGroup &, LayerStatistics &)> choose) {
+  LayerStatistics statistics;
+  std::vector<InputGroup> groups;
+  if (failed(checkNames()) || failed(statistics.open(module, request.stats)) || failed(findGroups(groups)))
+    return failure();
+  if (!anyMatched && !request.layers.empty())
+    return error() << "expected layers to match the name of a layer; got '" << request.layers << "'";
+  int64_t numLayers = 0;
+  double largest = 1;
+  llvm::json::Object alphas;
+  for (InputGroup &group : groups) {
+    FailureOr<ChosenScales> chosen = choose(group, statistics);
+    if (failed(chosen) || failed(apply(group, chosen->scales)))
+      return failure();
+    for (float scale : chosen->scales)
+      largest = std::max<double>(largest, std::max(scale, 1 / scale));
+    alphas[group.names.front()] = chosen->alpha;
+    numLayers += group.layers.size();
+  }
+  Report &report = module.getContext()->getLoadedDialect<TerseDialect>()->getReport();
+  report.add(request.pass, "inputs-scaled", static_cast<int64_t>(groups.size()));
+  report.add(request.pass, "inputs-left", numLeft);
+  report.add(request.pass, "layers-scaled", numLayers);
+  if (!groups.empty()) {
+    report.add(request.pass, "largest-scale", largest);
+    report.add(request.pass, "alphas", std::move(alphas));
+  }
+  return success();
+}
+
+LogicalResult terse::scaleInputs(ModuleOp module, const ScalingRequest &request,
+                                 llvm::function_ref<FailureOr<ChosenScales>(InputGroup &, LayerStatistics &)> choose) {
+  return InputScaling(module, request).run(choose);
+}
