@@ -51,6 +51,11 @@ static bool replaceByRope(Value value, const Rotation &rotation) {
     return false;
   if (cos.getType() != sin.getType())
     return false;
+  // What is the same for all tokens is built with one, and is no rotation of all of them.
+  auto sizeOf = [](Value tensor, int64_t dim) { return cast<RankedTensorType>(tensor.getType()).getDimSize(dim); };
+  int64_t tokenAxis = rotation.headAxis == 1 ? 2 : 1;
+  if (sizeOf(input, 0) != sizeOf(value, 0) || sizeOf(input, 1) != sizeOf(value, tokenAxis) || sizeOf(cos, 1) != sizeOf(input, 1))
+    return false;
   auto rope = RopeOp::create(builder, loc, input, cos, sin, rotation.heads, rotation.interleaved);
   value.replaceAllUsesWith(splitHeads(builder, loc, rope, rotation.heads, rotation.headAxis));
   return true;
