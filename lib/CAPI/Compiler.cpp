@@ -2,7 +2,7 @@
 #include "terse-c/compiler.h"
 
 #include "terse/Pipeline/Options.h"
-#include "terse/Quality/Guard.h"
+#include "terse/Search/Search.h"
 
 #include "llvm/Support/JSON.h"
 
@@ -90,7 +90,7 @@ terse_compile_status terse_compiler_run(terse_compiler *compiler,
     return compiler->fail("expected an input and an output; got null");
   compiler->options.input = input;
   compiler->options.output = output;
-  bool succeeded = compileAndMeasure(compiler->options, compiler->listener);
+  bool succeeded = compileWithinLoss(compiler->options, compiler->listener);
   bool cancelled = compiler->listener.cancelled.exchange(false);
   return succeeded   ? TERSE_COMPILED
          : cancelled ? TERSE_COMPILE_CANCELLED

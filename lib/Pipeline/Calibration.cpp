@@ -2,28 +2,11 @@
 #include "Compiler.h"
 
 #include "mlir/IR/AttrTypeSubElements.h"
-#include "llvm/TargetParser/Host.h"
 
 #include <cmath>
 
 using namespace mlir;
 using namespace terse;
-
-/// The best level that this machine has.
-static const CPULevel &findHostLevel() {
-  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
-  const CPULevel *best = &getCPULevels().front();
-  for (const CPULevel &level : getCPULevels()) {
-    llvm::SmallVector<llvm::StringRef> needed;
-    llvm::StringRef(level.features).split(needed, ",+", -1, /*KeepEmpty=*/false);
-    if (llvm::all_of(needed, [&](llvm::StringRef feature) {
-          feature.consume_front("+");
-          return features.lookup(feature);
-        }))
-      best = &level;
-  }
-  return *best;
-}
 
 static llvm::DenseSet<Attribute> collectFiles(Operation *root) {
   llvm::DenseSet<Attribute> files;
@@ -41,7 +24,7 @@ llvm::Error Compiler::compileBlock(ModuleOp block, llvm::StringRef path) {
   store.setReleasing(false);
   CompileOptions blockOptions;
   blockOptions.output = path.str();
-  blockOptions.levels = {findHostLevel().name.str()};
+  blockOptions.levels = {getHostLevel().name.str()};
   blockOptions.threads = options.threads;
   CompileListener silent;
   silent.onMessage = [](const Message &) {};

@@ -293,8 +293,14 @@ llvm::Error Compiler::selectRecipe() {
     return llvm::createStringError("the recipe '" + recipe->name +
                                    "' needs the inputs of layers to be "
                                    "measured: give it data with --calib");
+  if (recipe->isSearched && options.policyRules.empty())
+    return llvm::createStringError("the recipe 'auto' needs a promise to search "
+                                   "for: --max-loss, and a text with --eval");
   recipeName = recipe->name;
   recipePipeline = recipe->pipeline;
+  if (!options.policyRules.empty())
+    recipePipeline = "terse-assign-policy{rules=" + options.policyRules + "}," +
+                     recipePipeline;
   return llvm::Error::success();
 }
 

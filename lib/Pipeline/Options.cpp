@@ -199,7 +199,7 @@ static Error setCalibrationFolder(CompileOptions &o, StringRef text) {
 static constexpr OptionInfo table[] = {
     {"recipe", Kind::Text, "NAME[:KEY=VALUE,...]",
      "how to compress: keep (as the file has it, the default), f32, f16, w8, "
-     "w4, w3, w2",
+     "w4, w3, w2, auto",
      setText<&CompileOptions::recipe>},
     {"group-size", Kind::Number, "n",
      "weights that share a scale, for the recipes w8 to w2; 0: a whole row",
@@ -297,9 +297,18 @@ static constexpr OptionInfo table[] = {
      "only the first n windows (default 40); 0: all",
      setNumber<&CompileOptions::evalWindows>},
     {"max-loss", Kind::Text, "share",
-     "fail if perplexity on the --eval text rises by more than this, such as "
-     "1%; the artifact is written all the same",
+     "raise the bits of layers until perplexity on the --eval text rises by no "
+     "more than this, such as 1%; where that does not do, fail with the best "
+     "artifact written",
      setMaxLoss},
+    {"search-trials", Kind::Number, "n",
+     "compile and measure at most so many models to keep --max-loss (default: "
+     "as many as it takes)",
+     setNumber<&CompileOptions::searchTrials>},
+    {"search-dir", Kind::Text, "folder",
+     "keep what the search has measured here, also when it is done (default: "
+     "OUT.search until then); an interrupted one goes on from it",
+     setText<&CompileOptions::searchFolder>},
     {"price-per-hour", Kind::Text, "price",
      "price of an hour of this machine, for the costs in the report's file",
      setPrice},

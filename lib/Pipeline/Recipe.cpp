@@ -18,6 +18,8 @@ static constexpr RecipeInfo recipes[] = {
     {"w4", "4-bit weights in groups of 32, else as w8"},
     {"w3", "3-bit weights in groups of 64, the head in 8 bits, else as w8"},
     {"w2", "2-bit weights in groups of 32, the head in 8 bits, else as w8"},
+    {"auto", "bits and groups of each layer by search, the smallest that keeps "
+             "--max-loss on the --eval text"},
 };
 
 llvm::ArrayRef<RecipeInfo> terse::getRecipes() { return recipes; }
@@ -117,6 +119,10 @@ static Recipe makeRecipe(const std::string &bits, const Keys &keys) {
   if (!smooth.empty() || method == "awq")
     passes.push_back("terse-fold-scales");
   Recipe recipe;
+  recipe.bits = std::stoi(bits);
+  recipe.groupSize = bits == "3" ? 64 : 32;
+  if (std::string group = findKey(keys, "group-size"); !group.empty())
+    llvm::StringRef(group).getAsInteger(10, recipe.groupSize);
   recipe.pipeline = llvm::join(passes, ",");
   recipe.needsStatistics = method == "gptq" || method == "awq" ||
                            !smooth.empty() || !prune.empty() ||
@@ -148,7 +154,7 @@ llvm::Expected<Recipe> terse::parseRecipe(llvm::StringRef text) {
     names.push_back(recipe.name);
   if (!llvm::is_contained(names, name))
     return unknown("recipe", name, names);
-  bool quantizes = name.starts_with("w");
+  bool isSearched = name == "auto", quantizes = name.starts_with("w") || isSearched;
   llvm::SmallVector<llvm::StringRef> known;
   if (quantizes) {
     known.append(std::begin(quantizeKeys), std::end(quantizeKeys));
@@ -173,10 +179,27 @@ llvm::Expected<Recipe> terse::parseRecipe(llvm::StringRef text) {
   }
 
   Recipe recipe;
-  if (quantizes)
-    recipe = makeRecipe(name.drop_front().str(), keys);
-  else
+  if (quantizes) {
+    recipe = makeRecipe(isSearched ? "8" : name.drop_front().str(), keys);
+    recipe.isSearched = isSearched;
+  } else
     recipe.pipeline = ("terse-convert-weights{to=" + name + "}").str();
   recipe.name = text.str();
   return recipe;
+}
+
+std::string terse::makePlainRecipe(llvm::StringRef text, int64_t bits,
+                                   int64_t groupSize) {
+  std::string result = "w" + std::to_string(bits) +
+                       ":group-size=" + std::to_string(groupSize);
+  for (llvm::StringRef part : llvm::split(text.split(':').second, ',')) {
+    llvm::StringRef key = part.split('=').first;
+    if (!part.empty() &&
+        !llvm::is_contained({"group-size", "method", "damping", "sweeps",
+                             "smooth", "prune"},
+                            key) &&
+        part != "activations=static")
+      result += "," + part.str();
+  }
+  return result;
 }

@@ -3,6 +3,7 @@
 
 #include "FillReport.h"
 #include "Measure.h"
+#include "Original.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -31,36 +32,6 @@ static Error checkOptions(const CompileOptions &options) {
   return checkReportPath(options.reportFile);
 }
 
-/// The same model as it is, for `level` alone.
-static bool compileOriginal(const CompileOptions &options, const std::string &level, const std::string &path,
-                            CompileListener &listener) {
-  // How it is read and run, not how it is compressed.
-  CompileOptions original;
-  original.input = options.input;
-  original.output = path;
-  original.recipe = "keep";
-  original.plain = options.plain;
-  original.keepCacheIO = options.keepCacheIO;
-  original.levels = {level};
-  original.emulatedKernels = options.emulatedKernels;
-  original.startFrom = options.startFrom;
-  original.tokenizer = options.tokenizer;
-  original.context = options.context;
-  original.threads = options.threads;
-  original.maxMemory = options.maxMemory;
-  original.plugins = options.plugins;
-  for (const auto &extra : options.extraPasses)
-    if (extra.first < Stage::Compress)
-      original.extraPasses.push_back(extra);
-  CompileListener inner;
-  inner.onMessage = [&](const Message &message) {
-    if (message.kind == Message::Kind::Error || message.kind == Message::Kind::Progress)
-      listener.onMessage(message);
-    inner.cancelled = listener.cancelled.load();
-  };
-  return compile(original, inner);
-}
-
 static std::string formatLoss(double loss) { return llvm::formatv("{0:f2} %", 100 * loss).str(); }
 
 /// Runs both models on the held-out text.
@@ -68,22 +39,11 @@ static Error measure(const CompileOptions &options, CompileListener &listener, C
   llvm::Expected<ModelHandle> model = openArtifact(options.output);
   if (!model)
     return model.takeError();
-  // Open, a file needs no name any more.
-  llvm::SmallString<128> path;
-  if (std::error_code error = llvm::sys::fs::createUniqueFile(options.output + ".original-%%%%%%.so", path))
-    return llvm::createStringError("cannot write beside '" + options.output + "': " + error.message());
-  std::string original = path.str().str();
-  if (!compileOriginal(options, terse_model_cpu_level(model->get()), original, listener)) {
-    llvm::sys::fs::remove(original);
-    return llvm::createStringError("the original could not be compiled, which --eval compares with");
-  }
-  llvm::Expected<ModelHandle> reference = openArtifact(original);
-  Error filled = fillOriginal(report, original);
-  llvm::sys::fs::remove(original);
+  llvm::Expected<ModelHandle> reference =
+      openOriginal(options, terse_model_cpu_level(model->get()), listener,
+                   [&](const std::string &path) { return fillOriginal(report, path); });
   if (!reference)
-    return llvm::joinErrors(reference.takeError(), std::move(filled));
-  if (filled)
-    return filled;
+    return reference.takeError();
 
   llvm::Expected<std::vector<int32_t>> tokens = tokenizeFile(model->get(), options.evalText);
   if (!tokens)
@@ -179,7 +139,18 @@ static std::string getToday() {
   return text;
 }
 
-bool terse::compileAndMeasure(const CompileOptions &options, CompileListener &listener) {
+/// Adds what a search measured on its way.
+static void addSearch(CompressionReport &report, const SearchFindings &search) {
+  for (const SearchFindings::Point &point : search.points)
+    report.pareto.push_back({point.name, point.bytes, point.loss});
+  for (CompressionReport::Layer &layer : report.layers)
+    if (auto found = search.layerLosses.find(layer.name); found != search.layerLosses.end())
+      layer.loss = found->second;
+  for (const std::string &cliff : search.cliffs)
+    report.refused.push_back({"cliff", cliff});
+}
+
+bool terse::compileAndMeasure(const CompileOptions &options, CompileListener &listener, const SearchFindings *search) {
   auto fail = [&](Error error) {
     listener.onMessage({Message::Kind::Error, "", llvm::toString(std::move(error))});
     return false;
@@ -211,6 +182,8 @@ bool terse::compileAndMeasure(const CompileOptions &options, CompileListener &li
     if (!error)
       listener.onMessage({Message::Kind::Report, "", describeQuality(report)});
   }
+  if (search)
+    addSearch(report, *search);
   if (!error && !options.reportFile.empty())
     error = writeReport(report, options.reportFile);
   if (error)

@@ -1,6 +1,6 @@
 //===- tersec.cpp - the compiler's driver ---------------------------------===//
 #include "terse/Pipeline/Options.h"
-#include "terse/Quality/Guard.h"
+#include "terse/Search/Search.h"
 #include "terse/Support/TemporaryFile.h"
 
 #include "llvm/Config/llvm-config.h"
@@ -181,7 +181,7 @@ int main(int argc, char **argv) {
     if (shown)
       print(message);
   };
-  int status = compileAndMeasure(options, listener) ? 0 : 1;
+  int status = compileWithinLoss(options, listener) ? 0 : 1;
   errs().clear_error();
   outs().clear_error();
   return status;

@@ -30,6 +30,8 @@ struct CompileOptions {
   std::optional<std::string> recipe;
   /// The recipe's key of this name.
   std::optional<int64_t> groupSize;
+  /// Rules of terse-assign-policy, which runs before the recipe's passes; empty: none.
+  std::string policyRules;
   /// Passes of the compress stage instead of a recipe's.
   std::optional<std::string> passPipeline;
   /// Plain float code of everything: no optimization.
@@ -70,6 +72,10 @@ struct CompileOptions {
   int64_t evalWindow = 256, evalWindows = 40; ///< tokens; windows, 0: all
   /// Loss of perplexity that is promised not to be exceeded: 0.01 is 1 %.
   std::optional<double> maxLoss;
+  /// Where a search (terse/Search/Search.h) keeps what it has measured; empty: beside the output, until it is done.
+  std::string searchFolder;
+  /// Trials of a search; 0: as many as it takes.
+  int64_t searchTrials = 0;
   std::optional<double> pricePerHour;
   /// Prompt and completion tokens of a query.
   std::optional<std::pair<int64_t, int64_t>> queryTokens;

@@ -18,6 +18,10 @@ struct Recipe {
   std::string pipeline;
   /// Its passes take statistics of the layers' inputs.
   bool needsStatistics = false;
+  /// What each layer gets is to be searched for (terse/Search/Search.h).
+  bool isSearched = false;
+  /// Of weights, where no policy says otherwise; 0: they stay floats.
+  int64_t bits = 0, groupSize = 0;
 };
 
 /// A line of the list of recipes.
@@ -30,6 +34,9 @@ llvm::ArrayRef<RecipeInfo> getRecipes();
 /// Reads `NAME[:KEY=VALUE[,KEY=VALUE...]]`. Errors suggest the nearest name or
 /// key.
 llvm::Expected<Recipe> parseRecipe(llvm::StringRef text);
+
+/// The recipe without what takes statistics, for weights of `bits` bits unless a policy says otherwise.
+std::string makePlainRecipe(llvm::StringRef text, int64_t bits, int64_t groupSize);
 
 /// The candidate most like `text`, as "; did you mean 'x'?"; empty if none is
 /// near.

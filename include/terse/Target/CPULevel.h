@@ -8,8 +8,7 @@
 namespace terse {
 
 /// An instruction set of x86-64 processors. An artifact holds code for several
-/// levels; the runtime takes the best one that the machine has. Nothing here
-/// depends on the machine that compiles.
+/// levels; the runtime takes the best one that the machine has.
 struct CPULevel {
   llvm::StringLiteral name;
   /// LLVM's feature string, relative to plain x86-64.
@@ -25,6 +24,9 @@ llvm::ArrayRef<CPULevel> getCPULevels();
 
 /// The level called `name`, or null.
 const CPULevel *findCPULevel(llvm::StringRef name);
+
+/// The best level that this machine has.
+const CPULevel &getHostLevel();
 
 } // namespace terse
 

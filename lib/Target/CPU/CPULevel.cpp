@@ -1,6 +1,11 @@
 //===- CPULevel.cpp - instruction sets that code is made for --------------===//
 #include "terse/Target/CPULevel.h"
 
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/SmallVector.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/TargetParser/Host.h"
+
 using namespace terse;
 
 // The features that the runtime tests for before it takes a level; a feature
@@ -21,4 +26,19 @@ const CPULevel *terse::findCPULevel(llvm::StringRef name) {
     if (level.name == name)
       return &level;
   return nullptr;
+}
+
+const CPULevel &terse::getHostLevel() {
+  llvm::StringMap<bool> features = llvm::sys::getHostCPUFeatures();
+  const CPULevel *best = &levels[0];
+  for (const CPULevel &level : levels) {
+    llvm::SmallVector<llvm::StringRef> needed;
+    llvm::StringRef(level.features).split(needed, ",+", -1, /*KeepEmpty=*/false);
+    if (llvm::all_of(needed, [&](llvm::StringRef feature) {
+          feature.consume_front("+");
+          return features.lookup(feature);
+        }))
+      best = &level;
+  }
+  return *best;
 }

@@ -1,5 +1,6 @@
 //===- Manifest.cpp - what an artifact says of itself ---------------------===//
 #include "terse/Runtime/ArtifactABI.h"
+#include "terse/Support/JsonText.h"
 #include "terse/Target/Artifact.h"
 
 #include "Terse/TerseDialect.h"
@@ -20,7 +21,7 @@ static json::Value toJSON(Attribute attr) {
   if (auto dictionary = dyn_cast<DictionaryAttr>(attr)) {
     json::Object object;
     for (NamedAttribute named : dictionary)
-      object[json::ObjectKey(named.getName().str())] = toJSON(named.getValue());
+      object[json::ObjectKey(toJsonText(named.getName()))] = toJSON(named.getValue());
     return object;
   }
   if (auto array = dyn_cast<ArrayAttr>(attr)) {
@@ -36,7 +37,7 @@ static json::Value toJSON(Attribute attr) {
   if (auto number = dyn_cast<FloatAttr>(attr))
     return number.getValueAsDouble();
   if (auto string = dyn_cast<StringAttr>(attr))
-    return string.getValue().str();
+    return toJsonText(string.getValue());
   return true; // a unit attribute: the key says it
 }
 
@@ -88,11 +89,11 @@ std::string terse::makeManifest(const ArtifactContents &contents) {
   json::Object manifest{
       {"format", TERSE_MANIFEST_FORMAT},
       {"terse", TERSE_VERSION},
-      {"recipe", contents.recipe},
+      {"recipe", toJsonText(contents.recipe)},
       {"levels", json::Array(contents.levels)},
       {"weights", weightsToJSON(contents.weights)},
       {"code", json::Object{{"sha256", std::string(64, '0')}}}};
-  json::Object source{{"name", contents.sourceName}};
+  json::Object source{{"name", toJsonText(contents.sourceName)}};
   if (!contents.sourceHash.empty())
     source["sha256"] = contents.sourceHash;
   manifest["source"] = std::move(source);
@@ -112,7 +113,7 @@ std::string terse::makeManifest(const ArtifactContents &contents) {
         {"kind", contents.tokenizerKind},
         {"bytes", static_cast<int64_t>(contents.tokenizer.size())}};
   for (const auto &[key, value] : contents.extra)
-    manifest[json::ObjectKey(key.str())] = value;
+    manifest[json::ObjectKey(toJsonText(key))] = value;
   std::string text;
   llvm::raw_string_ostream(text)
       << json::Value(std::move(manifest)); // keys come out sorted

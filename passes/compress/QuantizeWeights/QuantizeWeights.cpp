@@ -5,6 +5,7 @@
 #include "compress/Weights/Policy.h"
 #include "normalize/Algebra/Algebra.h"
 #include "terse/Passes.h"
+#include "terse/Support/JsonText.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -40,7 +41,7 @@ bool terse::isHead(Operation *op) {
 }
 
 /// The name under which a table is known: its operation's, else its weight's.
-static std::string getTableName(EmbeddingOp op, WeightOp weight) { return op.getName() ? op.getName()->str() : weight.getName().str(); }
+static std::string getTableName(EmbeddingOp op, WeightOp weight) { return toJsonText(op.getName().value_or(weight.getName())); }
 
 namespace {
 struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
@@ -91,6 +92,8 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
       } else {
         auto linear = cast<LinearLike>(choice.op);
         linear.replaceWeight(known->second.dequantize(getElementTypeOrSelf(linear.getWeightOperand().get())));
+        totals.layers[choice.name] =
+            llvm::json::Object{{"bits", choice.bits}, {"group_size", choice.groupSize}, {"bytes", known->second.bytesAfter}};
         ++numLayers;
       }
     }
@@ -118,6 +121,8 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
       report.add(getArgument(), "most-damping", mostDamping);
     if (!totals.layerErrors.empty())
       report.add(getArgument(), "layer-errors", std::move(totals.layerErrors));
+    if (!totals.layers.empty())
+      report.add(getArgument(), "layers", std::move(totals.layers));
     if (!totals.worst.empty())
       report.add(getArgument(), "worst-layer", totals.worst + " (" + llvm::formatv("{0:f4}", totals.worstError).str() + ")");
   }
@@ -129,6 +134,7 @@ private:
     double worstError = -1;
     std::string worst;
     llvm::json::Object layerErrors; ///< by name
+    llvm::json::Object layers;      ///< what each linear layer got, by name
     void add(const QuantizedTensor &tensor, const std::string &name) {
       bytesBefore += tensor.bytesBefore;
       bytesAfter += tensor.bytesAfter;

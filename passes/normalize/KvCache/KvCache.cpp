@@ -3,6 +3,7 @@
 
 #include "terse/Analysis/TokenMajor.h"
 #include "terse/Passes.h"
+#include "terse/Support/JsonText.h"
 
 #include "mlir/Transforms/RegionUtils.h"
 
@@ -59,7 +60,7 @@ struct KvCache : terse::impl::KvCacheBase<KvCache> {
       states = addCache(function, reason);
     report.add(getArgument(), "states", succeeded(states) ? *states : 0);
     if (failed(states)) {
-      report.add(getArgument(), "no-cache", reason);
+      report.add(getArgument(), "no-cache", toJsonText(reason));
       return;
     }
     IRRewriter rewriter(&getContext());

@@ -1,0 +1,82 @@
+//===- Search.cpp - a compile that keeps a promised loss ------------------===//
+#include "terse/Search/Search.h"
+
+#include "Strategies.h"
+
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/FormatVariadic.h"
+
+using namespace terse;
+using llvm::Error;
+using llvm::Expected;
+
+std::string terse::describeFormats(llvm::ArrayRef<std::pair<std::string, WeightFormat>> layers) {
+  std::map<std::pair<int64_t, int64_t>, size_t> counts;
+  for (const auto &entry : layers)
+    ++counts[{entry.second.bits, entry.second.groupSize}];
+  std::string text;
+  for (const auto &[format, count] : counts)
+    text += (text.empty() ? "" : ", ") + llvm::formatv("{0} layer{1} {2}", count, count == 1 ? "" : "s", WeightFormat{format.first, format.second}.str()).str();
+  return text;
+}
+
+/// The recipe of the options, where bits of its layers can be chosen under a promise; else none.
+static Expected<std::optional<Recipe>> findRecipe(const CompileOptions &options) {
+  bool canSearch = options.maxLoss && !options.evalText.empty() && !options.passPipeline && options.recipe &&
+                   options.emit == EmitKind::SharedObject && !options.stopAfter && !options.preflight && options.policyRules.empty();
+  if (!canSearch)
+    return std::nullopt;
+  std::string text = *options.recipe;
+  if (options.groupSize)
+    text += (llvm::StringRef(text).contains(':') ? "," : ":") + ("group-size=" + std::to_string(*options.groupSize));
+  Expected<Recipe> recipe = parseRecipe(text);
+  if (!recipe)
+    return recipe.takeError();
+  if (recipe->bits == 0 || !llvm::sys::fs::is_regular_file(options.evalText))
+    return std::nullopt;
+  return std::optional<Recipe>(std::move(*recipe));
+}
+
+static Expected<Plan> search(const CompileOptions &options, const Recipe &recipe, CompileListener &listener) {
+  Trials trials(options, listener);
+  if (Error error = trials.open())
+    return std::move(error);
+  Expected<Plan> plan = recipe.isSearched ? chooseFormats(options, recipe, trials) : raiseBits(options, recipe, trials);
+  if (plan)
+    trials.close();
+  return plan;
+}
+
+bool terse::compileWithinLoss(const CompileOptions &options, CompileListener &listener) {
+  auto fail = [&](Error error) {
+    listener.onMessage({Message::Kind::Error, "", llvm::toString(std::move(error))});
+    return false;
+  };
+  Expected<std::optional<Recipe>> recipe = findRecipe(options);
+  if (!recipe)
+    return fail(recipe.takeError());
+  if (!*recipe)
+    return compileAndMeasure(options, listener);
+  bool failed = false;
+  auto onMessage = listener.onMessage;
+  // A trial's own error is said by the trial.
+  listener.onMessage = [&](const Message &message) {
+    failed |= message.kind == Message::Kind::Error;
+    onMessage(message);
+  };
+  Expected<Plan> plan = search(options, **recipe, listener);
+  listener.onMessage = onMessage;
+  if (!plan) {
+    if (!failed)
+      return fail(plan.takeError());
+    llvm::consumeError(plan.takeError());
+    return false;
+  }
+  if (!plan->described.empty())
+    listener.onMessage({Message::Kind::Report, "", "search: " + plan->described});
+  for (const std::string &cliff : plan->findings.cliffs)
+    listener.onMessage({Message::Kind::Warning, "", "cliff: " + cliff});
+  CompileOptions chosen = options;
+  chosen.policyRules = plan->rules;
+  return compileAndMeasure(chosen, listener, &plan->findings);
+}

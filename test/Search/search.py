@@ -1,0 +1,81 @@
+# RUN: rm -rf %t && mkdir -p %t && %python %s %t
+"""A promised loss is kept by more bits for some layers, or by a search of every layer's; a search that is killed goes on and ends with the same bytes."""
+
+from endtoend import *
+
+import glob
+import random
+import time
+
+folder = sys.argv[1]
+model = os.path.join(SHIPPED, "torchscript_past.onnx")
+tokenizer = os.path.join(SHIPPED, "tokenizer.model")
+text = os.path.join(SHIPPED, "held-out.txt")
+report = os.path.join(folder, "report.json")
+measure = [f"--eval={text}", "--eval-window=128", "--eval-windows=4"]
+
+
+def command(name, *more):
+    return ["tersec", model, "-o", os.path.join(folder, name + ".so"), f"--tokenizer={tokenizer}", "--levels=baseline", *measure, *more]
+
+
+def tersec(name, *more, ok=True):
+    result = run(*command(name, *more))
+    check((result.returncode == 0) == ok, f"status {result.returncode} of {' '.join(more)}: {result.stderr[-300:]}")
+    return result.stderr
+
+
+def sha256(name):
+    with open(os.path.join(folder, name + ".so"), "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
+
+
+# More bits for as few layers as it takes.
+said = tersec("raised", "--recipe=w3", "--max-loss=2.5%", f"--report={report}")
+with open(report) as file:
+    figures = json.load(file)
+check(figures["quality"]["loss"] <= 0.025, f"the promise holds: {figures['quality']}")
+check("search: raised: " in said and " to 4 bits" in said, "the layers are named")
+points = [point for point in figures["pareto"] if "loss" in point]
+plain = [point for point in points if point["name"] == "w3"]
+check(len(plain) == 1 and plain[0]["loss"] > 0.025, f"without it would not: {plain}")
+mixed = {layer["bits"] for layer in figures["layers"] if layer["kind"] == "linear"}
+check({3, 4} <= mixed, f"some were raised, some were not: {mixed}")
+check(not glob.glob(folder + "/*.search"), "no folder is left")
+
+# A promise that nothing keeps.
+said = tersec("broken", "--recipe=w4:activations=float", "--max-loss=0%", "--search-trials=3", ok=False)
+check("is written, but breaks the promise" in said and os.path.exists(os.path.join(folder, "broken.so")), "the best so far is there")
+
+# Every layer's bits: killed now and then, with the same end.
+options = ["--recipe=auto", "--max-loss=3%", "--search-trials=13", f"--report={report}"]
+said = tersec("auto", *options)
+with open(report) as file:
+    figures = json.load(file)
+check("search: chosen: " in said and figures["quality"]["loss"] <= 0.03, f"chosen: {said.strip()[-300:]}")
+check(len(figures["pareto"]) >= 10 and any("loss" in layer for layer in figures["layers"]), "points and layers' losses are in the report")
+draw = random.Random(5)
+kills = 0
+for attempt in range(40):
+    child = subprocess.Popen(command("killed", *options[:3]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        status = child.wait(timeout=draw.uniform(5, 25) if attempt < 4 else 3600)
+        check(status == 0, f"status {status} in the end")
+        break
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+        kills += 1
+check(sha256("killed") == sha256("auto"), f"the same bytes after {kills} kills")
+check(not glob.glob(folder + "/*.search"), "no folder is left")
+
+for more, message in (
+    (["--recipe=auto", "--max-loss=-1%"], "expected a share of at least 0"),
+    (["--recipe=auto:bits=3", "--max-loss=1%"], "unknown key of the recipe 'auto'"),
+    (["--recipe=w3", "--max-loss=0.1%", f"--search-dir={SHIPPED}"], "to be empty or of a search"),
+    (["--recipe=w3", "--max-loss=0.1%", "--search-trials=none"], "search-trials"),
+):
+    check(message in tersec("none", *more, ok=False), message)
+refused = run("tersec", model, "-o", os.path.join(folder, "none.so"), "--recipe=auto")
+check(refused.returncode != 0 and "the recipe 'auto' needs a promise to search for" in refused.stderr, refused.stderr.strip())
+finish()
