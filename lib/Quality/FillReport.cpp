@@ -135,9 +135,7 @@ static llvm::Expected<std::vector<LayerInfo>> readLayers(const std::string &path
   return layers;
 }
 
-/// The names that a layer's weight was made of: what merged them wrote
-/// "a.b.q_proj.weight+k_proj.weight", leaving out what the first one has before.
-static bool isPartOf(StringRef layer, StringRef name) {
+bool terse::isPartOf(StringRef layer, StringRef name) {
   name.consume_back(".weight");
   llvm::SmallVector<StringRef> parts;
   layer.split(parts, '+');

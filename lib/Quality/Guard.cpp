@@ -144,8 +144,9 @@ static void addSearch(CompressionReport &report, const SearchFindings &search) {
   for (const SearchFindings::Point &point : search.points)
     report.pareto.push_back({point.name, point.bytes, point.loss});
   for (CompressionReport::Layer &layer : report.layers)
-    if (auto found = search.layerLosses.find(layer.name); found != search.layerLosses.end())
-      layer.loss = found->second;
+    for (const auto &[name, loss] : search.layerLosses)
+      if (isPartOf(layer.name, name))
+        layer.loss = loss;
   for (const std::string &cliff : search.cliffs)
     report.refused.push_back({"cliff", cliff});
 }

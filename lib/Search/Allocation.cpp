@@ -7,6 +7,7 @@
 
 #include <map>
 #include <numeric>
+#include <tuple>
 
 using namespace terse;
 
@@ -16,8 +17,8 @@ std::string WeightFormat::str() const { return "w" + std::to_string(bits) + " g"
 static std::vector<size_t> findHull(llvm::ArrayRef<LayerChoices::Option> options) {
   std::vector<size_t> order(options.size()), hull;
   std::iota(order.begin(), order.end(), 0);
-  llvm::stable_sort(order, [&](size_t a, size_t b) {
-    return std::pair(options[a].bytes, options[a].cost) < std::pair(options[b].bytes, options[b].cost);
+  llvm::sort(order, [&](size_t a, size_t b) {
+    return std::tuple(options[a].bytes, options[a].cost, a) < std::tuple(options[b].bytes, options[b].cost, b);
   });
   auto gain = [&](size_t from, size_t to) {
     return (options[from].cost - options[to].cost) / (options[to].bytes - options[from].bytes);
@@ -34,7 +35,7 @@ static std::vector<size_t> findHull(llvm::ArrayRef<LayerChoices::Option> options
 
 std::vector<Allocation> terse::makePath(llvm::ArrayRef<LayerChoices> layers) {
   struct Step {
-    size_t layer, option;
+    size_t layer, option, place; ///< place: in the layer's hull
     double gain;
   };
   std::vector<Step> steps;
@@ -44,11 +45,11 @@ std::vector<Allocation> terse::makePath(llvm::ArrayRef<LayerChoices> layers) {
     allocation.push_back(hull.front());
     for (size_t i = 1; i < hull.size(); ++i) {
       const LayerChoices::Option &from = choices.options[hull[i - 1]], &to = choices.options[hull[i]];
-      steps.push_back({layer, hull[i], (from.cost - to.cost) / (to.bytes - from.bytes)});
+      steps.push_back({layer, hull[i], i, (from.cost - to.cost) / (to.bytes - from.bytes)});
     }
   }
   // A layer's own steps have falling gains: they stay in order.
-  llvm::stable_sort(steps, [](const Step &a, const Step &b) { return a.gain > b.gain; });
+  llvm::sort(steps, [](const Step &a, const Step &b) { return std::tuple(-a.gain, a.layer, a.place) < std::tuple(-b.gain, b.layer, b.place); });
   std::vector<Allocation> path{allocation};
   for (const Step &step : steps) {
     allocation[step.layer] = step.option;

@@ -10,8 +10,6 @@ using namespace terse;
 using llvm::Expected;
 
 namespace {
-constexpr WeightFormat kFinest{8, 64}, kProbe{3, 64};
-
 class AutoSearch {
 public:
   AutoSearch(const CompileOptions &options, const Recipe &recipe, Trials &trials) : options(options), recipe(recipe), trials(trials) {}
@@ -19,6 +17,7 @@ public:
   Expected<Plan> run() {
     if (llvm::Error error = measureFormats())
       return std::move(error);
+    findUnits();
     if (llvm::Error error = measureLayers())
       return std::move(error);
     if (llvm::Error error = choose())
@@ -38,8 +37,12 @@ private:
 
   /// The whole model in each format.
   llvm::Error measureFormats() {
-    for (WeightFormat format : {kFinest, WeightFormat{4, 128}, WeightFormat{4, 64}, WeightFormat{4, 32}, kProbe, WeightFormat{3, 32},
+    for (WeightFormat format : {finest, WeightFormat{4, 128}, WeightFormat{4, 64}, WeightFormat{4, 32}, probe, WeightFormat{3, 32},
                                 WeightFormat{2, 64}, WeightFormat{2, 32}}) {
+      if (hasGroupSize && format.groupSize != 64)
+        continue; // the same but for its group
+      if (hasGroupSize)
+        format.groupSize = recipe.groupSize;
       // The head too.
       std::string plain = makePlainRecipe(recipe.name, format.bits, format.groupSize) +
                           (llvm::StringRef(recipe.name).contains("head-bits=") ? "" : ",head-bits=" + std::to_string(format.bits));
@@ -61,33 +64,42 @@ private:
     return llvm::find_if(uniform, [&](const auto &entry) { return entry.first == format; })->second;
   }
 
-  /// Each layer alone in the probing format.
+  /// Layers that read one input are a unit: in one format they become one layer, which is faster and less code.
+  void findUnits() {
+    for (const auto &[name, layer] : getUniform(finest).layers)
+      units[layer.inputOf].push_back(name);
+  }
+
+  /// Each unit alone in the probing format.
   llvm::Error measureLayers() {
-    const Trial &finest = getUniform(kFinest), &probing = getUniform(kProbe);
-    std::string plain = makePlainRecipe(recipe.name, kFinest.bits, kFinest.groupSize);
+    const double klOfFinest = getUniform(finest).kl, lossOfFinest = getUniform(finest).loss;
+    std::string plain = makePlainRecipe(recipe.name, finest.bits, finest.groupSize);
     std::vector<double> added;
-    for (const auto &[name, layer] : probing.layers) {
-      // Without a measure a layer counts as the others do.
+    for (const auto &[unit, names] : units) {
+      // Without a measure a unit counts as the others do.
       if (trials.isExhausted())
         break;
-      Expected<Trial> trial = trials.run(plain, writeRules({{name, kProbe}}), name + " " + kProbe.str());
+      Expected<Trial> trial = trials.run(plain, writeRules(giveFormat(names, probe)), describeUnit(names) + " " + probe.str());
       if (!trial)
         return trial.takeError();
-      added.push_back(std::max(trial->kl - finest.kl, 1e-9));
-      plan.findings.layerLosses[name] = trial->loss - finest.loss;
-      if (layer.error > 0)
-        sensitivities[name] = added.back() / (layer.error * layer.error);
+      added.push_back(std::max(trial->kl - klOfFinest, 1e-9));
+      for (const std::string &name : names)
+        plan.findings.layerLosses[name] = trial->loss - lossOfFinest;
+      if (double error = getSquaredError(names, probe); error > 0)
+        sensitivities[unit] = added.back() / error;
     }
     if (added.empty())
       return llvm::Error::success();
     std::vector<double> sorted = added;
     llvm::sort(sorted);
     double median = sorted[sorted.size() / 2];
-    size_t i = 0;
-    for (const auto &entry : plan.findings.layerLosses)
-      if (double kl = added[i++]; kl > 10 * median && kl > 1e-3)
-        plan.findings.cliffs.push_back(
-            llvm::formatv("{0} alone at {1} bits adds {2:f5} nats, {3:f0} times the median layer", entry.first, kProbe.bits, kl, kl / median));
+    auto unit = units.begin();
+    for (double kl : added) {
+      if (kl > 10 * median && kl > 1e-3)
+        plan.findings.cliffs.push_back(llvm::formatv("{0} alone at {1} bits adds {2:f5} nats, {3:f0} times the median",
+                                                     describeUnit(unit->second), probe.bits, kl, kl / median));
+      ++unit;
+    }
     return llvm::Error::success();
   }
 
@@ -98,13 +110,17 @@ private:
     llvm::sort(known);
     double usual = known.empty() ? 1 : known[known.size() / 2];
     std::vector<LayerChoices> layers;
-    for (const auto &[name, finest] : getUniform(kFinest).layers) {
-      auto found = sensitivities.find(name);
+    for (const auto &[unit, names] : units) {
+      auto found = sensitivities.find(unit);
       double sensitivity = found == sensitivities.end() ? usual : found->second;
-      LayerChoices choices{name, {}};
-      for (const auto &[format, trial] : uniform)
-        if (auto layer = trial.layers.find(name); layer != trial.layers.end())
-          choices.options.push_back({format, layer->second.bytes, sensitivity * layer->second.error * layer->second.error});
+      LayerChoices choices{unit, {}};
+      for (const auto &[format, trial] : uniform) {
+        double bytes = 0;
+        for (const std::string &name : names)
+          if (auto layer = trial.layers.find(name); layer != trial.layers.end())
+            bytes += layer->second.bytes;
+        choices.options.push_back({format, bytes, sensitivity * getSquaredError(names, format)});
+      }
       layers.push_back(std::move(choices));
     }
     if (layers.empty())
@@ -113,37 +129,77 @@ private:
     auto getFormats = [&](size_t step) {
       Formats formats;
       for (auto [layer, option] : llvm::zip(layers, path[step]))
-        formats.push_back({layer.name, layer.options[option].format});
+        llvm::append_range(formats, giveFormat(units[layer.name], layer.options[option].format));
       return formats;
     };
-    std::optional<size_t> best;
-    Expected<std::optional<size_t>> first = findFirst(path.size(), [&](size_t step) -> Expected<bool> {
-      if (trials.isExhausted() && best)
-        return false;
-      Expected<Trial> trial = runTrial(recipe.name, getFormats(step), "auto " + describeFormats(getFormats(step)));
-      if (!trial)
-        return trial.takeError();
-      bool holds = trial->loss <= *options.maxLoss;
-      if (holds || !best)
-        best = step;
-      return holds;
-    });
+    Expected<std::optional<size_t>> first = findFirst(path.size(), [&](size_t step) { return tryFormats(getFormats(step)); });
     if (!first)
       return first.takeError();
-    size_t step = *first ? **first : *best;
-    // With the trials used up, halving ends where nothing was measured.
-    if (trials.isExhausted())
-      step = *best;
-    plan.rules = writeRules(getFormats(step));
-    plan.described = "chosen: " + describeFormats(getFormats(step));
+    // What is measured is not quite what was predicted: one format for all may be as good.
+    for (const auto &[format, trial] : uniform)
+      if (trial.loss <= *options.maxLoss && trial.bytes < bestBytes) {
+        Formats all;
+        for (const auto &entry : units)
+          llvm::append_range(all, giveFormat(entry.second, format));
+        if (Expected<bool> tried = tryFormats(all); !tried)
+          return tried.takeError();
+      }
+    plan.rules = writeRules(best);
+    plan.described = "chosen: " + describeFormats(best);
     return llvm::Error::success();
+  }
+
+  /// Measures the recipe with these formats, and keeps them if they are the best so far: the smallest artifact that holds the promise, else
+  /// the one that loses least. With the trials used up nothing more is measured.
+  Expected<bool> tryFormats(const Formats &formats) {
+    if (trials.isExhausted() && !best.empty())
+      return false;
+    Expected<Trial> trial = runTrial(recipe.name, formats, "auto " + describeFormats(formats));
+    if (!trial)
+      return trial.takeError();
+    bool holds = trial->loss <= *options.maxLoss;
+    bool isBetter = holds ? !bestHolds || trial->bytes < bestBytes : !bestHolds && trial->loss < bestLoss;
+    if (best.empty() || isBetter) {
+      best = formats;
+      bestHolds = holds;
+      bestBytes = trial->bytes;
+      bestLoss = trial->loss;
+    }
+    return holds;
+  }
+
+  static Formats giveFormat(llvm::ArrayRef<std::string> names, WeightFormat format) {
+    Formats formats;
+    for (const std::string &name : names)
+      formats.push_back({name, format});
+    return formats;
+  }
+
+  static std::string describeUnit(llvm::ArrayRef<std::string> names) {
+    return names.front() + (names.size() > 1 ? " and " + std::to_string(names.size() - 1) + " more" : "");
+  }
+
+  /// Of the layers' errors in a format, relative to each.
+  double getSquaredError(llvm::ArrayRef<std::string> names, WeightFormat format) const {
+    double sum = 0;
+    for (const std::string &name : names)
+      if (auto layer = getUniform(format).layers.find(name); layer != getUniform(format).layers.end())
+        sum += layer->second.error * layer->second.error;
+    return sum;
   }
 
   const CompileOptions &options;
   const Recipe &recipe;
   Trials &trials;
+  bool hasGroupSize = llvm::StringRef(recipe.name).contains("group-size="); ///< then it is that of all formats
+  WeightFormat finest{8, hasGroupSize ? recipe.groupSize : 64}, probe{3, hasGroupSize ? recipe.groupSize : 64};
   std::vector<std::pair<WeightFormat, Trial>> uniform;
-  std::map<std::string, double> sensitivities;
+  std::map<std::string, std::vector<std::string>> units; ///< layers by the first one of their input
+  std::map<std::string, double> sensitivities;           ///< of units
+  Formats best;
+  bool bestHolds = false;
+  uint64_t bestBytes = 0;
+  double bestLoss = 0;
   Plan plan;
 };
 } // namespace

@@ -11,7 +11,7 @@ using Formats = std::vector<std::pair<std::string, WeightFormat>>;
 /// What layers get, one more of them raised in each step: all that have fewer than 3 bits to 3, worst first, then to 4, then to 8.
 static std::vector<Formats> makeSteps(const Trial &first) {
   std::vector<std::pair<std::string, Trial::Layer>> layers(first.layers.begin(), first.layers.end());
-  llvm::stable_sort(layers, [](const auto &a, const auto &b) { return a.second.error > b.second.error; });
+  llvm::sort(layers, [](const auto &a, const auto &b) { return std::pair(-a.second.error, a.first) < std::pair(-b.second.error, b.first); });
   std::vector<Formats> steps;
   Formats raised;
   for (int64_t bits : {3, 4, 8})

@@ -32,7 +32,7 @@ std::string Trials::getPath(llvm::StringRef name) const {
 static json::Value toJson(const std::string &name, const Trial &trial) {
   json::Object layers;
   for (const auto &[layer, found] : trial.layers)
-    layers[layer] = json::Array{found.format.bits, found.format.groupSize, found.bytes, found.error};
+    layers[layer] = json::Array{found.format.bits, found.format.groupSize, found.inputOf, found.bytes, found.error};
   return json::Object{{"name", name}, {"bytes", int64_t(trial.bytes)}, {"loss", trial.loss}, {"kl", trial.kl}, {"layers", std::move(layers)}};
 }
 
@@ -52,10 +52,10 @@ static std::optional<std::pair<std::string, Trial>> fromJson(const json::Value &
   trial.kl = *kl;
   for (const auto &[layer, entry] : *layers) {
     const json::Array *fields = entry.getAsArray();
-    if (!fields || fields->size() != 4)
+    if (!fields || fields->size() != 5)
       return std::nullopt;
     auto number = [&](size_t i) { return (*fields)[i].getAsNumber().value_or(0); };
-    trial.layers[layer.str()] = {{int64_t(number(0)), int64_t(number(1))}, number(2), number(3)};
+    trial.layers[layer.str()] = {{int64_t(number(0)), int64_t(number(1))}, (*fields)[2].getAsString().value_or("").str(), number(3), number(4)};
   }
   return std::pair(name->str(), trial);
 }
@@ -237,6 +237,7 @@ Expected<Trial> Trials::measure(const std::string &recipe, const std::string &ru
       for (const auto &[name, entry] : *layers)
         if (const json::Object *layer = entry.getAsObject())
           trial.layers[name.str()] = {{layer->getInteger("bits").value_or(0), layer->getInteger("group_size").value_or(0)},
+                                      layer->getString("input_of").value_or(name).str(),
                                       layer->getNumber("bytes").value_or(0),
                                       0};
   for (const CompileRecord::Fact &fact : inner.record.facts)

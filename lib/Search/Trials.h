@@ -18,6 +18,7 @@ struct Trial {
   double loss = 0, kl = 0;   ///< of perplexity (a share), nats a token
   struct Layer {
     WeightFormat format;
+    std::string inputOf; ///< the first layer that reads the same input
     double bytes, error; ///< error: relative, of weights, or of outputs where they were measured
   };
   std::map<std::string, Layer> layers; ///< those that were rounded

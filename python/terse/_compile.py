@@ -166,6 +166,8 @@ def compile(
     eval_window: int | None = None,
     eval_windows: int | None = None,
     max_loss: float | str | None = None,
+    search_trials: int | None = None,
+    search_dir: str | os.PathLike[str] | None = None,
     price_per_hour: float | None = None,
     query: str | None = None,
     progress: Callable[[str], None] | None = None,
@@ -175,7 +177,7 @@ def compile(
     Args:
         model: Path of an ONNX file, of a folder that holds model.onnx, or of IR; or an onnx.ModelProto.
         output: The file to write. It is written whole or not at all.
-        recipe: How to compress: "keep" (as the file has it, the default), "f32", "f16", "w8", "w4", "w3", "w2";
+        recipe: How to compress: "keep" (as the file has it, the default), "f32", "f16", "w8", "w4", "w3", "w2", "auto";
             keys may follow: "w4:group-size=64,exclude=down_proj".
         group_size: Weights that share a scale, for the recipes w8 to w2; 0: a whole row.
         pass_pipeline: Passes that compress, instead of a recipe.
@@ -210,8 +212,11 @@ def compile(
             was lost.
         eval_window: Tokens in a window; 256 by default.
         eval_windows: Only the first so many windows, 40 by default; 0: all.
-        max_loss: Raise CompileError if perplexity rises by more than this share: 0.01 or "1%". The artifact is written
-            all the same.
+        max_loss: Perplexity may rise by no more than this share: 0.01 or "1%". Layers get more bits until that holds, or
+            with the recipe "auto" those that it takes; where nothing does, CompileError is raised and the best artifact
+            is there.
+        search_trials: Models to compile and measure for that, at most.
+        search_dir: Folder that keeps what was measured for it; an interrupted search goes on from it.
         price_per_hour: Price of an hour of this machine, for the costs in the report's file.
         query: Prompt and completion tokens of a query, as "500:150", for its cost there.
         progress: Called with a line about each step. Called from another thread.

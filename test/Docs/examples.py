@@ -20,6 +20,7 @@ ELSEWHERE = {
     "/opt/terse/bin/terse-new-pass": "test/Plugin/out-of-tree.test",
     "tersec model.onnx --load-pass-plugin": "test/EndToEnd/plugin.py",
     "terse-bench --floors": "the speed of this machine: takes long",
+    "tersec model.onnx --recipe=auto": "test/Search/search.py",
 }
 for name, source in [("model.onnx", "torchscript_past.onnx"), ("tokenizer.model", "tokenizer.model"),
                      ("held-out.txt", "held-out.txt")]:

@@ -5,10 +5,14 @@ from endtoend import *
 
 import glob
 import random
-import time
+
+import onnx
+
+from shorten import shorten
 
 folder = sys.argv[1]
-model = os.path.join(SHIPPED, "torchscript_past.onnx")
+model = os.path.join(folder, "model.onnx")
+onnx.save(shorten(os.path.join(SHIPPED, "torchscript_past.onnx"), 2), model)
 tokenizer = os.path.join(SHIPPED, "tokenizer.model")
 text = os.path.join(SHIPPED, "held-out.txt")
 report = os.path.join(folder, "report.json")
@@ -31,35 +35,35 @@ def sha256(name):
 
 
 # More bits for as few layers as it takes.
-said = tersec("raised", "--recipe=w3", "--max-loss=2.5%", f"--report={report}")
+said = tersec("raised", "--recipe=w3", "--max-loss=4%", "--search-trials=5", f"--report={report}")
 with open(report) as file:
     figures = json.load(file)
-check(figures["quality"]["loss"] <= 0.025, f"the promise holds: {figures['quality']}")
+check(figures["quality"]["loss"] <= 0.04, f"the promise holds: {figures['quality']}")
 check("search: raised: " in said and " to 4 bits" in said, "the layers are named")
-points = [point for point in figures["pareto"] if "loss" in point]
+points = [point for point in figures["pareto"] if "loss" in point and not point.get("chosen")]
 plain = [point for point in points if point["name"] == "w3"]
-check(len(plain) == 1 and plain[0]["loss"] > 0.025, f"without it would not: {plain}")
+check(len(plain) == 1 and plain[0]["loss"] > 0.04, f"without it would not: {plain}")
 mixed = {layer["bits"] for layer in figures["layers"] if layer["kind"] == "linear"}
 check({3, 4} <= mixed, f"some were raised, some were not: {mixed}")
 check(not glob.glob(folder + "/*.search"), "no folder is left")
 
 # A promise that nothing keeps.
-said = tersec("broken", "--recipe=w4:activations=float", "--max-loss=0%", "--search-trials=3", ok=False)
+said = tersec("broken", "--recipe=w4:activations=float", "--max-loss=0%", "--search-trials=2", ok=False)
 check("is written, but breaks the promise" in said and os.path.exists(os.path.join(folder, "broken.so")), "the best so far is there")
 
 # Every layer's bits: killed now and then, with the same end.
-options = ["--recipe=auto", "--max-loss=3%", "--search-trials=13", f"--report={report}"]
+options = ["--recipe=auto:group-size=64", "--max-loss=4%", "--search-trials=8", f"--report={report}"]
 said = tersec("auto", *options)
 with open(report) as file:
     figures = json.load(file)
-check("search: chosen: " in said and figures["quality"]["loss"] <= 0.03, f"chosen: {said.strip()[-300:]}")
-check(len(figures["pareto"]) >= 10 and any("loss" in layer for layer in figures["layers"]), "points and layers' losses are in the report")
+check("search: chosen: " in said and figures["quality"]["loss"] <= 0.04, f"chosen: {said.strip()[-300:]}")
+check(len(figures["pareto"]) >= 6 and any("loss" in layer for layer in figures["layers"]), "points and layers' losses are in the report")
 draw = random.Random(5)
 kills = 0
 for attempt in range(40):
     child = subprocess.Popen(command("killed", *options[:3]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        status = child.wait(timeout=draw.uniform(5, 25) if attempt < 4 else 3600)
+        status = child.wait(timeout=draw.uniform(4, 12) if attempt < 2 else 3600)
         check(status == 0, f"status {status} in the end")
         break
     except subprocess.TimeoutExpired:

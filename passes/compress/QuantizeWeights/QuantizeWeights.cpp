@@ -43,6 +43,16 @@ bool terse::isHead(Operation *op) {
 /// The name under which a table is known: its operation's, else its weight's.
 static std::string getTableName(EmbeddingOp op, WeightOp weight) { return toJsonText(op.getName().value_or(weight.getName())); }
 
+/// The name of the first layer that reads what `layer` does: layers with one input are merged where their formats are the same.
+static std::string findFirstReader(LinearLike layer) {
+  LinearLike first = layer;
+  for (Operation *user : layer.getInputOperand().get().getUsers())
+    if (auto other = dyn_cast<LinearLike>(user); other && other->getBlock() == layer->getBlock() && other->isBeforeInBlock(first) &&
+                                                 other.getInputOperand().get() == layer.getInputOperand().get())
+      first = other;
+  return getNameOfLayer(first);
+}
+
 namespace {
 struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
   using QuantizeWeightsBase::QuantizeWeightsBase;
@@ -92,8 +102,10 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
       } else {
         auto linear = cast<LinearLike>(choice.op);
         linear.replaceWeight(known->second.dequantize(getElementTypeOrSelf(linear.getWeightOperand().get())));
-        totals.layers[choice.name] =
-            llvm::json::Object{{"bits", choice.bits}, {"group_size", choice.groupSize}, {"bytes", known->second.bytesAfter}};
+        totals.layers[choice.name] = llvm::json::Object{{"bits", choice.bits},
+                                                        {"group_size", choice.groupSize},
+                                                        {"bytes", known->second.bytesAfter},
+                                                        {"input_of", findFirstReader(linear)}};
         ++numLayers;
       }
     }

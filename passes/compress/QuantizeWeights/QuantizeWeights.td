@@ -33,7 +33,7 @@ def QuantizeWeights : Pass<"terse-quantize-weights", "::mlir::ModuleOp"> {
     `terse.frozen` are left.
 
     Facts: `codes-requantized`, `codes-kept`, `layers-quantized`, `layers-left`, `embeddings-quantized`, `bytes-before`, `bytes-after`
-    (of what was quantized), `relative-error` (||W' - W|| / ||W|| over all), `worst-layer`; by the names of layers `layer-errors` and `layers` (bits, group size, bytes); with statistics `layers-with-statistics`,
+    (of what was quantized), `relative-error` (||W' - W|| / ||W|| over all), `worst-layer`; by the names of layers `layer-errors` and `layers` (bits, group size, bytes, the first layer with the same input); with statistics `layers-with-statistics`,
     `output-error-nearest` and `output-error` (||(W' - W) X|| / ||W X||, of values rounded to the nearest and in the end; `worst-layer` is then in it)
     and `most-damping` where more was needed than `damping`.
 
