@@ -40,9 +40,10 @@ Expected<Plan> terse::raiseBits(const CompileOptions &options, const Recipe &rec
   Expected<Trial> first = run({});
   if (!first)
     return first.takeError();
+  if (first->loss <= *options.maxLoss)
+    return plan;
   std::vector<Formats> steps = makeSteps(*first);
   std::optional<size_t> best;
-  double leastLoss = first->loss;
   auto holds = [&](size_t step) -> Expected<bool> {
     if (trials.isExhausted() && best)
       return false;
@@ -53,7 +54,6 @@ Expected<Plan> terse::raiseBits(const CompileOptions &options, const Recipe &rec
     bool result = trial->loss <= *options.maxLoss;
     if (result || !best)
       best = step;
-    leastLoss = std::min(leastLoss, trial->loss);
     return result;
   };
   Expected<std::optional<size_t>> found = findFirst(steps.size(), holds);
