@@ -20,7 +20,7 @@ endif()
 set(TERSE_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
 
 if(TERSE_SANITIZE)
-  add_compile_options(-fsanitize=${TERSE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize=vptr,function,null,alignment
+  add_compile_options(-fsanitize=${TERSE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize=vptr,function
     -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${TERSE_SANITIZE})
 endif()

@@ -274,6 +274,14 @@ llvm::Error Compiler::checkLevels() const {
   return llvm::Error::success();
 }
 
+std::string terse::getRecipe(const CompileOptions &options) {
+  std::string text = options.recipe.value_or("keep");
+  if (options.groupSize)
+    text += (llvm::StringRef(text).contains(':') ? "," : ":") +
+            ("group-size=" + std::to_string(*options.groupSize));
+  return text;
+}
+
 llvm::Error Compiler::selectRecipe() {
   if (options.passPipeline) {
     if (options.recipe || options.groupSize)
@@ -282,11 +290,7 @@ llvm::Error Compiler::selectRecipe() {
     recipePipeline = *options.passPipeline;
     return llvm::Error::success();
   }
-  std::string text = options.recipe.value_or("keep");
-  if (options.groupSize)
-    text += (llvm::StringRef(text).contains(':') ? "," : ":") +
-            ("group-size=" + std::to_string(*options.groupSize));
-  llvm::Expected<Recipe> recipe = parseRecipe(text);
+  llvm::Expected<Recipe> recipe = parseRecipe(getRecipe(options));
   if (!recipe)
     return recipe.takeError();
   if (recipe->needsStatistics && options.calibration.data.empty())

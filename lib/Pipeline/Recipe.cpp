@@ -77,7 +77,6 @@ static std::string makePass(const std::string &pass, std::string options,
 }
 
 static std::string quantizeWeights(const std::string &bits, Keys keys) {
-  keys.insert({"group-size", bits == "3" ? "64" : "32"});
   // The pass gives the head 8 bits unless told otherwise. At 4 it loses little
   // more than the other layers; at 3 and 2 it would lose most of all.
   if (bits == "4")
@@ -97,7 +96,13 @@ static std::string quantizeWeights(const std::string &bits, Keys keys) {
 }
 
 /// The recipe that quantizes to `bits`, with its `keys`.
-static Recipe makeRecipe(const std::string &bits, const Keys &keys) {
+static Recipe makeRecipe(const std::string &bits, Keys keys) {
+  Recipe recipe;
+  recipe.bits = std::stoi(bits);
+  // Values are checked with the passes' options.
+  recipe.hasGroupSize =
+      !keys.insert({"group-size", bits == "3" ? "64" : "32"}).second;
+  llvm::StringRef(keys["group-size"]).getAsInteger(10, recipe.groupSize);
   std::string method = findKey(keys, "method"), smooth = findKey(keys, "smooth"),
               prune = findKey(keys, "prune"),
               activations = findKey(keys, "activations");
@@ -118,11 +123,6 @@ static Recipe makeRecipe(const std::string &bits, const Keys &keys) {
     passes.push_back("terse-quantize-activations");
   if (!smooth.empty() || method == "awq")
     passes.push_back("terse-fold-scales");
-  Recipe recipe;
-  recipe.bits = std::stoi(bits);
-  recipe.groupSize = bits == "3" ? 64 : 32;
-  if (std::string group = findKey(keys, "group-size"); !group.empty())
-    llvm::StringRef(group).getAsInteger(10, recipe.groupSize);
   recipe.pipeline = llvm::join(passes, ",");
   recipe.needsStatistics = method == "gptq" || method == "awq" ||
                            !smooth.empty() || !prune.empty() ||

@@ -1,6 +1,6 @@
 //===- FillReport.cpp - a report of a compile -----------------------------===//
 #include "FillReport.h"
-#include "Measure.h"
+#include "terse/Quality/Measure.h"
 
 #include "terse/Target/Artifact.h"
 

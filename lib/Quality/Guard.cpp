@@ -2,8 +2,8 @@
 #include "terse/Quality/Guard.h"
 
 #include "FillReport.h"
-#include "Measure.h"
-#include "Original.h"
+#include "terse/Quality/Measure.h"
+#include "terse/Quality/Original.h"
 
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -151,15 +151,15 @@ static void addSearch(CompressionReport &report, const SearchFindings &search) {
     report.refused.push_back({"cliff", cliff});
 }
 
-bool terse::compileAndMeasure(const CompileOptions &options, CompileListener &listener, const SearchFindings *search) {
+Outcome terse::compileAndMeasure(const CompileOptions &options, CompileListener &listener, const SearchFindings *search) {
   auto fail = [&](Error error) {
     listener.onMessage({Message::Kind::Error, "", llvm::toString(std::move(error))});
-    return false;
+    return Outcome();
   };
   if (Error error = checkOptions(options))
     return fail(std::move(error));
   if (options.reportFile.empty() && options.evalText.empty())
-    return compile(options, listener);
+    return {compile(options, listener), ""};
 
   std::optional<CompileRecord> record;
   auto onDone = std::move(listener.onDone);
@@ -167,7 +167,7 @@ bool terse::compileAndMeasure(const CompileOptions &options, CompileListener &li
   bool compiled = compile(options, listener);
   listener.onDone = std::move(onDone);
   if (!compiled || !record)
-    return false;
+    return {};
   // What is compressed already is not the original any more.
   if (!options.evalText.empty() && record->inputStage >= Stage::Compress)
     return fail(llvm::createStringError("expected a model before the stage 'compress' with --eval; got IR behind the "
@@ -190,7 +190,7 @@ bool terse::compileAndMeasure(const CompileOptions &options, CompileListener &li
   if (error)
     return fail(std::move(error));
   if (!options.maxLoss || *report.quality->loss <= *options.maxLoss)
-    return true;
+    return {true, ""};
   std::string text = "the loss of perplexity is " + formatLoss(*report.quality->loss) + "; expected at most " +
                      formatLoss(*options.maxLoss) + " (--max-loss): '" + options.output +
                      "' is written, but breaks the promise";
@@ -198,5 +198,5 @@ bool terse::compileAndMeasure(const CompileOptions &options, CompileListener &li
   for (size_t i = 0; i < errors.size() && i < 5; ++i)
     text += (i ? ", " : "; layers with the largest relative error: ") + errors[i].first + " (" +
             formatLoss(errors[i].second) + ")";
-  return fail(llvm::createStringError(text));
+  return {true, text};
 }

@@ -1,5 +1,5 @@
 //===- Measure.cpp - running artifacts to know their quality --------------===//
-#include "Measure.h"
+#include "terse/Quality/Measure.h"
 
 #include "llvm/Support/MemoryBuffer.h"
 

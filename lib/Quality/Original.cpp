@@ -1,5 +1,5 @@
 //===- Original.cpp - the model as it is, to compare with -----------------===//
-#include "Original.h"
+#include "terse/Quality/Original.h"
 
 #include "llvm/Support/FileSystem.h"
 

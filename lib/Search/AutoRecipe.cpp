@@ -37,12 +37,10 @@ private:
 
   /// The whole model in each format.
   llvm::Error measureFormats() {
-    for (WeightFormat format : {finest, WeightFormat{4, 128}, WeightFormat{4, 64}, WeightFormat{4, 32}, probe, WeightFormat{3, 32},
-                                WeightFormat{2, 64}, WeightFormat{2, 32}}) {
-      if (hasGroupSize && format.groupSize != 64)
-        continue; // the same but for its group
-      if (hasGroupSize)
-        format.groupSize = recipe.groupSize;
+    std::vector<WeightFormat> formats = {finest, {4, 128}, {4, 64}, {4, 32}, probe, {3, 32}, {2, 64}, {2, 32}};
+    if (recipe.hasGroupSize)
+      formats = {finest, {4, recipe.groupSize}, probe, {2, recipe.groupSize}};
+    for (WeightFormat format : formats) {
       // The head too.
       std::string plain = makePlainRecipe(recipe.name, format.bits, format.groupSize) +
                           (llvm::StringRef(recipe.name).contains("head-bits=") ? "" : ",head-bits=" + std::to_string(format.bits));
@@ -191,8 +189,8 @@ private:
   const CompileOptions &options;
   const Recipe &recipe;
   Trials &trials;
-  bool hasGroupSize = llvm::StringRef(recipe.name).contains("group-size="); ///< then it is that of all formats
-  WeightFormat finest{8, hasGroupSize ? recipe.groupSize : 64}, probe{3, hasGroupSize ? recipe.groupSize : 64};
+  /// A group size that is given is that of all formats.
+  WeightFormat finest{8, recipe.hasGroupSize ? recipe.groupSize : 64}, probe{3, finest.groupSize};
   std::vector<std::pair<WeightFormat, Trial>> uniform;
   std::map<std::string, std::vector<std::string>> units; ///< layers by the first one of their input
   std::map<std::string, double> sensitivities;           ///< of units

@@ -40,33 +40,29 @@ Expected<Plan> terse::raiseBits(const CompileOptions &options, const Recipe &rec
   Expected<Trial> first = run({});
   if (!first)
     return first.takeError();
-  if (first->loss <= *options.maxLoss)
-    return plan;
   std::vector<Formats> steps = makeSteps(*first);
-  std::optional<size_t> best;
+  if (steps.empty())
+    return plan;
+  bool isFirst = true;
   auto holds = [&](size_t step) -> Expected<bool> {
-    if (trials.isExhausted() && best)
+    // What is not measured counts as too little.
+    if (trials.isExhausted() && !isFirst)
       return false;
+    isFirst = false;
     Expected<Trial> trial = run(steps[step]);
     if (!trial)
       return trial.takeError();
-    // The best so far is the smallest that holds, else what loses least.
-    bool result = trial->loss <= *options.maxLoss;
-    if (result || !best)
-      best = step;
-    return result;
+    return trial->loss <= *options.maxLoss;
   };
   Expected<std::optional<size_t>> found = findFirst(steps.size(), holds);
   if (!found)
     return found.takeError();
-  if (*found)
-    best = *found;
-  if (best) {
-    plan.rules = writeRules(steps[*best]);
-    plan.described = "raised: " + describeFormats(steps[*best]);
-    for (size_t i = 0; i < steps[*best].size() && i < 8; ++i)
-      plan.described += (i ? ", " : " (") + steps[*best][i].first + " to " + std::to_string(steps[*best][i].second.bits) + " bits";
-    plan.described += steps[*best].size() > 8 ? " ...)" : ")";
-  }
+  const Formats &raised = steps[found->value_or(steps.size() - 1)];
+  plan.rules = writeRules(raised);
+  plan.described = "raised: " + describeFormats(raised) + " (";
+  constexpr size_t kNamed = 8;
+  for (size_t i = 0; i < raised.size() && i < kNamed; ++i)
+    plan.described += (i ? ", " : "") + raised[i].first + " to " + std::to_string(raised[i].second.bits) + " bits";
+  plan.described += raised.size() > kNamed ? " ...)" : ")";
   return plan;
 }

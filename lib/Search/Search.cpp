@@ -26,10 +26,7 @@ static Expected<std::optional<Recipe>> findRecipe(const CompileOptions &options)
                    options.emit == EmitKind::SharedObject && !options.stopAfter && !options.preflight && options.policyRules.empty();
   if (!canSearch)
     return std::nullopt;
-  std::string text = *options.recipe;
-  if (options.groupSize)
-    text += (llvm::StringRef(text).contains(':') ? "," : ":") + ("group-size=" + std::to_string(*options.groupSize));
-  Expected<Recipe> recipe = parseRecipe(text);
+  Expected<Recipe> recipe = parseRecipe(getRecipe(options));
   if (!recipe)
     return recipe.takeError();
   if (recipe->bits == 0 || !llvm::sys::fs::is_regular_file(options.evalText))
@@ -48,29 +45,36 @@ static Expected<Plan> search(const CompileOptions &options, const Recipe &recipe
 }
 
 bool terse::compileWithinLoss(const CompileOptions &options, CompileListener &listener) {
-  auto fail = [&](Error error) {
-    listener.onMessage({Message::Kind::Error, "", llvm::toString(std::move(error))});
+  auto fail = [&](const std::string &text) {
+    listener.onMessage({Message::Kind::Error, "", text});
     return false;
+  };
+  auto finish = [&](const Outcome &outcome) {
+    return outcome.brokenPromise.empty() ? outcome.isCompiled : fail(outcome.brokenPromise);
   };
   Expected<std::optional<Recipe>> recipe = findRecipe(options);
   if (!recipe)
-    return fail(recipe.takeError());
+    return fail(llvm::toString(recipe.takeError()));
   if (!*recipe)
-    return compileAndMeasure(options, listener);
-  bool failed = false;
+    return finish(compileAndMeasure(options, listener));
+  if (!(*recipe)->isSearched) {
+    Outcome plain = compileAndMeasure(options, listener);
+    if (!plain.isCompiled || plain.brokenPromise.empty())
+      return plain.isCompiled;
+  }
+
+  bool isSaid = false;
   auto onMessage = listener.onMessage;
   // A trial's own error is said by the trial.
   listener.onMessage = [&](const Message &message) {
-    failed |= message.kind == Message::Kind::Error;
+    isSaid |= message.kind == Message::Kind::Error;
     onMessage(message);
   };
   Expected<Plan> plan = search(options, **recipe, listener);
   listener.onMessage = onMessage;
   if (!plan) {
-    if (!failed)
-      return fail(plan.takeError());
-    llvm::consumeError(plan.takeError());
-    return false;
+    std::string text = llvm::toString(plan.takeError());
+    return !isSaid && fail(text);
   }
   if (!plan->described.empty())
     listener.onMessage({Message::Kind::Report, "", "search: " + plan->described});
@@ -78,5 +82,5 @@ bool terse::compileWithinLoss(const CompileOptions &options, CompileListener &li
     listener.onMessage({Message::Kind::Warning, "", "cliff: " + cliff});
   CompileOptions chosen = options;
   chosen.policyRules = plan->rules;
-  return compileAndMeasure(chosen, listener, &plan->findings);
+  return finish(compileAndMeasure(chosen, listener, &plan->findings));
 }

@@ -1,9 +1,9 @@
 //===- Trials.cpp - models that are compiled to be measured ---------------===//
 #include "Trials.h"
 
-#include "../Quality/Original.h"
-
 #include "terse/Pipeline/Recipe.h"
+#include "terse/Pipeline/Stages.h"
+#include "terse/Quality/Original.h"
 #include "terse/Target/Artifact.h"
 #include "terse/Target/CPULevel.h"
 
@@ -65,15 +65,29 @@ Expected<std::string> Trials::makeKey() const {
   llvm::SmallString<128> source(options.input);
   if (fs::is_directory(source))
     llvm::sys::path::append(source, "model.onnx");
-  Expected<std::string> model = hashFile(source), text = hashFile(options.evalText);
-  if (!model || !text)
-    return llvm::joinErrors(model.takeError(), text.takeError());
-  std::string data;
-  for (const std::string &file : options.calibration.data)
-    data += file + ";";
-  json::Object key{{"model", *model},       {"text", *text},        {"window", options.evalWindow},
-                   {"windows", options.evalWindows}, {"calibration", data},  {"calibration_windows", options.calibration.windows},
-                   {"calibration_window", options.calibration.window}};
+  json::Array files;
+  std::vector<std::string> paths{source.str().str(), options.evalText};
+  llvm::append_range(paths, options.plugins);
+  for (llvm::StringRef data : options.calibration.data)
+    paths.push_back(data.split(':').first.str());
+  for (const std::string &path : paths) {
+    Expected<std::string> hash = hashFile(path);
+    if (!hash)
+      return hash.takeError();
+    files.push_back(*hash);
+  }
+  json::Array passes;
+  for (const auto &[stage, pipeline] : options.extraPasses)
+    passes.push_back((getStageName(stage) + ":" + pipeline).str());
+  const CalibrationOptions &calibration = options.calibration;
+  json::Object key{{"terse", TERSE_VERSION},
+                   {"files", std::move(files)},
+                   {"passes", std::move(passes)},
+                   {"evaluation", json::Array{options.evalWindow, options.evalWindows}},
+                   {"calibration", json::Array{json::Array(calibration.data), calibration.windows, calibration.window,
+                                               calibration.seed ? int64_t(*calibration.seed) : -1, calibration.fromOriginal}},
+                   {"plain", options.plain},
+                   {"keep_cache_io", options.keepCacheIO}};
   return llvm::formatv("{0}", json::Value(std::move(key))).str();
 }
 
@@ -98,11 +112,11 @@ Error Trials::readKnown(const std::string &key) {
   return Error::success();
 }
 
-Error Trials::remember(const std::string &name, const Trial &trial) {
+Error Trials::writeLine(const std::string &line) const {
   std::error_code error;
   llvm::raw_fd_ostream stream(getPath("trials.jsonl"), error, fs::CD_OpenAlways, fs::FA_Write, fs::OF_Append);
   if (!error) {
-    stream << llvm::formatv("{0}\n", toJson(name, trial));
+    stream << line << "\n";
     stream.close();
     error = stream.error();
     stream.clear_error();
@@ -123,14 +137,7 @@ Error Trials::open() {
   fs::directory_iterator first(folder, error);
   if (first != fs::directory_iterator())
     return llvm::createStringError("expected the folder '" + folder + "' to be empty or of a search");
-  llvm::raw_fd_ostream stream(getPath("trials.jsonl"), error);
-  if (!error) {
-    stream << *key << "\n";
-    stream.close();
-    error = stream.error();
-    stream.clear_error();
-  }
-  return error ? llvm::createStringError("cannot write '" + getPath("trials.jsonl") + "': " + error.message()) : Error::success();
+  return writeLine(*key);
 }
 
 void Trials::close() {
@@ -255,7 +262,7 @@ Expected<Trial> Trials::run(const std::string &recipe, const std::string &rules,
     Expected<Trial> trial = measure(recipe, rules);
     if (!trial)
       return trial;
-    if (Error error = remember(name, *trial))
+    if (Error error = writeLine(llvm::formatv("{0}", toJson(name, *trial)).str()))
       return std::move(error);
     found = known.insert({name, *trial}).first;
   }

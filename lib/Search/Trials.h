@@ -4,9 +4,8 @@
 
 #include "Allocation.h"
 
-#include "../Quality/Measure.h"
-
 #include "terse/Pipeline/Compile.h"
+#include "terse/Quality/Measure.h"
 
 #include <map>
 
@@ -44,7 +43,7 @@ private:
   llvm::Error readKnown(const std::string &key);
   llvm::Error prepare();
   llvm::Expected<Trial> measure(const std::string &recipe, const std::string &rules);
-  llvm::Error remember(const std::string &name, const Trial &trial);
+  llvm::Error writeLine(const std::string &line) const;
 
   const CompileOptions &options;
   CompileListener &listener;

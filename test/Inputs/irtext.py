@@ -23,3 +23,9 @@ def weight(result, name, array):
     array = np.ascontiguousarray(array)
     kind = f"tensor<{'x'.join(map(str, array.shape))}x{next(k for k, t in TYPES.items() if t == array.dtype)}>"
     return f'%{result} = terse.weight "{name}" = dense<"0x{array.tobytes().hex()}"> : {kind} -> {kind}'
+
+
+def unpack(rows, bits, k):
+    """Codes [n, k] of rows of packed bytes (`#terse.scheme`)."""
+    bit = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little")[:, : k * bits]
+    return (bit.reshape(len(rows), k, bits) * (1 << np.arange(bits))).sum(-1)

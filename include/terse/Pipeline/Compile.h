@@ -86,6 +86,9 @@ struct CompileOptions {
   std::vector<std::string> plugins;
 };
 
+/// The recipe of `options`, "keep" where there is none, with the group size as its key.
+std::string getRecipe(const CompileOptions &options);
+
 /// What a compile has to say.
 struct Message {
   enum class Kind {

@@ -22,6 +22,7 @@ struct Recipe {
   bool isSearched = false;
   /// Of weights, where no policy says otherwise; 0: they stay floats.
   int64_t bits = 0, groupSize = 0;
+  bool hasGroupSize = false; ///< by a key
 };
 
 /// A line of the list of recipes.
@@ -35,7 +36,7 @@ llvm::ArrayRef<RecipeInfo> getRecipes();
 /// key.
 llvm::Expected<Recipe> parseRecipe(llvm::StringRef text);
 
-/// The recipe without what takes statistics, for weights of `bits` bits unless a policy says otherwise.
+/// The text of a recipe w8 to w2 that gives weights `bits` bits and the keys of the recipe `text`, but for those that take statistics.
 std::string makePlainRecipe(llvm::StringRef text, int64_t bits, int64_t groupSize);
 
 /// The candidate most like `text`, as "; did you mean 'x'?"; empty if none is

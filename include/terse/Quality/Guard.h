@@ -20,13 +20,18 @@ struct SearchFindings {
   std::vector<std::string> cliffs;           ///< where loss jumps
 };
 
+/// How a compile that is measured ended.
+struct Outcome {
+  bool isCompiled = false; ///< else a message of kind Error said why not
+  /// What is to be said where the loss is above what was promised: the loss, and the layers with the largest error. Empty if the promise holds.
+  std::string brokenPromise;
+};
+
 /// Compiles; then, where the options ask for it, runs the artifact and the
 /// original (the same model with the recipe `keep`, compiled for this machine to
 /// a file that is gone again) on held-out text, says what quality was lost and
-/// writes the report. False if the compile failed, or if the loss is above what
-/// was promised: then the artifact and the report are there all the same, and a
-/// message of kind Error names the loss and the layers with the largest error.
-bool compileAndMeasure(const CompileOptions &options, CompileListener &listener, const SearchFindings *search = nullptr);
+/// writes the report. Where a promise is broken, the artifact and the report are there all the same.
+Outcome compileAndMeasure(const CompileOptions &options, CompileListener &listener, const SearchFindings *search = nullptr);
 
 } // namespace terse
 

@@ -38,13 +38,6 @@ Tensor *Importer::elementwise(DType result, ArrayRef<Tensor *> inputs, IntFold i
       return nullptr;
     operands.push_back(operand);
   }
-  // A size may have become known between two of them.
-  auto known = type(make(result, dims)).getShape();
-  for (Value &operand : operands) {
-    auto old = llvm::cast<RankedTensorType>(operand.getType());
-    if (old.getShape() != known)
-      operand = tensor::CastOp::create(b, loc, old.clone(known), operand);
-  }
   return make(result, dims, build(b, operands));
 }
 

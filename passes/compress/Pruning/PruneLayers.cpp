@@ -4,13 +4,13 @@
 #include "Terse/LayerAttributes.h"
 #include "compress/QuantizeWeights/QuantizeTensor.h"
 #include "compress/Weights/FloatStorage.h"
+#include "compress/Weights/LayerNames.h"
 #include "normalize/Algebra/Algebra.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Threading.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/Regex.h"
 
 #include <cmath>
 
@@ -21,12 +21,13 @@ namespace {
 class Pruner {
 public:
   Pruner(ModuleOp module, const PruneRequest &request, llvm::function_ref<LogicalResult(PrunedLayer &, LayerStatistics &)> prune)
-      : module(module), request(request), prune(prune) {}
+      : module(module), request(request), prune(prune), names(request.layers, request.exclude) {}
 
   LogicalResult run();
 
 private:
   InFlightDiagnostic error() { return emitError(UnknownLoc::get(module.getContext())) << request.pass << ": "; }
+  LogicalResult refuse(const Twine &what) { return error() << what; }
 
   /// What became of a weight.
   struct Result {
@@ -43,9 +44,9 @@ private:
   ModuleOp module;
   const PruneRequest &request;
   llvm::function_ref<LogicalResult(PrunedLayer &, LayerStatistics &)> prune;
+  LayerNames names;
   LayerStatistics statistics;
   SparsityPattern pattern;
-  bool anyMatched = false;
   int64_t numPruned = 0, numLeft = 0, numZeros = 0, numWeights = 0;
   RoundingErrors errors;
   double worstError = -1;
@@ -62,11 +63,8 @@ LogicalResult Pruner::check() {
   if (!parsed)
     return error() << "expected a pattern N:M with 0 < N < M <= 64; got '" << request.pattern << "'";
   pattern = *parsed;
-  for (auto [option, text] : {std::pair<StringRef, StringRef>("layers", request.layers), {"exclude", request.exclude}}) {
-    std::string why;
-    if (!text.empty() && !llvm::Regex(text).isValid(why))
-      return error() << "expected " << option << " to be a regular expression; got '" << text << "': " << why;
-  }
+  if (failed(names.check([&](const Twine &what) { return refuse(what); })))
+    return failure();
   return statistics.open(module, request.stats);
 }
 
@@ -74,11 +72,9 @@ FailureOr<std::optional<PruneOptions>> Pruner::getOptions(LinearLike layer, Stri
   FailureOr<Policy> policy = getPolicy(layer);
   if (failed(policy))
     return failure();
-  bool matched = request.layers.empty() || llvm::Regex(request.layers).match(name);
-  anyMatched |= matched;
-  bool isExcluded = !request.exclude.empty() && llvm::Regex(request.exclude).match(name);
+  bool isNamed = names.contains(name);
   bool isAsked = policy->sparsity || policy->pattern || request.head || !isHead(layer);
-  if (!matched || isExcluded || !isAsked || policy->keep || isFrozen(layer))
+  if (!isNamed || !isAsked || policy->keep || isFrozen(layer))
     return std::optional<PruneOptions>();
   PruneOptions options{policy->sparsity.value_or(request.sparsity), policy->pattern.value_or(pattern), request.numSweeps};
   // A sparsity of its own is of zeros anywhere, unless it has a pattern too.
@@ -135,7 +131,6 @@ LogicalResult Pruner::run() {
     return failure();
   SmallVector<LinearLike> layers;
   module.walk([&](LinearLike layer) { layers.push_back(layer); });
-  anyMatched = request.layers.empty();
   llvm::MapVector<std::tuple<Operation *, Operation *, int64_t>, Result> done;
   for (LinearLike layer : layers) {
     int64_t axis = layer.getReductionAxis();
@@ -165,8 +160,8 @@ LogicalResult Pruner::run() {
     layer->setAttr(kSparsityAttr, builder.getStringAttr(result.pattern.str()));
     ++numPruned;
   }
-  if (!anyMatched)
-    return error() << "expected layers to match the name of a layer; got '" << request.layers << "'";
+  if (failed(names.checkUsed([&](const Twine &what) { return refuse(what); })))
+    return failure();
   module.walk([](func::FuncOp func) {
     for (Block &block : func.getBody())
       eraseDead(block);

@@ -1,6 +1,7 @@
 //===- QuantizeWeights.cpp - rounds weights to codes with scales ----------===//
 #include "QuantizeTensor.h"
 #include "Terse/LayerAttributes.h"
+#include "compress/Weights/LayerNames.h"
 #include "compress/Weights/LayerStatistics.h"
 #include "compress/Weights/Policy.h"
 #include "normalize/Algebra/Algebra.h"
@@ -10,7 +11,6 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/MapVector.h"
-#include "llvm/Support/Regex.h"
 
 #include <cmath>
 
@@ -211,18 +211,12 @@ private:
       return error("expected sweeps of 0 or more; got " + Twine(sweeps.getValue()));
     if (scale != "f16" && scale != "f32")
       return error("expected scale to be f16 or f32; got '" + scale + "'");
-    for (auto [option, text] : {std::pair<StringRef, StringRef>("layers", layers), {"exclude", exclude}}) {
-      std::string why;
-      if (!text.empty() && !llvm::Regex(text).isValid(why))
-        return error("expected " + option + " to be a regular expression; got '" + text + "': " + why);
-    }
-    return success();
+    return LayerNames(layers, exclude).check(error);
   }
 
   LogicalResult choose(SmallVectorImpl<Choice> &choices) {
-    llvm::Regex included(layers), excluded(exclude);
+    LayerNames names(layers, exclude);
     SmallVector<EmbeddingOp> embeddings;
-    bool anyMatched = layers.empty();
     WalkResult walked = getOperation()->walk([&](Operation *op) -> WalkResult {
       if (auto embedding = dyn_cast<EmbeddingOp>(op))
         embeddings.push_back(embedding);
@@ -239,12 +233,11 @@ private:
         return WalkResult::advance();
       }
       std::string name = getNameOfLayer(op);
-      bool chosen = layers.empty() || included.match(name);
-      anyMatched |= chosen;
+      bool isNamed = names.contains(name);
       if (isFrozen(op))
         return WalkResult::advance();
       int64_t itsBits = policy->bits.value_or(head ? headBits : bits);
-      if (!chosen || policy->keep || (!exclude.empty() && excluded.match(name)) || itsBits == 0) {
+      if (!isNamed || policy->keep || itsBits == 0) {
         ++numLeft;
         return WalkResult::advance();
       }
@@ -261,9 +254,10 @@ private:
     });
     if (walked.wasInterrupted())
       return failure();
-    if (!anyMatched)
-      return mlir::emitError(UnknownLoc::get(&getContext()))
-             << getArgument() << ": expected layers to match the name of a layer; got '" << layers << "'";
+    if (failed(names.checkUsed([&](const Twine &what) -> LogicalResult {
+          return mlir::emitError(UnknownLoc::get(&getContext())) << getArgument() << ": " << what;
+        })))
+      return failure();
     for (EmbeddingOp embedding : embeddings) {
       RoundingSource table = getRoundingSource(embedding.getTable(), 1);
       if (!table.weight || isFrozen(embedding))

@@ -2,7 +2,6 @@
 #include "compress/Scaling/Absorb.h"
 
 #include "Terse/LayerAttributes.h"
-#include "compress/Rounding/Rounding.h"
 #include "compress/Weights/FloatStorage.h"
 #include "compress/Weights/WeightRows.h"
 #include "normalize/Algebra/Algebra.h"
@@ -68,26 +67,33 @@ static FailureOr<Value> multiply(Value vector, ArrayRef<float> scales, Operation
   return castElements(builder, *result, getElementTypeOrSelf(vector));
 }
 
-/// Multiplies the scales of row n, [N, groups], by scales[n].
+/// Whether f16 holds the value with all its bits: neither infinite nor subnormal there.
+static bool fitsHalf(float value) {
+  float magnitude = std::fabs(value);
+  return magnitude == 0 || (magnitude >= 0x1p-14f && magnitude <= 65504);
+}
+
+/// Multiplies the scales of row n, [N, groups], by scales[n]. Scales that f16 does not hold any more become f32.
 static LogicalResult absorbIntoCodes(LinearOp linear, DequantizeOp coded, ArrayRef<float> scales) {
   FailureOr<std::vector<float>> values = readFloats(coded.getScales(), linear);
   if (failed(values))
     return failure();
   auto type = cast<RankedTensorType>(coded.getScales().getType());
+  SchemeAttr scheme = coded.getScheme();
   const int64_t groups = type.getDimSize(1);
-  bool isHalf = type.getElementType().isF16();
-  for (size_t i = 0; i < values->size(); ++i) {
-    float product = (*values)[i] *= scales[i / groups];
-    if (isHalf && !std::isfinite(halfToFloat(floatToHalf(product))))
-      return linear.emitError() << "expected scales of codes within the range of f16 after smoothing; got " << product << " in output channel "
-                                << i / groups;
+  for (size_t i = 0; i < values->size(); ++i)
+    (*values)[i] *= scales[i / groups];
+  if (scheme.getScale().isF16() && scheme.getZero() != ZeroPoint::Float && !llvm::all_of(*values, fitsHalf)) {
+    auto wide = Float32Type::get(linear.getContext());
+    scheme = SchemeAttr::get(linear.getContext(), scheme.getStorage(), scheme.getGroup(), wide, scheme.getZero());
+    type = type.clone(wide);
   }
   auto old = coded.getScales().getDefiningOp<WeightOp>();
   FailureOr<WeightOp> fresh = addWeight(coded, old ? old.getName() : "scales", type, *values);
   if (failed(fresh))
     return failure();
   OpBuilder builder(coded);
-  auto scaled = DequantizeOp::create(builder, coded.getLoc(), coded.getType(), coded.getCodes(), *fresh, coded.getZeroPoints(), coded.getScheme());
+  auto scaled = DequantizeOp::create(builder, coded.getLoc(), coded.getType(), coded.getCodes(), *fresh, coded.getZeroPoints(), scheme);
   Value weight = castElements(builder, scaled, getElementTypeOrSelf(linear.getWeight()));
   linear.getWeightMutable().assign(weight);
   return success();

@@ -5,11 +5,11 @@
 #include "compress/QuantizeWeights/QuantizeTensor.h"
 #include "compress/Scaling/Absorb.h"
 #include "compress/Weights/FloatStorage.h"
+#include "compress/Weights/LayerNames.h"
 #include "compress/Weights/Policy.h"
 
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/MapVector.h"
-#include "llvm/Support/Regex.h"
 
 #include <cmath>
 
@@ -32,42 +32,30 @@ std::vector<double> terse::getCandidateAlphas() {
 namespace {
 class InputScaling {
 public:
-  InputScaling(ModuleOp module, const ScalingRequest &request) : module(module), request(request) {}
+  InputScaling(ModuleOp module, const ScalingRequest &request)
+      : module(module), request(request), names(request.layers, request.exclude) {}
 
   LogicalResult run(llvm::function_ref<FailureOr<ChosenScales>(InputGroup &, LayerStatistics &)> choose);
 
 private:
-  InFlightDiagnostic error() { return emitError(UnknownLoc::get(module.getContext())) << request.pass << ": "; }
-  LogicalResult checkNames();
   LogicalResult findGroups(std::vector<InputGroup> &groups);
   FailureOr<bool> isChosen(LinearLike layer, StringRef name);
   LogicalResult apply(InputGroup &group, ArrayRef<float> scales);
 
   ModuleOp module;
   const ScalingRequest &request;
-  bool anyMatched = false;
+  LayerNames names;
   int64_t numLeft = 0;
 };
 } // namespace
 
-LogicalResult InputScaling::checkNames() {
-  for (auto [option, text] : {std::pair<StringRef, StringRef>("layers", request.layers), {"exclude", request.exclude}}) {
-    std::string why;
-    if (!text.empty() && !llvm::Regex(text).isValid(why))
-      return error() << "expected " << option << " to be a regular expression; got '" << text << "': " << why;
-  }
-  return success();
-}
-
 FailureOr<bool> InputScaling::isChosen(LinearLike layer, StringRef name) {
-  bool matched = request.layers.empty() || llvm::Regex(request.layers).match(name);
-  anyMatched |= matched;
+  bool isNamed = names.contains(name);
   FailureOr<Policy> policy = getPolicy(layer);
   if (failed(policy))
     return failure();
-  bool isExcluded = !request.exclude.empty() && llvm::Regex(request.exclude).match(name);
   RoundingSource source = getRoundingSource(layer.getWeightOperand().get(), layer.getReductionAxis());
-  return matched && !isExcluded && !policy->keep && !isFrozen(layer) && source.weight && !source.coded && (request.head || !isHead(layer));
+  return isNamed && !policy->keep && !isFrozen(layer) && source.weight && !source.coded && (request.head || !isHead(layer));
 }
 
 LogicalResult InputScaling::findGroups(std::vector<InputGroup> &groups) {
@@ -117,10 +105,12 @@ LogicalResult InputScaling::apply(InputGroup &group, ArrayRef<float> scales) {
 LogicalResult InputScaling::run(llvm::function_ref<FailureOr<ChosenScales>(InputGroup &, LayerStatistics &)> choose) {
   LayerStatistics statistics;
   std::vector<InputGroup> groups;
-  if (failed(checkNames()) || failed(statistics.open(module, request.stats)) || failed(findGroups(groups)))
+  auto error = [&](const Twine &what) -> LogicalResult {
+    return emitError(UnknownLoc::get(module.getContext())) << request.pass << ": " << what;
+  };
+  if (failed(names.check(error)) || failed(statistics.open(module, request.stats)) || failed(findGroups(groups)) ||
+      failed(names.checkUsed(error)))
     return failure();
-  if (!anyMatched && !request.layers.empty())
-    return error() << "expected layers to match the name of a layer; got '" << request.layers << "'";
   int64_t numLayers = 0;
   double largest = 1;
   llvm::json::Object alphas;

@@ -16,42 +16,47 @@ using namespace terse;
 
 constexpr int64_t kRowsAtOnce = 32;
 
-/// Calls `visit` with 32 rows or fewer of a weight at a time, in parallel, by the number of the block.
-static void visitRows(MLIRContext *context, const WeightRows &weight, llvm::function_ref<void(size_t, ArrayRef<float>)> visit) {
-  const int64_t n = weight.getNumRows(), k = weight.getRowSize();
-  parallelFor(context, 0, (n + kRowsAtOnce - 1) / kRowsAtOnce, [&](size_t block) {
-    int64_t begin = block * kRowsAtOnce, end = std::min<int64_t>(n, begin + kRowsAtOnce);
-    std::vector<float> rows((end - begin) * k);
-    weight.read(begin, end, rows.data());
-    visit(block, rows);
-  });
-}
-
-/// The largest magnitudes of the columns of all weights of a group.
-static FailureOr<std::vector<float>> findLargestWeights(const InputGroup &group) {
-  std::vector<float> largest(group.k);
+/// What `measure` adds up of the rows [.., k] of each weight of a group, [size] each: 32 rows at a time, in parallel, joined in their order by `join`.
+template <typename T>
+static FailureOr<std::vector<T>> measureWeights(const InputGroup &group, size_t size,
+                                                llvm::function_ref<void(ArrayRef<float>, std::vector<T> &)> measure,
+                                                llvm::function_ref<T(T, T)> join) {
+  std::vector<T> all(size);
   for (size_t layer = 0; layer < group.layers.size(); ++layer) {
     FailureOr<WeightRows> weight = group.openWeight(layer);
     if (failed(weight))
       return failure();
-    std::vector<std::vector<float>> parts((weight->getNumRows() + kRowsAtOnce - 1) / kRowsAtOnce);
-    visitRows(group.front()->getContext(), *weight, [&](size_t block, ArrayRef<float> rows) {
-      std::vector<float> &part = parts[block];
-      part.assign(group.k, 0);
-      for (size_t i = 0; i < rows.size(); ++i) {
-        float &best = part[i % group.k];
-        // NaN stays.
-        best = std::fabs(rows[i]) <= best ? best : std::fabs(rows[i]);
-      }
+    const int64_t n = weight->getNumRows(), k = weight->getRowSize();
+    std::vector<std::vector<T>> parts((n + kRowsAtOnce - 1) / kRowsAtOnce);
+    parallelFor(group.front()->getContext(), 0, parts.size(), [&](size_t block) {
+      int64_t begin = block * kRowsAtOnce, end = std::min<int64_t>(n, begin + kRowsAtOnce);
+      std::vector<float> rows((end - begin) * k);
+      weight->read(begin, end, rows.data());
+      parts[block].assign(size, 0);
+      measure(rows, parts[block]);
     });
-    for (const std::vector<float> &part : parts)
-      for (int64_t j = 0; j < group.k; ++j)
-        largest[j] = part[j] <= largest[j] ? largest[j] : part[j];
-    for (float value : largest)
-      if (!std::isfinite(value))
-        return LinearLike(group.layers[layer]).emitError() << "expected finite weights; got NaN or infinity in layer '" << group.names[layer] << "'";
+    for (const std::vector<T> &part : parts)
+      for (size_t i = 0; i < size; ++i)
+        all[i] = join(all[i], part[i]);
+    if (!llvm::all_of(all, [](T value) { return std::isfinite(value); }))
+      return LinearLike(group.layers[layer]).emitError()
+             << "expected finite weights; got NaN or infinity in layer '" << group.names[layer] << "'";
   }
-  return largest;
+  return all;
+}
+
+/// Unlike std::max, NaN if either is.
+static float findLarger(float a, float b) { return a >= b || std::isnan(a) ? a : b; }
+
+/// The largest magnitudes of the columns of all weights of a group.
+static FailureOr<std::vector<float>> findLargestWeights(const InputGroup &group) {
+  return measureWeights<float>(
+      group, group.k,
+      [&](ArrayRef<float> rows, std::vector<float> &largest) {
+        for (size_t i = 0; i < rows.size(); ++i)
+          largest[i % group.k] = findLarger(largest[i % group.k], std::fabs(rows[i]));
+      },
+      findLarger);
 }
 
 static std::vector<float> makeScales(ArrayRef<float> inputs, ArrayRef<float> weights, double alpha) {
@@ -67,36 +72,28 @@ static std::vector<float> makeScales(ArrayRef<float> inputs, ArrayRef<float> wei
 static FailureOr<std::vector<double>> predictNoise(const InputGroup &group, const TapStatistics &tap,
                                                    ArrayRef<std::vector<float>> candidates) {
   const int64_t k = group.k;
-  std::vector<double> noise(candidates.size()), inputStep(candidates.size()), inputSquares(candidates.size());
+  std::vector<double> inputStep(candidates.size()), inputSquares(candidates.size());
   for (size_t c = 0; c < candidates.size(); ++c)
     for (int64_t j = 0; j < k; ++j) {
       inputStep[c] = std::max<double>(inputStep[c], tap.absMax[j] / candidates[c][j] / 127);
       inputSquares[c] += double(tap.secondMoment[j * (k + 1)]) / candidates[c][j] / candidates[c][j];
     }
-  for (size_t layer = 0; layer < group.layers.size(); ++layer) {
-    FailureOr<WeightRows> weight = group.openWeight(layer);
-    if (failed(weight))
-      return failure();
-    std::vector<std::vector<double>> parts((weight->getNumRows() + kRowsAtOnce - 1) / kRowsAtOnce);
-    visitRows(group.front()->getContext(), *weight, [&](size_t block, ArrayRef<float> rows) {
-      parts[block].assign(candidates.size(), 0);
-      for (size_t c = 0; c < candidates.size(); ++c)
-        for (size_t row = 0; row < rows.size() / k; ++row) {
-          float largest = 0, squares = 0;
-          for (int64_t j = 0; j < k; ++j) {
-            float scaled = rows[row * k + j] * candidates[c][j];
-            largest = std::max(largest, std::fabs(scaled));
-            squares += scaled * scaled;
+  return measureWeights<double>(
+      group, candidates.size(),
+      [&](ArrayRef<float> rows, std::vector<double> &noise) {
+        for (size_t c = 0; c < candidates.size(); ++c)
+          for (size_t row = 0; row < rows.size() / k; ++row) {
+            float largest = 0, squares = 0;
+            for (int64_t j = 0; j < k; ++j) {
+              float scaled = rows[row * k + j] * candidates[c][j];
+              largest = std::max(largest, std::fabs(scaled));
+              squares += scaled * scaled;
+            }
+            double step = largest / 127.0;
+            noise[c] += (inputStep[c] * inputStep[c] * squares + step * step * inputSquares[c]) / 12;
           }
-          double step = largest / 127.0;
-          parts[block][c] += (inputStep[c] * inputStep[c] * squares + step * step * inputSquares[c]) / 12;
-        }
-    });
-    for (const std::vector<double> &part : parts)
-      for (size_t c = 0; c < candidates.size(); ++c)
-        noise[c] += part[c];
-  }
-  return noise;
+      },
+      [](double a, double b) { return a + b; });
 }
 
 namespace {
@@ -123,8 +120,10 @@ struct SmoothOutliers : terse::impl::SmoothOutliersBase<SmoothOutliers> {
     if (alpha == "auto")
       needed.push_back(Measure::SecondMoment);
     FailureOr<TapStatistics> tap = statistics.find(group.front(), group.names.front(), group.k, needed);
+    if (failed(tap))
+      return failure();
     FailureOr<std::vector<float>> weights = findLargestWeights(group);
-    if (failed(tap) || failed(weights))
+    if (failed(weights))
       return failure();
     double fixed = 0;
     if (!StringRef(alpha).getAsDouble(fixed))

@@ -7,6 +7,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Matchers.h"
 
+#include <cmath>
 #include <cstring>
 
 using namespace mlir;
@@ -77,7 +78,13 @@ FailureOr<std::vector<float>> terse::readFloats(Value value, Operation *user) {
 
 FailureOr<WeightOp> terse::addWeight(Operation *before, StringRef name, RankedTensorType type, ArrayRef<float> values) {
   WeightStore &store = before->getContext()->getLoadedDialect<TerseDialect>()->getWeightStore();
-  llvm::Expected<Attribute> data = store.add(type, storeFloats(values, type.getElementType()));
+  std::vector<char> bytes = storeFloats(values, type.getElementType());
+  std::vector<float> stored(values.size());
+  loadFloats(bytes.data(), type.getElementType(), stored.size(), stored.data());
+  for (auto [value, kept] : llvm::zip(values, stored))
+    if (std::isfinite(value) && !std::isfinite(kept))
+      return before->emitError() << "expected values of the weight '" << name << "' within the range of " << type.getElementType() << "; got " << value;
+  llvm::Expected<Attribute> data = store.add(type, bytes);
   if (!data)
     return before->emitError() << "cannot store the weight '" << name << "': " << llvm::toString(data.takeError());
   OpBuilder builder(before);

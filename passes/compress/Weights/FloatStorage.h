@@ -21,7 +21,8 @@ bool isConstantFloats(mlir::Value value);
 /// The values of such a constant. Fails with a message at `user` if it cannot be read.
 mlir::FailureOr<std::vector<float>> readFloats(mlir::Value value, mlir::Operation *user);
 
-/// A new weight called `name`, of `type`, in front of `before`. Fails with a message at `before`.
+/// A new weight called `name`, of `type`, in front of `before`. Fails with a message at `before`, also where a finite value becomes infinite in
+/// that type.
 mlir::FailureOr<WeightOp> addWeight(mlir::Operation *before, llvm::StringRef name, mlir::RankedTensorType type,
                                     llvm::ArrayRef<float> values);
 

@@ -9,15 +9,10 @@ import sys
 import numpy as np
 
 import tstats
-from irtext import dense, weight
+from irtext import dense, unpack, weight
 
 opt, base = sys.argv[1:]
 rng = np.random.default_rng(9)
-
-
-def unpack(rows, bits, k):
-    bit = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little")[:, : k * bits]
-    return (bit.reshape(len(rows), k, bits) * (1 << np.arange(bits))).sum(-1)
 
 
 def run(passes):

@@ -72,3 +72,20 @@ func.func @others(%x: tensor<3x2xf32>) -> (tensor<3x2xf32>, tensor<3x2xf32>) {
   %ps = terse.scale_channels %p, %s {axis = 1 : i64} : tensor<3x2xf32>, tensor<2xf32>
   return %ps, %x : tensor<3x2xf32>, tensor<3x2xf32>
 }
+
+// -----
+
+// Scales of codes that f16 would lose, too large or too small for it, become f32.
+// CHECK-LABEL: func.func @range
+func.func @range(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {
+  // CHECK: %[[S:.*]] = terse.weight "scales" = dense<{{\[\[}}6.000000e+04], [5.96{{.*}}E-9]]> : tensor<2x1xf32>
+  // CHECK: terse.dequantize <i4, scale = f32, zero = none> %{{.*}}, %[[S]]
+  // CHECK-NOT: scale_channels
+  %s = terse.weight "s" = dense<[2.0, 1.0e-4]> : tensor<2xf32> -> tensor<2xf32>
+  %codes = terse.weight "codes" = dense<1> : tensor<2x1xi8> -> tensor<2x1xi8>
+  %scales = terse.weight "scales" = dense<[[3.0e4], [5.96e-5]]> : tensor<2x1xf16> -> tensor<2x1xf16>
+  %d = terse.dequantize <i4, scale = f16, zero = none> %codes, %scales : tensor<2x1xi8>, tensor<2x1xf16> -> tensor<2x2xf32>
+  %z = terse.linear %x, %d : tensor<3x2xf32>, tensor<2x2xf32> -> tensor<3x2xf32>
+  %zs = terse.scale_channels %z, %s {axis = 1 : i64} : tensor<3x2xf32>, tensor<2xf32>
+  return %zs : tensor<3x2xf32>
+}

@@ -11,13 +11,11 @@ func.func @weight(%x: tensor<3x2xf16>) -> tensor<3x2xf16> {
 
 // -----
 
-func.func @codes(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {
+func.func @gain(%x: tensor<3x2xf16>) -> tensor<3x2xf16> {
   %s = terse.weight "s" = dense<[2.0, 4.0]> : tensor<2xf32> -> tensor<2xf32>
-  %codes = terse.weight "codes" = dense<1> : tensor<2x1xi8> -> tensor<2x1xi8>
-  %scales = terse.weight "scales" = dense<3.0e4> : tensor<2x1xf16> -> tensor<2x1xf16>
-  %d = terse.dequantize <i4, scale = f16, zero = none> %codes, %scales : tensor<2x1xi8>, tensor<2x1xf16> -> tensor<2x2xf32>
-  // expected-error@below {{expected scales of codes within the range of f16 after smoothing; got 1.200000e+05 in output channel 1}}
-  %z = terse.linear %x, %d : tensor<3x2xf32>, tensor<2x2xf32> -> tensor<3x2xf32>
-  %zs = terse.scale_channels %z, %s {axis = 1 : i64} : tensor<3x2xf32>, tensor<2xf32>
-  return %zs : tensor<3x2xf32>
+  %gain = terse.weight "gain" = dense<3.0e4> : tensor<2xf16> -> tensor<2xf16>
+  // expected-error@below {{expected values of the weight 'gain.scaled' within the range of 'f16'; got 1.200000e+05}}
+  %n = terse.norm rms %x, %gain {epsilon = 1.0e-5} : tensor<3x2xf16>, tensor<2xf16>
+  %ns = terse.scale_channels %n, %s {axis = 1 : i64} : tensor<3x2xf16>, tensor<2xf32>
+  return %ns : tensor<3x2xf16>
 }

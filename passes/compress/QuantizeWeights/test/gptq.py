@@ -8,15 +8,10 @@ import sys
 import numpy as np
 
 import tstats
-from irtext import dense
+from irtext import dense, unpack
 
 opt, base = sys.argv[1], sys.argv[2]
 rng = np.random.default_rng(11)
-
-
-def unpack(rows, bits, k):
-    bit = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little")[:, : k * bits]
-    return (bit.reshape(len(rows), k, bits) * (1 << np.arange(bits))).sum(-1)
 
 
 def run(w, hessian, bits, group, symmetric, options, axis=1, sparse=False):

@@ -6,16 +6,10 @@ import sys
 
 import numpy as np
 
-from irtext import dense
+from irtext import dense, unpack
 
 opt, base = sys.argv[1], sys.argv[2]
 rng = np.random.default_rng(7)
-
-
-def unpack(rows, bits, k):
-    bit = np.unpackbits(rows.view(np.uint8), axis=1, bitorder="little")[:, : k * bits]
-    weights = 1 << np.arange(bits)
-    return (bit.reshape(len(rows), k, bits) * weights).sum(-1)
 
 
 def check(bits, group, symmetric, scale, search, axis, k, n):

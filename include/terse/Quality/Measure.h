@@ -1,6 +1,6 @@
 //===- Measure.h - running artifacts to know their quality ------*- C++ -*-===//
-#ifndef TERSE_LIB_QUALITY_MEASURE_H
-#define TERSE_LIB_QUALITY_MEASURE_H
+#ifndef TERSE_QUALITY_MEASURE_H
+#define TERSE_QUALITY_MEASURE_H
 
 #include "terse-c/terse.h"
 
@@ -36,4 +36,4 @@ llvm::Expected<llvm::json::Value> describeArtifact(const std::string &path);
 
 } // namespace terse
 
-#endif // TERSE_LIB_QUALITY_MEASURE_H
+#endif // TERSE_QUALITY_MEASURE_H

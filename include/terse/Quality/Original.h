@@ -1,10 +1,9 @@
 //===- Original.h - the model as it is, to compare with ---------*- C++ -*-===//
-#ifndef TERSE_LIB_QUALITY_ORIGINAL_H
-#define TERSE_LIB_QUALITY_ORIGINAL_H
-
-#include "Measure.h"
+#ifndef TERSE_QUALITY_ORIGINAL_H
+#define TERSE_QUALITY_ORIGINAL_H
 
 #include "terse/Pipeline/Compile.h"
+#include "terse/Quality/Measure.h"
 
 namespace terse {
 
@@ -15,4 +14,4 @@ llvm::Expected<ModelHandle> openOriginal(const CompileOptions &options, const st
 
 } // namespace terse
 
-#endif // TERSE_LIB_QUALITY_ORIGINAL_H
+#endif // TERSE_QUALITY_ORIGINAL_H
