@@ -5,14 +5,19 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Fuzz.h"
+#include "Kernel/KernelDialect.h"
+#include "Terse/TerseDialect.h"
+#include "terse/Passes.h"
 #include "terse/Pipeline/Recipe.h"
 #include "terse/Pipeline/Stages.h"
 #include "terse/Support/IRText.h"
-#include "terse/Support/Registry.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/InitAllDialects.h"
+#include "mlir/InitAllExtensions.h"
+#include "mlir/InitAllPasses.h"
 #include "mlir/Pass/PassRegistry.h"
 
 using namespace mlir;
@@ -42,7 +47,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (runs++ % kRunsPerContext == 0) {
     static const DialectRegistry *registry = [] {
       auto *made = new DialectRegistry;
-      registerEverything(*made);
+      registerAllDialects(*made);
+      registerAllExtensions(*made);
+      made->insert<TerseDialect, kernel::KernelDialect>();
+      registerAllPasses();
+#include "FuzzedPasses.inc"
       return made;
     }();
     context = std::make_unique<MLIRContext>(*registry, MLIRContext::Threading::DISABLED);
