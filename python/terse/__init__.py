@@ -15,7 +15,9 @@ from ._errors import (BadArtifactError, CompileError, CompileWarning, ContextFul
                       InternalError, InvalidArgumentError, LibraryError, OutOfMemoryError, TerseError,
                       UnsupportedError)
 from ._inspect import Inspection, Layer, inspect
-from ._model import FrequencyBand, Generation, Model, Perplexity, Session, TensorSpec, Token, load
+from ._model import Model, load
+from ._results import FrequencyBand, Perplexity, TensorSpec, Token
+from ._session import Generation, Session
 
 __version__ = "0.1.0"
 
