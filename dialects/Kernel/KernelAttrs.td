@@ -13,12 +13,14 @@ class KernelInstruction<string name, string mnemonicName, list<string> overrides
   let mnemonic = mnemonicName;
 }
 
-def Kernel_X86VnniAttr : KernelInstruction<"X86Vnni", "x86_vnni"> {
+defvar SparseMethods = ["getMaxSparseSteps", "createSparseMma", "createSparseMmaByDefinition"];
+
+def Kernel_X86VnniAttr : KernelInstruction<"X86Vnni", "x86_vnni", SparseMethods> {
   let summary = "AVX512-VNNI vpdpbusd: 16 columns, sums of 32 bits";
 }
 
 def Kernel_X86MaddubsAttr : KernelInstruction<"X86Maddubs", "x86_maddubs",
-                            ["getMaxSteps", "createSum", "createSumByDefinition"]> {
+                            !listconcat(["getMaxSteps", "createSum", "createSumByDefinition"], SparseMethods)> {
   let summary = "AVX2 vpmaddubsw: 8 columns, two partial sums of 16 bits a column";
   let description = [{
     A product saturates at 16 bits, so weights must be of 7 bits or fewer. With codes

@@ -15,6 +15,7 @@
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+#include "Kernel/PackedLayout.h"
 #include "Terse/TerseDialect.h"
 
 #include "Kernel/KernelDialect.h.inc"

@@ -16,6 +16,9 @@ def Kernel_MmaInstruction : AttrInterface<"MmaInstruction"> {
     must add them to sums of 32 bits. Others add in 32 bits and partial sums are
     the sums.
 
+    Weights of 4 bits of which two of four are there (2:4) need not be spread out: instructions that
+    can gather activations multiply the weights that are there by those that they meet (`mma_sparse`).
+
     Each instruction also has a definition in plain vector operations, by which its
     kernels run, and are checked, on any machine.
   }];
@@ -43,7 +46,21 @@ def Kernel_MmaInstruction : AttrInterface<"MmaInstruction"> {
     InterfaceMethod<"The same by plain vector operations.",
                     "::mlir::Value", "createSumByDefinition",
                     (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc, "::mlir::Value":$partial,
-                         "::mlir::Value":$sum), "", "return partial;">
+                         "::mlir::Value":$sum), "", "return partial;">,
+    InterfaceMethod<[{Sparse products that can be added to partial sums of 0 before these may overflow; 0 if the
+                      instruction has none.}],
+                    "int64_t", "getMaxSparseSteps", (ins), "", "return 0;">,
+    InterfaceMethod<[{What `mma_sparse` says, by the machine's instructions. Not called where there are no
+                      sparse products.}],
+                    "::mlir::Value", "createSparseMma",
+                    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc, "::mlir::Value":$values,
+                         "::mlir::Value":$places, "::mlir::Value":$activations, "::mlir::Value":$partial), "",
+                    "return partial;">,
+    InterfaceMethod<"The same by plain vector operations.",
+                    "::mlir::Value", "createSparseMmaByDefinition",
+                    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc, "::mlir::Value":$values,
+                         "::mlir::Value":$places, "::mlir::Value":$activations, "::mlir::Value":$partial), "",
+                    "return partial;">
   ];
   let extraSharedClassDeclaration = [{
     /// [columns][4] unsigned bytes.
@@ -55,6 +72,11 @@ def Kernel_MmaInstruction : AttrInterface<"MmaInstruction"> {
     ::mlir::VectorType getActivationsType() const {
       return ::mlir::VectorType::get(4, ::mlir::IntegerType::get($_attr.getContext(), 8));
     }
+    /// Eight signed bytes, which sparse products choose from.
+    ::mlir::VectorType getSparseActivationsType() const {
+      return ::mlir::VectorType::get(8, ::mlir::IntegerType::get($_attr.getContext(), 8));
+    }
+    bool hasSparse() const { return $_attr.getMaxSparseSteps() > 0; }
     /// One 32-bit sum a column.
     ::mlir::VectorType getSumType() const {
       return ::mlir::VectorType::get($_attr.getColumns(), ::mlir::IntegerType::get($_attr.getContext(), 32));

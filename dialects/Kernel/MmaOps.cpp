@@ -18,6 +18,20 @@ LogicalResult MmaOp::verify() {
   return success();
 }
 
+LogicalResult MmaSparseOp::verify() {
+  MmaInstruction instruction = getInstruction();
+  if (!instruction.hasSparse()) // M7
+    return emitOpError("expected an instruction with sparse products; got ") << instruction;
+  if (getValues().getType() != instruction.getWeightsType()) // M8
+    return emitOpError("expected values of ") << instruction.getWeightsType() << "; got " << getValues().getType();
+  if (getActivations().getType() != instruction.getSparseActivationsType()) // M9
+    return emitOpError("expected activations of ")
+           << instruction.getSparseActivationsType() << "; got " << getActivations().getType();
+  if (getPartial().getType() != instruction.getPartialType()) // M10
+    return emitOpError("expected sums of ") << instruction.getPartialType() << "; got " << getPartial().getType();
+  return success();
+}
+
 LogicalResult MmaSumOp::verify() {
   MmaInstruction instruction = getInstruction();
   if (!instruction.hasPartialSums()) // M4

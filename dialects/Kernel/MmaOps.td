@@ -29,6 +29,32 @@ def Kernel_MmaOp : KernelOp<"mma", [Pure, AllTypesMatch<["partial", "result"]>]>
   let hasVerifier = 1;
 }
 
+def Kernel_MmaSparseOp : KernelOp<"mma_sparse", [Pure, AllTypesMatch<["partial", "result"]>, AllTypesMatch<["values", "places"]>]> {
+  let summary = "a product of 4-bit weights of which two of four are there, added";
+  let description = [{
+    For each column c of a register of weights:
+
+        sum(c) += sum over i < 4 of (values[4 c + i] - 8) * activations[places[4 c + i]]
+
+    where sum(c) is as for `kernel.mma`. Values are 0..15, places 0..3 for i < 2 and 4..7 for the others: where
+    the weights lie among eight of k. Only for instructions that have sparse products.
+
+    Example:
+    ```mlir
+    %1 = kernel.mma_sparse #kernel.x86_vnni %v, %p, %a, %0 : vector<64xi8>, vector<8xi8>, vector<16xi32>
+    ```
+  }];
+  let arguments = (ins Kernel_MmaInstruction:$instruction, VectorOfRankAndType<[1], [I8]>:$values,
+                       VectorOfRankAndType<[1], [I8]>:$places, VectorOfRankAndType<[1], [I8]>:$activations,
+                       VectorOfRankAndType<[1], [I16, I32]>:$partial);
+  let results = (outs VectorOfRankAndType<[1], [I16, I32]>:$result);
+  let assemblyFormat = [{
+    $instruction $values `,` $places `,` $activations `,` $partial attr-dict
+    `:` type($values) `,` type($activations) `,` type($partial)
+  }];
+  let hasVerifier = 1;
+}
+
 def Kernel_MmaSumOp : KernelOp<"mma_sum", [Pure, AllTypesMatch<["sum", "result"]>]> {
   let summary = "adds partial sums of 16 bits to sums of 32";
   let description = [{

@@ -18,14 +18,22 @@ inline int64_t getNumPanels(int64_t n) { return (n + kPanelColumns - 1) / kPanel
 struct PackedLayout {
   int64_t n, k, group;
   unsigned bits;
+  bool sparse; ///< two codes of four (2:4)
 
-  PackedLayout(int64_t n, int64_t k, SchemeAttr scheme)
-      : n(n), k(k), group(std::min(scheme.getGroupSize(k), k)), bits(scheme.getBits()) {}
+  PackedLayout(int64_t n, int64_t k, SchemeAttr scheme, bool sparse = false)
+      : n(n), k(k), group(std::min(scheme.getGroupSize(k), k)), bits(scheme.getBits()), sparse(sparse) {}
 
+  /// Whether codes of this scheme have a sparse form.
+  static bool canBeSparse(SchemeAttr scheme) { return scheme.getBits() == 4 && scheme.isSymmetric(); }
+
+  /// The code of 0, of a symmetric scheme.
+  uint8_t getZeroCode() const { return 1 << (bits - 1); }
   /// Values of k that are packed together.
-  int64_t getUnit() const { return bits == 3 ? 32 : 32 / bits; }
+  int64_t getUnit() const { return bits == 3 || sparse ? 32 : 32 / bits; }
+  /// Planes of 64 bytes that hold a unit of a panel.
+  int64_t getPlanes() const { return bits == 3 || sparse ? 3 : 1; }
   /// Bytes of a unit of a panel.
-  int64_t getUnitBytes() const { return getUnit() * kPanelColumns * bits / 8; }
+  int64_t getUnitBytes() const { return 64 * getPlanes(); }
   int64_t getNumGroups() const { return (k + group - 1) / group; }
   /// Values of group `index`: the last may be partial.
   int64_t getGroupSize(int64_t index) const { return std::min(group, k - index * group); }
@@ -45,7 +53,10 @@ struct PackedLayout {
 /// Whether two zero points of a scheme share a byte.
 inline bool hasPairedZeros(SchemeAttr scheme) { return scheme.getZero() == ZeroPoint::Integer && scheme.getBits() <= 4; }
 
-/// Packs unpacked codes [16][k] (rows beyond n zero) of one panel.
+/// Whether of each four codes of a row, counted from the start of each group, at most two are another than 0's.
+bool isTwoOfFour(const PackedLayout &layout, llvm::ArrayRef<uint8_t> row);
+
+/// Packs unpacked codes [16][k] of one panel. Rows beyond n are 0, where the layout is sparse its zero code.
 void packPanel(const PackedLayout &layout, llvm::ArrayRef<uint8_t> codes, llvm::MutableArrayRef<uint8_t> panel);
 
 } // namespace terse::kernel

@@ -27,12 +27,18 @@ static LogicalResult verifyShapes(Operation *op, Value inputValue, Value resultV
   return success();
 }
 
+PackedLayout QLinearOp::getLayout() {
+  return {cast<RankedTensorType>(getType()).getShape().back(), cast<RankedTensorType>(getInput().getType()).getShape().back(),
+          getScheme(), getSparse()};
+}
+
 LogicalResult QLinearOp::verify() {
   if (failed(verifyShapes(*this, getInput(), getResult(), getBias(), getResidual())))
     return failure();
-  int64_t k = cast<RankedTensorType>(getInput().getType()).getShape().back();
-  int64_t n = cast<RankedTensorType>(getType()).getShape().back();
-  PackedLayout layout(n, k, getScheme());
+  if (getSparse() && (!PackedLayout::canBeSparse(getScheme()) || !roundsInput())) // P11
+    return emitOpError("expected a symmetric scheme of 4 bits and a rounded input of sparse codes; got ") << getScheme();
+  PackedLayout layout = getLayout();
+  int64_t n = layout.n;
   int64_t codeShape[] = {getNumPanels(n), layout.getPanelBytes()};
   int64_t groupShape[] = {getNumPanels(n), layout.getNumGroups(), kPanelColumns};
   auto codes = cast<RankedTensorType>(getCodes().getType()), scales = cast<RankedTensorType>(getScales().getType());

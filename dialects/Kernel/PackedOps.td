@@ -20,6 +20,10 @@ def Kernel_QLinearOp : KernelOp<"qlinear", [Pure, AttrSizedOperandSegments]> {
       each four of its k: 8 bits 4 k, the bytes themselves; 4 bits 8 k in one plane of
       64 bytes, low nibbles first; 2 bits 16 k in one plane, lowest bits first; 3 bits
       32 k in two planes of low bit pairs for 16 k each and one of high bits.
+      `sparse`: of each four k at most two have another code than 8 (2:4). A unit is 32 k: for each four of them two
+      codes and two bits each that say where they lie; two planes of 64 bytes, in each byte the codes for 8 k in the low nibbles
+      and for the next 8 in the high ones, [16 columns][2 fours][2], and one of places, lowest bits first. Of 4 bits, symmetric,
+      3 bits a weight; the input must be rounded.
     - `scales` [ceil(N/16), groups, 16] in the scheme's type, `zero_points` likewise in that type or in i8,
       read as unsigned; of up to 4 bits two to a byte, [ceil(N/16), groups, 8]: columns 0-7 in the low nibbles.
     - `bias` [ceil(N/16), 16].
@@ -29,8 +33,15 @@ def Kernel_QLinearOp : KernelOp<"qlinear", [Pure, AttrSizedOperandSegments]> {
   let arguments = (ins RankedTensorOf<[F32]>:$input, PackedBytes:$codes, PackedFloats:$scales,
                        Optional<RankedTensorOf<[I8, F16, BF16, F32]>>:$zero_points, Optional<RankedTensorOf<[F32]>>:$bias,
                        Optional<RankedTensorOf<[F32]>>:$residual, Optional<RankedTensorOf<[F32]>>:$column_sums,
-                       Terse_SchemeAttr:$scheme, OptionalAttr<StrAttr>:$name, OptionalAttr<Terse_GridAttr>:$grid);
+                       Terse_SchemeAttr:$scheme, OptionalAttr<StrAttr>:$name, OptionalAttr<Terse_GridAttr>:$grid,
+                       UnitAttr:$sparse);
   let results = (outs RankedTensorOf<[F32]>:$result);
+  let extraClassDeclaration = [{
+    /// How the codes lie.
+    ::terse::kernel::PackedLayout getLayout();
+    /// Whether products are of integers: of codes and of rounded inputs.
+    bool roundsInput() { return !getGrid() || getGrid()->getKind() != GridKind::None; }
+  }];
   let assemblyFormat = [{
     $scheme $input `,` $codes `,` $scales (`zero` $zero_points^ `:` type($zero_points))?
     (`bias` $bias^ `:` type($bias))? (`residual` $residual^ `:` type($residual))?

@@ -59,12 +59,24 @@ def grid_text(grid):
     return f" {{grid = #terse.grid<fixed, scale = {np.float32(scale):.9e} : f64, zero = {zero}, low = {low}, high = {high}>}}"
 
 
-def layer(k, n, bits, group, zero, bias, residual, scale, grid=None):
-    """A terse.qlinear and what it computes."""
+def make_sparse(codes, size, zero):
+    """Two of each four codes of a group, at random, become that of 0; some fours lose more."""
+    n, k = codes.shape
+    for begin in range(0, k, size):
+        for at in range(begin, min(k, begin + size), 4):
+            part = codes[:, at:min(at + 4, begin + size, k)]
+            kept = rng.permuted(np.tile(np.arange(4) < rng.integers(0, 3, (n, 1)), 1), axis=1)
+            part[~kept[:, :part.shape[1]]] = zero
+
+
+def layer(k, n, bits, group, zero, bias, residual, scale, grid=None, sparse=False):
+    """A terse.qlinear and what it computes; `sparse`: its codes are 2:4."""
     size = group or k
     groups = -(-k // size)
     codes = rng.integers(0, 1 << bits, (n, k)).astype(np.uint8)
     codes.flat[:2] = 0, (1 << bits) - 1
+    if sparse:
+        make_sparse(codes, size, 1 << (bits - 1))
     scales = (rng.random((n, groups)) * 0.02 + 0.001).astype(scale)
     zeros = (rng.random((n, groups)) * (1 << bits)).astype(scale) if zero == "float" else \
         rng.integers(0, 1 << bits, (n, groups)).astype(np.uint8) if zero else np.full((n, groups), 1 << (bits - 1), np.uint8)
@@ -109,9 +121,10 @@ def float_layer(k, n, bias, residual, element):
     return mlir, lambda x, r: x.astype(np.float64) @ weight.astype(np.float64).T + (added if bias else 0) + (r if residual else 0)
 
 
-def check(what, mlir, want, k, n, rows, residual, level, emulate):
+def check(what, mlir, want, k, n, rows, residual, level, emulate, sparse=False):
     packed = subprocess.run([tool("terse-opt"), "--terse-pack-weights"], input=mlir, check=True, capture_output=True, text=True).stdout
     assert "terse.qlinear" not in packed and "terse.linear" not in packed, "not packed: " + what
+    assert ("{sparse" in packed or ", sparse}" in packed) == sparse, "sparse: " + what
     packed = re.sub(r'terse\.weight "[^"]*" = (dense<.*?> : tensor<[^>]*>) -> tensor<[^>]*>', r"arith.constant \1", packed)
     mma = "--convert-kernel-mma" + ("=emulate" if emulate else "")
     compiled = Compiled(packed, level=BEST if emulate else level, march=MARCH[BEST if emulate else level],
@@ -178,6 +191,21 @@ for number, (k, n, bits, group, zero, bias, residual, scale, grid) in enumerate(
     check(what, mlir, want, k, n, (1, 2, 9, 29), residual, BEST, False)
     if grid != "none":
         check(what, mlir, want, k, n, (1, 3, 26), residual, list(MARCH)[number % 3], True)
+# k, n, group, bias, residual, type of scales, grid
+SPARSE = [
+    (128, 64, 32, False, False, F16, None),
+    (204, 83, 64, True, True, F16, None),   # partial group that is no multiple of a unit, partial panel
+    (1000, 48, 0, False, False, F32, (0.02, 3, -128, 127)),
+    (150, 21, 100, True, False, F32, "tensor"),
+]
+for number, (k, n, group, bias, residual, scale, grid) in enumerate(SPARSE):
+    what = f"{n} x {k}, 2:4, group {group}, grid {grid}"
+    mlir, want = layer(k, n, 4, group, False, bias, residual, scale, grid, sparse=True)
+    for level in list(MARCH)[min(number, 1):]:
+        if NEEDS[level] <= FLAGS:
+            check(what, mlir, want, k, n, (1, 2, 7, 24, 31, 300) if k == 204 else (1, 3, 26), residual, level, False, True)
+    if number < 2:
+        check(what, mlir, want, k, n, (1, 5, 29), residual, ["avx512vnni", "avx2"][number], True, True)
 for k, n, bias, residual, element in FLOATS:
     mlir, want = float_layer(k, n, bias, residual, element)
     for level in MARCH:

@@ -12,9 +12,11 @@ Value terse::kernel::createSplat(ImplicitLocOpBuilder &b, VectorType type, int64
   return arith::ConstantOp::create(b, DenseElementsAttr::get(type, b.getIntegerAttr(type.getElementType(), value)));
 }
 
-Value terse::kernel::createRepeat(ImplicitLocOpBuilder &b, VectorType type, Value four) {
-  Value word = vector::ExtractOp::create(b, vector::BitCastOp::create(b, VectorType::get(1, b.getI32Type()), four), 0);
-  auto wordsType = VectorType::get(type.getNumElements() / 4, b.getI32Type());
+Value terse::kernel::createRepeat(ImplicitLocOpBuilder &b, VectorType type, Value bytes) {
+  int64_t size = cast<VectorType>(bytes.getType()).getNumElements();
+  Type wordType = b.getIntegerType(8 * size);
+  Value word = vector::ExtractOp::create(b, vector::BitCastOp::create(b, VectorType::get(1, wordType), bytes), 0);
+  auto wordsType = VectorType::get(type.getNumElements() / size, wordType);
   return vector::BitCastOp::create(b, type, vector::BroadcastOp::create(b, wordsType, word));
 }
 
@@ -22,20 +24,48 @@ Value terse::kernel::createIntrinsic(ImplicitLocOpBuilder &b, VectorType type, S
   return LLVM::CallIntrinsicOp::create(b, type, b.getStringAttr(name), arguments).getResults();
 }
 
+/// Element i of each column's four, of all columns.
+static Value takeOfColumns(ImplicitLocOpBuilder &b, int64_t columns, Value from, int64_t i) {
+  SmallVector<int64_t> lanes;
+  for (int64_t c = 0; c < columns; ++c)
+    lanes.push_back(4 * c + i);
+  return vector::ShuffleOp::create(b, from, from, lanes);
+}
+
 SmallVector<Value> terse::kernel::createProducts(ImplicitLocOpBuilder &b, MmaInstruction instruction, Value weights,
                                                  Value activations) {
   VectorType sumType = instruction.getSumType();
-  int64_t columns = instruction.getColumns();
   SmallVector<Value> products;
   for (int64_t i = 0; i < 4; ++i) {
-    SmallVector<int64_t> lanes;
-    for (int64_t c = 0; c < columns; ++c)
-      lanes.push_back(4 * c + i);
-    Value weight = arith::ExtUIOp::create(b, sumType, vector::ShuffleOp::create(b, weights, weights, lanes));
+    Value weight = arith::ExtUIOp::create(b, sumType, takeOfColumns(b, instruction.getColumns(), weights, i));
     if (int64_t offset = instruction.getWeightOffset())
       weight = arith::SubIOp::create(b, weight, createSplat(b, sumType, offset));
     Value activation = arith::ExtSIOp::create(b, b.getI32Type(), vector::ExtractOp::create(b, activations, i));
     products.push_back(arith::MulIOp::create(b, weight, vector::BroadcastOp::create(b, sumType, activation)));
+  }
+  return products;
+}
+
+SmallVector<Value> terse::kernel::createSparseProducts(ImplicitLocOpBuilder &b, MmaInstruction instruction, Value values,
+                                                       Value places, Value activations) {
+  VectorType sumType = instruction.getSumType();
+  SmallVector<Value> products, choices;
+  for (int64_t place = 0; place < 8; ++place) {
+    Value one = arith::ExtSIOp::create(b, b.getI32Type(), vector::ExtractOp::create(b, activations, place));
+    choices.push_back(vector::BroadcastOp::create(b, sumType, one));
+  }
+  for (int64_t i = 0; i < 4; ++i) {
+    auto take = [&](Value from) -> Value {
+      return arith::ExtUIOp::create(b, sumType, takeOfColumns(b, instruction.getColumns(), from, i));
+    };
+    Value value = arith::SubIOp::create(b, take(values), createSplat(b, sumType, 8)), place = take(places);
+    int64_t first = i < 2 ? 0 : 4; // of the four that this place may be in
+    Value chosen = choices[first];
+    for (int64_t j = first + 1; j < first + 4; ++j) {
+      Value is = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, place, createSplat(b, sumType, j));
+      chosen = arith::SelectOp::create(b, is, choices[j], chosen);
+    }
+    products.push_back(arith::MulIOp::create(b, value, chosen));
   }
   return products;
 }

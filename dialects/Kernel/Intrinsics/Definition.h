@@ -10,8 +10,8 @@ namespace terse::kernel {
 /// A vector constant whose elements are all `value`.
 mlir::Value createSplat(mlir::ImplicitLocOpBuilder &builder, mlir::VectorType type, int64_t value);
 
-/// Four bytes repeated over a vector of `type`, which has a multiple of 4 bytes.
-mlir::Value createRepeat(mlir::ImplicitLocOpBuilder &builder, mlir::VectorType type, mlir::Value four);
+/// A few bytes repeated over a vector of `type`, which has a multiple of their number.
+mlir::Value createRepeat(mlir::ImplicitLocOpBuilder &builder, mlir::VectorType type, mlir::Value bytes);
 
 /// A call of the LLVM intrinsic `name`.
 mlir::Value createIntrinsic(mlir::ImplicitLocOpBuilder &builder, mlir::VectorType type, llvm::StringRef name,
@@ -21,7 +21,11 @@ mlir::Value createIntrinsic(mlir::ImplicitLocOpBuilder &builder, mlir::VectorTyp
 llvm::SmallVector<mlir::Value> createProducts(mlir::ImplicitLocOpBuilder &builder, MmaInstruction instruction,
                                               mlir::Value weights, mlir::Value activations);
 
-/// partial + the sum of these products.
+/// For i < 4 the products (values[4 c + i] - 8) * activations[places[4 c + i]] of all columns c in 32 bits.
+llvm::SmallVector<mlir::Value> createSparseProducts(mlir::ImplicitLocOpBuilder &builder, MmaInstruction instruction,
+                                                    mlir::Value values, mlir::Value places, mlir::Value activations);
+
+/// partial + the sum of the products of `createProducts`.
 mlir::Value createSumOfProducts(mlir::ImplicitLocOpBuilder &builder, MmaInstruction instruction, mlir::Value weights,
                                 mlir::Value activations, mlir::Value partial);
 

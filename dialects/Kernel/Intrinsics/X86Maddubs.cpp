@@ -59,6 +59,35 @@ Value X86MaddubsAttr::createSumByDefinition(OpBuilder &builder, Location loc, Va
   return sum;
 }
 
+/// For weights -8 .. 7; that a sum wraps between the two products of a step does no harm.
+int64_t X86MaddubsAttr::getMaxSparseSteps() const {
+  return std::numeric_limits<int16_t>::max() / (2 * kMaxActivation * 8);
+}
+
+Value X86MaddubsAttr::createSparseMma(OpBuilder &builder, Location loc, Value values, Value places, Value activations,
+                                      Value partial) const {
+  ImplicitLocOpBuilder b(loc, builder);
+  Value met = createIntrinsic(b, getWeightsType(), "llvm.x86.avx2.pshuf.b",
+                              {createRepeat(b, getWeightsType(), activations), places});
+  auto pairs = [&](Value weights) {
+    return createIntrinsic(b, getPartialType(), "llvm.x86.avx2.pmadd.ub.sw", {weights, met});
+  };
+  Value sum = arith::AddIOp::create(b, partial, pairs(values));
+  return arith::SubIOp::create(b, sum, pairs(createSplat(b, getWeightsType(), 8)));
+}
+
+Value X86MaddubsAttr::createSparseMmaByDefinition(OpBuilder &builder, Location loc, Value values, Value places,
+                                                  Value activations, Value partial) const {
+  ImplicitLocOpBuilder b(loc, builder);
+  SmallVector<Value> products = createSparseProducts(b, *this, values, places, activations);
+  auto pair = [&](Value first, Value second) -> Value {
+    auto columnsType = VectorType::get(getColumns(), b.getI16Type());
+    return arith::TruncIOp::create(b, columnsType, arith::AddIOp::create(b, first, second));
+  };
+  Value even = pair(products[0], products[1]), odd = pair(products[2], products[3]);
+  return arith::AddIOp::create(b, partial, vector::InterleaveOp::create(b, even, odd));
+}
+
 //===----------------------------------------------------------------------===//
 // Weights of 8 bits, sums of 32 bits
 //===----------------------------------------------------------------------===//

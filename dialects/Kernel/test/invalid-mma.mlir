@@ -51,3 +51,39 @@ func.func @wide_sums(%p: vector<16xi16>, %s: vector<16xi32>) -> vector<16xi32> {
   %0 = kernel.mma_sum #kernel.x86_maddubs %p, %s : vector<16xi16>, vector<16xi32>
   return %0 : vector<16xi32>
 }
+
+// -----
+
+// M7
+func.func @no_sparse_products(%v: vector<16xi8>, %p: vector<16xi8>, %a: vector<8xi8>, %s: vector<4xi32>) -> vector<4xi32> {
+  // expected-error @+1 {{expected an instruction with sparse products; got #kernel.x86_maddwd}}
+  %0 = kernel.mma_sparse #kernel.x86_maddwd %v, %p, %a, %s : vector<16xi8>, vector<8xi8>, vector<4xi32>
+  return %0 : vector<4xi32>
+}
+
+// -----
+
+// M8
+func.func @values(%v: vector<32xi8>, %p: vector<32xi8>, %a: vector<8xi8>, %s: vector<16xi32>) -> vector<16xi32> {
+  // expected-error @+1 {{expected values of 'vector<64xi8>'; got 'vector<32xi8>'}}
+  %0 = kernel.mma_sparse #kernel.x86_vnni %v, %p, %a, %s : vector<32xi8>, vector<8xi8>, vector<16xi32>
+  return %0 : vector<16xi32>
+}
+
+// -----
+
+// M9
+func.func @sparse_activations(%v: vector<64xi8>, %p: vector<64xi8>, %a: vector<4xi8>, %s: vector<16xi32>) -> vector<16xi32> {
+  // expected-error @+1 {{expected activations of 'vector<8xi8>'; got 'vector<4xi8>'}}
+  %0 = kernel.mma_sparse #kernel.x86_vnni %v, %p, %a, %s : vector<64xi8>, vector<4xi8>, vector<16xi32>
+  return %0 : vector<16xi32>
+}
+
+// -----
+
+// M10
+func.func @sparse_sums(%v: vector<32xi8>, %p: vector<32xi8>, %a: vector<8xi8>, %s: vector<8xi32>) -> vector<8xi32> {
+  // expected-error @+1 {{expected sums of 'vector<16xi16>'; got 'vector<8xi32>'}}
+  %0 = kernel.mma_sparse #kernel.x86_maddubs %v, %p, %a, %s : vector<32xi8>, vector<8xi8>, vector<8xi32>
+  return %0 : vector<8xi32>
+}

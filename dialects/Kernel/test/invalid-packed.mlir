@@ -96,3 +96,21 @@ func.func @sums(%x: tensor<?x40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf1
     : tensor<?x40xf32>, tensor<2x320xi8>, tensor<2x3x16xf16> -> tensor<?x24xf32>
   return %0 : tensor<?x24xf32>
 }
+
+// -----
+
+// P11
+func.func @sparse(%x: tensor<?x32xf32>, %c: tensor<1x192xi8>, %s: tensor<1x1x16xf16>) -> tensor<?x16xf32> {
+  // expected-error @+1 {{expected a symmetric scheme of 4 bits and a rounded input of sparse codes; got #terse.scheme<i2, scale = f16, zero = none>}}
+  %0 = kernel.qlinear <i2, scale = f16, zero = none> %x, %c, %s {sparse} : tensor<?x32xf32>, tensor<1x192xi8>, tensor<1x1x16xf16> -> tensor<?x16xf32>
+  return %0 : tensor<?x16xf32>
+}
+
+// -----
+
+// P11
+func.func @not_rounded(%x: tensor<?x32xf32>, %c: tensor<1x192xi8>, %s: tensor<1x1x16xf16>) -> tensor<?x16xf32> {
+  // expected-error @+1 {{expected a symmetric scheme of 4 bits and a rounded input of sparse codes}}
+  %0 = kernel.qlinear <i4, scale = f16, zero = none> %x, %c, %s {sparse, grid = #terse.grid<none>} : tensor<?x32xf32>, tensor<1x192xi8>, tensor<1x1x16xf16> -> tensor<?x16xf32>
+  return %0 : tensor<?x16xf32>
+}

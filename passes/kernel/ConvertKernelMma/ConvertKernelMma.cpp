@@ -27,6 +27,10 @@ struct ConvertKernelMma : terse::impl::ConvertKernelMmaBase<ConvertKernelMma> {
         auto create = emulate ? &MmaInstruction::createMmaByDefinition : &MmaInstruction::createMma;
         result = (mma.getInstruction().*create)(builder, mma.getLoc(), mma.getWeights(), mma.getActivations(),
                                                 mma.getPartial());
+      } else if (auto mma = dyn_cast<MmaSparseOp>(op)) {
+        auto create = emulate ? &MmaInstruction::createSparseMmaByDefinition : &MmaInstruction::createSparseMma;
+        result = (mma.getInstruction().*create)(builder, mma.getLoc(), mma.getValues(), mma.getPlaces(),
+                                                mma.getActivations(), mma.getPartial());
       } else if (auto sum = dyn_cast<MmaSumOp>(op)) {
         auto create = emulate ? &MmaInstruction::createSumByDefinition : &MmaInstruction::createSum;
         result = (sum.getInstruction().*create)(builder, sum.getLoc(), sum.getPartial(), sum.getSum());

@@ -36,9 +36,6 @@ template <typename Op> static void fuseResidual(Op op) {
 
 static bool isTensorGrid(GridAttr grid) { return grid && grid.getKind() == GridKind::Tensor; }
 
-/// Layers that multiply in float read their input as it is.
-static bool roundsInput(kernel::QLinearOp op) { return !op.getGrid() || op.getGrid()->getKind() != GridKind::None; }
-
 /// The norm that makes `input`, if only layers that read the same rounded rows
 /// read it: then its result need not exist. The grid of a whole tensor needs the result twice.
 static NormOp findFusedNorm(Value input, const QuantizedRows &rows, GridAttr grid) {
@@ -48,7 +45,7 @@ static NormOp findFusedNorm(Value input, const QuantizedRows &rows, GridAttr gri
   bool same = llvm::all_of(norm->getUses(), [&](OpOperand &use) {
     auto layer = dyn_cast<kernel::QLinearOp>(use.getOwner());
     return layer && &use == &layer.getInputMutable() && layer.getGridAttr() == grid &&
-           QuantizedRows(kernel::PackedLayout(layer.getType().getShape().back(), rows.k, layer.getScheme())).key() == rows.key();
+           QuantizedRows(layer.getLayout()).key() == rows.key();
   });
   return same ? norm : nullptr;
 }
@@ -141,14 +138,14 @@ void LowerLinear::replace(Operation *op, func::FuncOp callee, SmallVector<Value>
 
 LogicalResult LowerLinear::lower(kernel::QLinearOp op, const Level &target) {
   OpBuilder builder(op);
-  kernel::PackedLayout layout(op.getType().getShape().back(), tensorType(op.getInput()).getShape().back(), op.getScheme());
+  kernel::PackedLayout layout = op.getLayout();
   GridAttr grid = op.getGridAttr();
   bool hasZero = grid && grid.hasZero();
   Epilogue epilogue{static_cast<bool>(op.getBias()), static_cast<bool>(op.getResidual()), hasZero};
   SmallVector<Value> inputs;
   func::FuncOp callee;
   Value zeros;
-  if (roundsInput(op)) {
+  if (op.roundsInput()) {
     FailureOr<Rounded> rows = round(builder, op.getInput(), QuantizedRows(layout), grid);
     if (failed(rows))
       return failure();

@@ -39,34 +39,43 @@ std::string TileWriter::bits(StringRef plane, int64_t shift, int64_t keep) {
   return binary("arith.andi", value, splat(std::to_string((1 << keep) - 1), weightType), weightType);
 }
 
+std::vector<Names> TileWriter::loadPlanes(StringRef byte, int64_t unit) {
+  std::vector<Names> result;
+  for (const std::string &panel : panelNames)
+    for (int64_t v = 0; v < registers; ++v) {
+      Names &planes = result.emplace_back();
+      for (int64_t i = 0; i < layout.getPlanes(); ++i) {
+        std::string at = binary("arith.addi", byte, index(unit * layout.getUnitBytes() + 64 * i + 4 * columns * v));
+        planes.push_back(source.define("plane", "vector.load %w[" + Twine(panel) + ", " + at + "] : memref<${P}x${PB}xi8>, " + weightType));
+      }
+    }
+  return result;
+}
+
 std::vector<Names> TileWriter::operands(StringRef byte, int64_t unit) {
   int64_t steps = layout.getUnit() / 4;
   std::vector<Names> result(steps);
-  for (const std::string &panel : panelNames) {
-    for (int64_t v = 0; v < registers; ++v) {
-      Names plane;
-      for (int64_t i = 0; i < planes(); ++i) {
-        std::string at = binary("arith.addi", byte, index(unit * layout.getUnitBytes() + 64 * i + 4 * columns * v));
-        plane.push_back(source.define("plane", "vector.load %w[" + Twine(panel) + ", " + at + "] : memref<${P}x${PB}xi8>, " + weightType));
-      }
-      for (int64_t s = 0; s < steps; ++s) {
-        if (layout.bits == 8) {
-          result[s].push_back(plane[0]);
-        } else if (layout.bits == 3) {
-          std::string high = binary("arith.shli", bits(plane[2], s, 1), splat("2", weightType), weightType);
-          result[s].push_back(binary("arith.ori", bits(plane[s / 4], 2 * (s % 4), 2), high, weightType));
-        } else if (s + 1 == steps) { // nothing is above the highest bits
-          result[s].push_back(binary("arith.shrui", plane[0], splat(std::to_string(layout.bits * s), weightType), weightType));
-        } else {
-          result[s].push_back(bits(plane[0], layout.bits * s, layout.bits));
-        }
+  for (const Names &planes : loadPlanes(byte, unit))
+    for (int64_t s = 0; s < steps; ++s) {
+      if (layout.sparse) {
+        result[s].push_back(spread(planes, s));
+      } else if (layout.bits == 8) {
+        result[s].push_back(planes[0]);
+      } else if (layout.bits == 3) {
+        std::string high = binary("arith.shli", bits(planes[2], s, 1), splat("2", weightType), weightType);
+        result[s].push_back(binary("arith.ori", bits(planes[s / 4], 2 * (s % 4), 2), high, weightType));
+      } else if (s + 1 == steps) { // nothing is above the highest bits
+        result[s].push_back(binary("arith.shrui", planes[0], splat(std::to_string(layout.bits * s), weightType), weightType));
+      } else {
+        result[s].push_back(bits(planes[0], layout.bits * s, layout.bits));
       }
     }
-  }
   return result;
 }
 
 Names TileWriter::units(StringRef depth, StringRef byte, int64_t count, Names partial) {
+  if (gathers())
+    return sparseUnits(depth, byte, count, std::move(partial));
   for (int64_t unit = 0; unit < count; ++unit) {
     std::vector<Names> weights = operands(byte, unit);
     for (auto [s, registersOfStep] : llvm::enumerate(weights)) {
@@ -179,13 +188,14 @@ Names TileWriter::finishGroup(StringRef group, const Names &sums, Names totals) 
 }
 
 Names TileWriter::group(StringRef group, int64_t size, Names totals) {
-  int64_t count = layout.getUnits(size), steps = layout.getUnit() / 4;
-  int64_t most = info.getMaxSteps((int64_t(1) << layout.bits) - 1) / steps;
+  int64_t count = layout.getUnits(size);
+  int64_t most = gathers() ? info.getMaxSparseSteps() / (layout.getUnit() / 8)
+                           : info.getMaxSteps((int64_t(1) << layout.bits) - 1) / (layout.getUnit() / 4);
   bool partial = info.hasPartialSums();
   int64_t each = partial ? std::clamp<int64_t>(most, 1, count) : 1, whole = count / each, rest = count % each;
   std::string depth = binary("arith.muli", group, index(layout.getUnits(layout.group) * layout.getUnit()));
   std::string byte = binary("arith.muli", group, index(layout.getUnits(layout.group) * layout.getUnitBytes()));
-  Names sums = startSums(group);
+  Names sums = gathers() ? Names(numSums(), splat("0", sumType)) : startSums(group);
 
   auto chunk = [&](StringRef depth, StringRef byte, int64_t units, Names sums) {
     if (!partial)
@@ -255,8 +265,8 @@ void TileWriter::finishTotal(int64_t r, int64_t p, std::string total) {
 
 std::string linear::getName(const PackedLayout &layout, SchemeAttr scheme, const Epilogue &epilogue) {
   StringRef zero = scheme.isSymmetric() ? "" : scheme.getZero() == ZeroPoint::Float ? "_float" : "_zero";
-  return llvm::formatv("n{0}k{1}_w{2}g{3}_{4}{5}{6}{7}{8}", layout.n, layout.k, layout.bits, layout.group,
-                       typeText(scheme.getScale()), zero, epilogue.zero ? "_sums" : "", epilogue.bias ? "_bias" : "",
+  return llvm::formatv("n{0}k{1}_w{2}{3}g{4}_{5}{6}{7}{8}{9}", layout.n, layout.k, layout.bits, layout.sparse ? "sparse" : "",
+                       layout.group, typeText(scheme.getScale()), zero, epilogue.zero ? "_sums" : "", epilogue.bias ? "_bias" : "",
                        epilogue.residual ? "_residual" : "");
 }
 

@@ -45,8 +45,6 @@ public:
       : Tile(source), layout(layout), scheme(scheme), columns(columns), registers(16 / columns),
         lanes(std::to_string(columns)), floatType("vector<" + lanes + "xf32>") {}
 
-  /// Planes of 64 bytes that hold a unit.
-  int64_t planes() const { return layout.bits == 3 ? 3 : 1; }
   size_t numSums() const { return rows * panels * registers; }
 
   /// Sets the block's size and names its panels, from %panel on.
@@ -93,9 +91,20 @@ public:
   Names startSums(StringRef group);
   /// Adds `count` units from depth and byte on to the partial sums.
   Names units(StringRef depth, StringRef byte, int64_t count, Names partial);
-  /// The operands of the unit's steps: [step][panel][register].
+  /// The planes of a unit: [panel * registers + register][plane].
+  std::vector<Names> loadPlanes(StringRef byte, int64_t unit);
+  /// The operands of the unit's steps: [step][panel * registers + register].
   std::vector<Names> operands(StringRef byte, int64_t unit);
   std::string bits(StringRef plane, int64_t shift, int64_t keep);
+
+  /// Whether sparse codes meet the activations that are theirs; else they are spread out to operands.
+  bool gathers() const { return layout.sparse && info.hasSparse(); }
+  /// `units` of codes that gather activations.
+  Names sparseUnits(StringRef depth, StringRef byte, int64_t count, Names partial);
+  /// Codes for 8 k of a unit's planes, and where they lie among these, as `kernel.mma_sparse` takes them.
+  std::pair<std::string, std::string> sparseCodes(const Names &planes, int64_t step);
+  /// The operand of `step`, four k with the code of 0 where none is given.
+  std::string spread(const Names &planes, int64_t step);
 
   StringRef instruction;
   MmaInstruction info;

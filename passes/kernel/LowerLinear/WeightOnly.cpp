@@ -35,7 +35,7 @@ std::string FloatTile::code(const Names &planes, int64_t step, int64_t i) {
 Names FloatTile::unit(StringRef byte, StringRef k, int64_t depth, const Names &zeros, Names sums) {
   std::vector<Names> words(panels);
   for (int64_t p = 0; p < panels; ++p)
-    for (int64_t plane = 0; plane < planes(); ++plane) {
+    for (int64_t plane = 0; plane < layout.getPlanes(); ++plane) {
       std::string at = binary("arith.addi", byte, index(64 * plane));
       std::string bytes = source.define("w", "vector.load %w[" + Twine(panelNames[p]) + ", " + at + "] : memref<${P}x${PB}xi8>, vector<64xi8>");
       words[p].push_back(source.define("w", "vector.bitcast " + Twine(bytes) + " : vector<64xi8> to vector<16xi32>"));

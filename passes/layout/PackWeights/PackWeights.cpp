@@ -33,11 +33,12 @@ struct PackWeights : terse::impl::PackWeightsBase<PackWeights> {
   void runOnOperation() override {
     WeightStore &store = getContext().getLoadedDialect<TerseDialect>()->getWeightStore();
     int64_t numLayers = 0, numLeft = 0, numBytes = 0;
+    numSparse = 0;
     DeadWeights dead(getOperation());
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function.isExternal())
         continue;
-      WeightPacker packer(store, OpBuilder::atBlockBegin(&function.getBody().front()));
+      WeightPacker packer(store, function.getBody().front());
       SmallVector<Operation *> layers;
       function.walk([&](Operation *op) {
         if (isa<QLinearOp, LinearOp>(op))
@@ -56,9 +57,13 @@ struct PackWeights : terse::impl::PackWeightsBase<PackWeights> {
     }
     Report &report = getContext().getLoadedDialect<TerseDialect>()->getReport();
     report.add(getArgument(), "layers-packed", numLayers);
+    report.add(getArgument(), "layers-sparse", numSparse);
     report.add(getArgument(), "layers-left", numLeft);
     report.add(getArgument(), "bytes-packed", numBytes);
   }
+
+private:
+  int64_t numSparse = 0;
 
   /// Whether the layer was packed and its result is no longer read; failure is an error of reading or storing weights.
   FailureOr<bool> pack(QLinearOp layer, WeightPacker &packer) {
@@ -69,14 +74,25 @@ struct PackWeights : terse::impl::PackWeightsBase<PackWeights> {
         !isPackable(layer.getInput()))
       return false;
     int64_t k = cast<RankedTensorType>(layer.getInput().getType()).getShape().back();
-    kernel::PackedLayout layout(cast<RankedTensorType>(layer.getType()).getShape().back(), k, layer.getScheme());
+    SchemeAttr scheme = layer.getScheme();
+    kernel::PackedLayout layout(cast<RankedTensorType>(layer.getType()).getShape().back(), k, scheme);
+    bool roundsInput = !layer.getGrid() || layer.getGrid()->getKind() != GridKind::None;
+    kernel::PackedLayout sparse(layout.n, k, scheme, /*sparse=*/true);
+    if (kernel::PackedLayout::canBeSparse(scheme) && roundsInput && sparse.getPanelBytes() < layout.getPanelBytes()) {
+      FailureOr<bool> isSparse = packer.areTwoOfFour(*codes, layout);
+      if (failed(isSparse))
+        return failure();
+      if (*isSparse) {
+        layout = sparse;
+        ++numSparse;
+      }
+    }
     FailureOr<Value> packedCodes = packer.packCodes(*codes, layout);
     if (failed(packedCodes))
       return failure();
     FailureOr<Value> packedScales = packer.packGroups(*scales);
     if (failed(packedScales))
       return failure();
-    SchemeAttr scheme = layer.getScheme();
     FailureOr<Value> packedZero = !zero                             ? Value()
                                   : kernel::hasPairedZeros(scheme) ? packer.packPairedZeros(*zero)
                                                                    : packer.packGroups(*zero);
@@ -91,7 +107,7 @@ struct PackWeights : terse::impl::PackWeightsBase<PackWeights> {
     Value input = convertElements(b, layer.getLoc(), layer.getInput(), b.getF32Type());
     Value result = kernel::QLinearOp::create(b, layer.getLoc(), resultType.clone(b.getF32Type()), input, *packedCodes,
                                              *packedScales, *packedZero, *packedBias, Value(), *sums, layer.getSchemeAttr(),
-                                             layer.getNameAttr(), layer.getGridAttr());
+                                             layer.getNameAttr(), layer.getGridAttr(), layout.sparse);
     layer.replaceAllUsesWith(convertElements(b, layer.getLoc(), result, resultType.getElementType()));
     return true;
   }

@@ -7,6 +7,9 @@ def PackWeights : Pass<"terse-pack-weights", "::mlir::ModuleOp"> {
     16 output columns: one layout for all CPU levels. One weight at a time is
     in memory. A layer whose weights are not constants stays as it is.
 
+    Symmetric codes of 4 bits of which in each four of a row at most two are not 0 (2:4, as `terse-prune-sparsegpt` leaves them)
+    are stored without the others, in 3 bits a weight, where the layer's input is rounded to integers.
+
     Layers of f16 or bf16 activations are widened to f32 around the layer; f64 layers stay.
   }];
   let dependentDialects = ["::terse::TerseDialect", "::terse::kernel::KernelDialect", "::mlir::arith::ArithDialect"];

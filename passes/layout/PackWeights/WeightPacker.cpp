@@ -33,15 +33,33 @@ FailureOr<Value> WeightPacker::addWeight(const ConstantTensor &source, Key key, 
   if (!data)
     return emitError(builder.getUnknownLoc(), "cannot store packed weight '")
            << source.name << "': " << llvm::toString(data.takeError());
-  Value value = WeightOp::create(builder, builder.getUnknownLoc(), type, source.name, *data);
-  packed[key] = value;
+  if (last)
+    builder.setInsertionPointAfter(last);
+  else
+    builder.setInsertionPointToStart(&block);
+  last = WeightOp::create(builder, builder.getUnknownLoc(), type, source.name, *data);
+  packed[key] = last;
   packedBytes += bytes.size();
-  return value;
+  return Value(last);
+}
+
+FailureOr<bool> WeightPacker::areTwoOfFour(const ConstantTensor &codes, const PackedLayout &layout) {
+  FailureOr<WeightData> data = read(codes);
+  if (failed(data))
+    return failure();
+  int64_t rowBytes = codes.type.getDimSize(1);
+  std::vector<uint8_t> row(layout.k);
+  for (int64_t i = 0; i < layout.n; ++i) { // the first row tells nearly always
+    unpackCodes(data->as<uint8_t>().slice(i * rowBytes, rowBytes), layout.bits, row);
+    if (!isTwoOfFour(layout, row))
+      return false;
+  }
+  return true;
 }
 
 FailureOr<Value> WeightPacker::packCodes(const ConstantTensor &codes, const PackedLayout &layout) {
   auto type = RankedTensorType::get({getNumPanels(layout.n), layout.getPanelBytes()}, builder.getI8Type());
-  Key key{codes.data, type, layout.group};
+  Key key{codes.data, type, 2 * layout.group + layout.sparse};
   if (Value value = packed.lookup(key))
     return value;
   FailureOr<WeightData> data = read(codes);
@@ -52,7 +70,7 @@ FailureOr<Value> WeightPacker::packCodes(const ConstantTensor &codes, const Pack
   std::vector<char> bytes(type.getNumElements());
   parallelFor(builder.getContext(), 0, type.getDimSize(0), [&](size_t index) {
     int64_t panel = index;
-    std::vector<uint8_t> unpacked(kPanelColumns * layout.k);
+    std::vector<uint8_t> unpacked(kPanelColumns * layout.k, layout.sparse ? layout.getZeroCode() : 0);
     for (int64_t i = 0; i < kPanelColumns && panel * kPanelColumns + i < layout.n; ++i)
       unpackCodes(source.slice((panel * kPanelColumns + i) * rowBytes, rowBytes), layout.bits,
                   MutableArrayRef(unpacked).slice(i * layout.k, layout.k));

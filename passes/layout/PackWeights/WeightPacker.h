@@ -21,12 +21,15 @@ struct ConstantTensor {
 };
 
 /// Makes packed weights. Each distinct weight is packed once, however many layers
-/// share it. Values are created where the builder is: at the start of a function, so
-/// that all its layers can use them.
+/// share it. Values are created one after the other at the start of `block`, a function's first, so that all its layers
+/// can use them.
 class WeightPacker {
 public:
-  WeightPacker(WeightStore &store, mlir::OpBuilder builder) : store(store), builder(builder) {}
+  WeightPacker(WeightStore &store, mlir::Block &block)
+      : store(store), block(block), builder(mlir::OpBuilder::atBlockBegin(&block)) {}
 
+  /// Whether of each four codes of a row, which lie in this layout, two at least are the code of 0.
+  mlir::FailureOr<bool> areTwoOfFour(const ConstantTensor &codes, const kernel::PackedLayout &layout);
   /// Codes [N, row bytes] -> [panels, panel bytes].
   mlir::FailureOr<mlir::Value> packCodes(const ConstantTensor &codes, const kernel::PackedLayout &layout);
   /// Values of groups [N, groups] -> [panels, groups, 16]; zero points of symmetric schemes do not exist.
@@ -55,7 +58,9 @@ private:
                                          int64_t columnStride, int64_t rowStride, mlir::RankedTensorType type);
 
   WeightStore &store;
+  mlir::Block &block;
   mlir::OpBuilder builder;
+  WeightOp last; ///< the newest; what followed it at first may be erased by now
   llvm::DenseMap<Key, mlir::Value> packed;
   int64_t packedBytes = 0;
 };

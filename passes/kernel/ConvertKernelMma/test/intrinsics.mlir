@@ -35,3 +35,19 @@ func.func @maddwd(%w: vector<16xi8>, %a: vector<4xi8>, %s: vector<4xi32>) -> vec
   %0 = kernel.mma #kernel.x86_maddwd %w, %a, %s : vector<16xi8>, vector<4xi8>, vector<4xi32>
   return %0 : vector<4xi32>
 }
+
+// CHECK-LABEL: @vnni_sparse
+// CHECK: %[[MET:.*]] = llvm.call_intrinsic "llvm.x86.avx512.pshuf.b.512"
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.avx512.vpdpbusd.512"({{.*}}, %[[MET]])
+func.func @vnni_sparse(%v: vector<64xi8>, %p: vector<64xi8>, %a: vector<8xi8>, %s: vector<16xi32>) -> vector<16xi32> {
+  %0 = kernel.mma_sparse #kernel.x86_vnni %v, %p, %a, %s : vector<64xi8>, vector<8xi8>, vector<16xi32>
+  return %0 : vector<16xi32>
+}
+
+// CHECK-LABEL: @maddubs_sparse
+// CHECK: %[[MET:.*]] = llvm.call_intrinsic "llvm.x86.avx2.pshuf.b"
+// CHECK-COUNT-2: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"({{.*}}, %[[MET]])
+func.func @maddubs_sparse(%v: vector<32xi8>, %p: vector<32xi8>, %a: vector<8xi8>, %s: vector<16xi16>) -> vector<16xi16> {
+  %0 = kernel.mma_sparse #kernel.x86_maddubs %v, %p, %a, %s : vector<32xi8>, vector<8xi8>, vector<16xi16>
+  return %0 : vector<16xi16>
+}

@@ -22,3 +22,26 @@ func.func @float(%x: tensor<?x2xf32>) -> tensor<?x2xf32> {
   %y = terse.linear %x, %w {reduction_axis = 0 : i64} : tensor<?x2xf32>, tensor<2x2xf32> -> tensor<?x2xf32>
   return %y : tensor<?x2xf32>
 }
+
+// Two codes of each four: 3 and 9 at k = 0 and 2 in low nibbles, 5 and 8 (zero) at k = 8 and 9 in high ones. Places lie behind 128 bytes.
+// CHECK-LABEL: func.func @sparse
+// CHECK: terse.weight "s.codes" = dense<"0x5389888888888888{{(88)+}}0056005500550055{{.*}}">
+// CHECK: kernel.qlinear {{.*}} {sparse}
+func.func @sparse(%x: tensor<?x32xf32>) -> tensor<?x1xf32> {
+  %c = terse.weight "s.codes" = dense<[[0x83, 0x89, 0x88, 0x88, 0x85, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88]]> : tensor<1x16xi8> -> tensor<1x16xi8>
+  %s = terse.weight "s.scales" = dense<0.5> : tensor<1x1xf16> -> tensor<1x1xf16>
+  %y = terse.qlinear <i4, scale = f16, zero = none> %x, %c, %s : tensor<?x32xf32>, tensor<1x16xi8>, tensor<1x1xf16> -> tensor<?x1xf32>
+  return %y : tensor<?x1xf32>
+}
+
+// Three of four, or an input that is not rounded: all codes are stored.
+// CHECK-LABEL: func.func @dense
+// CHECK-COUNT-2: kernel.qlinear {{.*}} : tensor<?x32xf32>, tensor<1x256xi8>
+func.func @dense(%x: tensor<?x32xf32>) -> (tensor<?x1xf32>, tensor<?x1xf32>) {
+  %c = terse.weight "d.codes" = dense<[[0x83, 0x98, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x88, 0x79, 0x86]]> : tensor<1x16xi8> -> tensor<1x16xi8>
+  %t = terse.weight "t.codes" = dense<0x88> : tensor<1x16xi8> -> tensor<1x16xi8>
+  %s = terse.weight "d.scales" = dense<0.5> : tensor<1x1xf16> -> tensor<1x1xf16>
+  %y = terse.qlinear <i4, scale = f16, zero = none> %x, %c, %s : tensor<?x32xf32>, tensor<1x16xi8>, tensor<1x1xf16> -> tensor<?x1xf32>
+  %z = terse.qlinear <i4, scale = f16, zero = none> %x, %t, %s {grid = #terse.grid<none>} : tensor<?x32xf32>, tensor<1x16xi8>, tensor<1x1xf16> -> tensor<?x1xf32>
+  return %y, %z : tensor<?x1xf32>, tensor<?x1xf32>
+}
