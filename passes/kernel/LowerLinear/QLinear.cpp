@@ -10,6 +10,9 @@ using namespace terse::linear;
 using kernel::MmaInstruction;
 using kernel::PackedLayout;
 
+/// How far ahead one row's weights are asked for: what memory gives while they would be waited for. It may lie behind the last.
+static constexpr int64_t kPrefetchBytes = 1536;
+
 std::string linear::join(ArrayRef<std::string> parts) {
   std::string text;
   for (const std::string &part : parts)
@@ -52,6 +55,16 @@ std::vector<Names> TileWriter::loadPlanes(StringRef byte, int64_t unit) {
   return result;
 }
 
+void TileWriter::prefetch(StringRef byte, int64_t unit) {
+  if (rows > 1)
+    return;
+  for (const std::string &panel : panelNames)
+    for (int64_t line = 0; line < layout.getPlanes(); ++line) {
+      std::string at = binary("arith.addi", byte, index(unit * layout.getUnitBytes() + 64 * line + kPrefetchBytes));
+      source.add("memref.prefetch %w[" + panel + ", " + at + "], read, locality<3>, data : memref<${P}x${PB}xi8>");
+    }
+}
+
 std::vector<Names> TileWriter::operands(StringRef byte, int64_t unit) {
   int64_t steps = layout.getUnit() / 4;
   std::vector<Names> result(steps);
@@ -78,6 +91,7 @@ Names TileWriter::units(StringRef depth, StringRef byte, int64_t count, Names pa
     return sparseUnits(depth, byte, count, std::move(partial));
   for (int64_t unit = 0; unit < count; ++unit) {
     std::vector<Names> weights = operands(byte, unit);
+    prefetch(byte, unit);
     for (auto [s, registersOfStep] : llvm::enumerate(weights)) {
       std::string k = binary("arith.addi", depth, index(unit * layout.getUnit() + 4 * s));
       for (int64_t r = 0; r < rows; ++r) {

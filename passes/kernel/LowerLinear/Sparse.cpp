@@ -25,6 +25,7 @@ Names TileWriter::sparseUnits(StringRef depth, StringRef byte, int64_t count, Na
   size_t numRegisters = panels * registers;
   for (int64_t unit = 0; unit < count; ++unit) {
     std::vector<Names> planes = loadPlanes(byte, unit);
+    prefetch(byte, unit);
     for (int64_t step = 0; step < layout.getUnit() / 8; ++step) {
       std::string k = binary("arith.addi", depth, index(unit * layout.getUnit() + 8 * step));
       std::vector<std::pair<std::string, std::string>> codes;

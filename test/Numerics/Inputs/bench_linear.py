@@ -1,4 +1,4 @@
-"""Times the kernels of linear layers beside the machine's floors: python bench_linear.py [--level L] [--bits B] [--group G] [--n N] [--k K]
+"""Times the kernels of linear layers beside the machine's floors: python bench_linear.py [--level L] [--bits B] [--group G] [--n N] [--k K] [--sparse]
 
 Not a test. One thread, in its own CPU time; each figure is the best of several runs. Weights are as many copies of the matrix as make
 160 MB, read in turn, so that they come from memory. Floors are measured between the candidates.
@@ -19,6 +19,7 @@ parser.add_argument("--bits", type=int, default=4)
 parser.add_argument("--group", type=int, default=32)
 parser.add_argument("--n", type=int, default=5632)
 parser.add_argument("--k", type=int, default=2048)
+parser.add_argument("--sparse", action="store_true", help="two of four weights, 3 bits a weight")
 parser.add_argument("--rows", default="1,2,4,8,16,64,256")
 parser.add_argument("--keep", help="leave the files in this folder")
 options = parser.parse_args()
@@ -26,9 +27,10 @@ n, k, bits, group = options.n, options.k, options.bits, options.group or options
 march = {"baseline": "x86-64", "avx2": "x86-64-v3", "avx512vnni": "cascadelake"}[options.level]
 assert k % group == 0 and group % 32 == 0 and n % 16 == 0, "whole groups and panels only"
 
-panels, groups, panel_bytes = n // 16, k // group, k * 16 * bits // 8
+panels, groups, panel_bytes = n // 16, k // group, k * 16 * (3 if options.sparse else bits) // 8
+assert not options.sparse or bits == 4, "sparse weights have 4 bits"
 mlir = f"""func.func @forward(%x: tensor<?x{k}xf32>, %c: tensor<{panels}x{panel_bytes}xi8>, %s: tensor<{panels}x{groups}x16xf16>) -> tensor<?x{n}xf32> {{
-  %0 = kernel.qlinear <i{bits}, group = {group}, scale = f16, zero = none> %x, %c, %s
+  %0 = kernel.qlinear <i{bits}, group = {group}, scale = f16, zero = none> %x, %c, %s {"{sparse}" if options.sparse else ""}
     : tensor<?x{k}xf32>, tensor<{panels}x{panel_bytes}xi8>, tensor<{panels}x{groups}x16xf16> -> tensor<?x{n}xf32>
   return %0 : tensor<?x{n}xf32>
 }}"""
