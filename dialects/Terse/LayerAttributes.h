@@ -18,6 +18,11 @@ inline constexpr llvm::StringLiteral kRoundInputAttr = "terse.round_input";
 inline constexpr llvm::StringLiteral kFrozenAttr = "terse.frozen";
 inline bool isFrozen(mlir::Operation *op) { return op->hasAttr(kFrozenAttr); }
 
+/// On a layer, written by pruning passes: "N:M" or "unstructured". Passes that round keep the zeros of its weight, and those that
+/// write the layer anew the attribute.
+inline constexpr llvm::StringLiteral kSparsityAttr = "terse.sparsity";
+inline bool isSparse(mlir::Operation *layer) { return layer->hasAttr(kSparsityAttr); }
+
 /// On the module: the file of statistics that passes take which are given none by an option.
 inline constexpr llvm::StringLiteral kStatisticsAttr = "terse.statistics";
 

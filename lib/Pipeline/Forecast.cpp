@@ -76,6 +76,7 @@ public:
       : options(options), context(context),
         quantize(options.compress, "terse-quantize-weights"),
         convert(options.compress, "terse-convert-weights"),
+        isPruned(options.compress.contains("pattern=2:4")),
         included(quantize.get("layers", "")),
         excluded(quantize.get("exclude", "")) {}
 
@@ -90,13 +91,14 @@ private:
     uint64_t stored = 0, rows = 0;
   };
   SchemeAttr scheme(int64_t bits, int64_t group) const;
-  Bytes measure(int64_t n, int64_t k, SchemeAttr scheme, bool packed) const;
+  Bytes measure(int64_t n, int64_t k, SchemeAttr scheme, bool packed, bool sparse = false) const;
   uint64_t elementBytes(WeightOp weight) const;
   void note(WeightOp weight, Bytes bytes, Value input);
 
   const ForecastOptions &options;
   MLIRContext *context;
   PassText quantize, convert;
+  bool isPruned; ///< to two weights of four
   llvm::Regex included, excluded;
   uint64_t stored = 0, quantized = 0, memory = 0, twice = 0;
   std::string largest;
@@ -116,12 +118,12 @@ SchemeAttr Sizes::scheme(int64_t bits, int64_t group) const {
 }
 
 Sizes::Bytes Sizes::measure(int64_t n, int64_t k, SchemeAttr scheme,
-                            bool packed) const {
+                            bool packed, bool sparse) const {
   uint64_t perGroup =
       scheme.getScale().getIntOrFloatBitWidth() / 8 + !scheme.isSymmetric();
   uint64_t groups = scheme.getNumGroups(k) * perGroup;
   uint64_t rows = n * (scheme.getRowBytes(k) + groups);
-  kernel::PackedLayout layout(n, k, scheme);
+  kernel::PackedLayout layout(n, k, scheme, sparse && kernel::PackedLayout::canBeSparse(scheme));
   uint64_t panels =
       kernel::getNumPanels(n) *
       (layout.getPanelBytes() + groups * kernel::kPanelColumns);
@@ -170,7 +172,8 @@ void Sizes::addLayer(LinearLike layer, WeightOp weight) {
     int64_t group = quantize.get("group-size", 32);
     if (head && quantize.get("head-group-size", -1) >= 0)
       group = quantize.get("head-group-size", -1);
-    bytes = measure(n, k, scheme(bits, group >= k ? 0 : group), options.optimize);
+    // Pruning passes leave the head.
+    bytes = measure(n, k, scheme(bits, group >= k ? 0 : group), options.optimize, isPruned && !head);
     quantized += type.getNumElements();
   } else {
     int64_t panels = kernel::getNumPanels(n) * kernel::kPanelColumns;

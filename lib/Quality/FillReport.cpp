@@ -69,6 +69,9 @@ Error terse::fillIdentity(CompressionReport &report, const CompileOptions &optio
     report.facts.push_back({fact.pass, fact.name, value});
     StringRef name = fact.name;
     auto count = fact.value.getAsInteger();
+    if (count && *count > 0 && name == "layers-zeros-stored")
+      report.refused.push_back({fact.pass, value + " pruned layers are stored with their zeros, which save neither bytes nor time: only "
+                                                   "2:4 in symmetric codes of 4 bits does"});
     if (count && *count > 0 && (name.ends_with("-left") || name.ends_with("-not-recognized")))
       report.refused.push_back({fact.pass, value + " " + (name.ends_with("-left")
                                                                ? name.drop_back(5).str() + " were left as they are"

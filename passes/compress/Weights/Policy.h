@@ -15,9 +15,6 @@ namespace terse {
 /// this layer instead of what they are told about all.
 inline constexpr llvm::StringLiteral kPolicyAttr = "terse.policy";
 
-/// On a layer, written by pruning passes: "N:M" or "unstructured". Later passes keep the zeros of its weight.
-inline constexpr llvm::StringLiteral kSparsityAttr = "terse.sparsity";
-
 /// Of each `m` weights of a row, in order, at most `n` are not zero; m = 0: zeros may be anywhere.
 struct SparsityPattern {
   int64_t n = 0, m = 0;
@@ -44,9 +41,6 @@ struct Policy {
 
 /// The policy of a layer, empty where it has none. Fails with a message at the layer if its attribute is malformed.
 mlir::FailureOr<Policy> getPolicy(mlir::Operation *layer);
-
-/// True if passes are to keep the zeros of the layer's weight.
-inline bool isSparse(mlir::Operation *layer) { return layer->hasAttr(kSparsityAttr); }
 
 } // namespace terse
 

@@ -42,9 +42,12 @@ static bool integerize(RewriterBase &rewriter, LinearOp linear) {
     return false;
   auto [grid, input] = getGrid(linear);
   rewriter.setInsertionPoint(linear);
-  rewriter.replaceOpWithNewOp<QLinearOp>(linear, linear.getType(), input, weight.getCodes(), weight.getScales(),
-                                         weight.getZeroPoints(), linear.getBias(), weight.getSchemeAttr(),
-                                         linear.getNameAttr(), grid);
+  Attribute sparsity = linear->getAttr(kSparsityAttr);
+  auto layer = rewriter.replaceOpWithNewOp<QLinearOp>(linear, linear.getType(), input, weight.getCodes(), weight.getScales(),
+                                                      weight.getZeroPoints(), linear.getBias(), weight.getSchemeAttr(),
+                                                      linear.getNameAttr(), grid);
+  if (sparsity)
+    layer->setAttr(kSparsityAttr, sparsity);
   return true;
 }
 

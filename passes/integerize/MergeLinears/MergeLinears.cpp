@@ -1,5 +1,6 @@
 //===- MergeLinears.cpp - layers of one input become one ------------------===//
 #include "Terse/DeadWeights.h"
+#include "Terse/LayerAttributes.h"
 #include "terse/Passes.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -49,7 +50,8 @@ static bool isMergeable(Operation *op) {
 /// Whether two layers differ in nothing but output channels and bias.
 static bool agree(Operation *a, Operation *b) {
   if (a->getName() != b->getName() || a->getOperand(0) != b->getOperand(0) || a->getBlock() != b->getBlock() ||
-      getElementTypeOrSelf(a->getResult(0)) != getElementTypeOrSelf(b->getResult(0)))
+      getElementTypeOrSelf(a->getResult(0)) != getElementTypeOrSelf(b->getResult(0)) ||
+      a->getAttr(kSparsityAttr) != b->getAttr(kSparsityAttr))
     return false;
   Value biasA = getBias(a), biasB = getBias(b);
   if (biasA && biasB && getElementTypeOrSelf(biasA) != getElementTypeOrSelf(biasB))
@@ -234,6 +236,9 @@ private:
       merged = QLinearOp::create(builder, qlinear.getLoc(), type, qlinear.getInput(), *codes, *scales, *zeros, *bias,
                                  qlinear.getSchemeAttr(), name, qlinear.getGridAttr());
     }
+
+    if (Attribute sparsity = first->getAttr(kSparsityAttr))
+      merged.getDefiningOp()->setAttr(kSparsityAttr, sparsity);
 
     SmallVector<OpFoldResult> sizes = tensor::getMixedSizes(builder, merged.getLoc(), merged);
     SmallVector<OpFoldResult> offsets(type.getRank(), builder.getIndexAttr(0)), strides(type.getRank(), builder.getIndexAttr(1));

@@ -1,5 +1,6 @@
 //===- PackWeights.cpp - weights lie as kernels read them -----------------===//
 #include "Terse/DeadWeights.h"
+#include "Terse/LayerAttributes.h"
 #include "WeightPacker.h"
 #include "terse/Passes.h"
 
@@ -33,7 +34,7 @@ struct PackWeights : terse::impl::PackWeightsBase<PackWeights> {
   void runOnOperation() override {
     WeightStore &store = getContext().getLoadedDialect<TerseDialect>()->getWeightStore();
     int64_t numLayers = 0, numLeft = 0, numBytes = 0;
-    numSparse = 0;
+    numSparse = numZerosStored = 0;
     DeadWeights dead(getOperation());
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function.isExternal())
@@ -45,10 +46,12 @@ struct PackWeights : terse::impl::PackWeightsBase<PackWeights> {
           layers.push_back(op);
       });
       for (Operation *layer : layers) {
+        int64_t before = numSparse;
         FailureOr<bool> packed =
             isa<QLinearOp>(layer) ? pack(cast<QLinearOp>(layer), packer) : pack(cast<LinearOp>(layer), packer);
         if (failed(packed))
           return signalPassFailure();
+        numZerosStored += isSparse(layer) && numSparse == before;
         ++(*packed ? numLayers : numLeft);
         if (*packed)
           dead.eraseWithWeights(layer);
@@ -58,12 +61,14 @@ struct PackWeights : terse::impl::PackWeightsBase<PackWeights> {
     Report &report = getContext().getLoadedDialect<TerseDialect>()->getReport();
     report.add(getArgument(), "layers-packed", numLayers);
     report.add(getArgument(), "layers-sparse", numSparse);
+    report.add(getArgument(), "layers-zeros-stored", numZerosStored);
     report.add(getArgument(), "layers-left", numLeft);
     report.add(getArgument(), "bytes-packed", numBytes);
   }
 
 private:
-  int64_t numSparse = 0;
+  /// Layers stored without zeros, and pruned ones stored with them.
+  int64_t numSparse = 0, numZerosStored = 0;
 
   /// Whether the layer was packed and its result is no longer read; failure is an error of reading or storing weights.
   FailureOr<bool> pack(QLinearOp layer, WeightPacker &packer) {

@@ -1,6 +1,6 @@
 // RUN: terse-opt %s --terse-integerize --terse-print-report 2>&1 | FileCheck %s
 
-// CHECK: terse-integerize: layers-integerized 5
+// CHECK: terse-integerize: layers-integerized 6
 // CHECK: terse-integerize: layers-weight-only 2
 // CHECK: terse-integerize: layers-left 1
 // CHECK: terse-integerize: embeddings-integerized 2
@@ -88,4 +88,14 @@ func.func @one_scale(%ids: tensor<?xi64>, %codes: tensor<9x8xi8>) -> tensor<?x8x
   %w = terse.dequantize <i8, scale = f32, zero = none> %codes, %scales : tensor<9x8xi8>, tensor<9x1xf32> -> tensor<9x8xf32>
   %y = terse.embedding %ids, %w : tensor<?xi64>, tensor<9x8xf32> -> tensor<?x8xf32>
   return %y : tensor<?x8xf32>
+}
+
+// What is pruned stays so.
+// CHECK-LABEL: func.func @sparse
+// CHECK: terse.qlinear {{.*}} {terse.sparsity = "2:4"}
+func.func @sparse(%x: tensor<3x8xf32>, %codes: tensor<4x4xi8>, %scales: tensor<4x1xf16>) -> tensor<3x4xf32> {
+  %xq = terse.quantize_dynamic %x : tensor<3x8xf32>
+  %w = terse.dequantize <i4, scale = f16, zero = none> %codes, %scales : tensor<4x4xi8>, tensor<4x1xf16> -> tensor<4x8xf32>
+  %y = terse.linear %xq, %w {terse.sparsity = "2:4"} : tensor<3x8xf32>, tensor<4x8xf32> -> tensor<3x4xf32>
+  return %y : tensor<3x4xf32>
 }

@@ -60,6 +60,20 @@ func.func @codes(%x: tensor<5x4xf32>) -> (tensor<5x1xf32>, tensor<5x1xf32>, tens
   return %a, %b, %c, %d : tensor<5x1xf32>, tensor<5x1xf32>, tensor<5x1xf32>, tensor<5x1xf32>
 }
 
+// A pruned layer stays apart from one that is not, whose weights would make it dense.
+// CHECK-LABEL: func.func @pruned
+// CHECK-DAG: terse.linear {{.*}} {name = "a+b", terse.sparsity = "2:4"} : tensor<5x2xf32>, tensor<4x2xf32>
+// CHECK-DAG: terse.linear {{.*}} {name = "c"} : tensor<5x2xf32>, tensor<2x2xf32>
+func.func @pruned(%x: tensor<5x2xf32>) -> (tensor<5x2xf32>, tensor<5x2xf32>, tensor<5x2xf32>) {
+  %a = terse.weight "a" = dense<1.0> : tensor<2x2xf32> -> tensor<2x2xf32>
+  %b = terse.weight "b" = dense<2.0> : tensor<2x2xf32> -> tensor<2x2xf32>
+  %c = terse.weight "c" = dense<3.0> : tensor<2x2xf32> -> tensor<2x2xf32>
+  %y = terse.linear %x, %a {name = "a", terse.sparsity = "2:4"} : tensor<5x2xf32>, tensor<2x2xf32> -> tensor<5x2xf32>
+  %z = terse.linear %x, %b {name = "b", terse.sparsity = "2:4"} : tensor<5x2xf32>, tensor<2x2xf32> -> tensor<5x2xf32>
+  %w = terse.linear %x, %c {name = "c"} : tensor<5x2xf32>, tensor<2x2xf32> -> tensor<5x2xf32>
+  return %y, %z, %w : tensor<5x2xf32>, tensor<5x2xf32>, tensor<5x2xf32>
+}
+
 // The weight is read elsewhere too: joined, it would be there twice.
 // CHECK-LABEL: func.func @shared
 // CHECK-COUNT-2: terse.linear
