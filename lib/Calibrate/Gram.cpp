@@ -8,62 +8,67 @@ using namespace terse;
 
 namespace {
 constexpr int64_t kPanel = 16;
+/// Sums lie in tiles: the stride of a matrix would put the rows of one into few sets of the caches.
+constexpr int64_t kTile = kPanel * kPanel;
 /// Tokens whose panels stay in the first two caches while tiles are computed from them.
-constexpr int64_t kDepth = 256;
-/// Rows of the sum that one task computes.
+constexpr int64_t kDepth = 128;
+/// Rows of tiles that one task computes.
 constexpr int64_t kPanelsPerTask = 2;
 
-typedef float Half __attribute__((vector_size(32)));
+typedef float Lanes8 __attribute__((vector_size(32)));
+typedef float Lanes16 __attribute__((vector_size(64)));
+
+/// The place of a tile on or below the diagonal.
+int64_t getTile(int64_t row, int64_t column) { return row * (row + 1) / 2 + column; }
 } // namespace
 
-// One source, compiled for AVX2 with FMA and for any processor.
+// One source, compiled for AVX-512, for AVX2 with FMA and for any processor.
 #define TERSE_INLINE static inline __attribute__((always_inline))
 
-/// sum[r][c] += a[t][r] * b[t][c] over `tokens`, for 4 rows from `row` on and 16 columns: eight accumulators of eight lanes, as many
-/// as hide an addition's latency.
-TERSE_INLINE void addTile(const float *a, const float *b, int64_t tokens, float *sum, int64_t stride) {
-  Half low[4], high[4];
-  for (int r = 0; r < 4; ++r) {
-    memcpy(&low[r], sum + r * stride, sizeof(Half));
-    memcpy(&high[r], sum + r * stride + 8, sizeof(Half));
-  }
+/// tile[r][c] += a[t][r] * b[t][c] over `tokens`, for 16 columns and as many rows from `row` on as accumulators allow that hide an addition's latency.
+template <typename Lanes, int kRows>
+TERSE_INLINE void addRows(const float *a, const float *b, int64_t tokens, float *tile, int row) {
+  constexpr int kParts = kPanel * sizeof(float) / sizeof(Lanes);
+  Lanes sums[kRows][kParts];
+  memcpy(sums, tile + row * kPanel, sizeof(sums));
   for (int64_t t = 0; t < tokens; ++t) {
-    Half left, right;
-    memcpy(&left, b + t * kPanel, sizeof(Half));
-    memcpy(&right, b + t * kPanel + 8, sizeof(Half));
-    for (int r = 0; r < 4; ++r) {
-      float value = a[t * kPanel + r];
-      Half spread = {value, value, value, value, value, value, value, value};
-      low[r] += spread * left;
-      high[r] += spread * right;
+    Lanes columns[kParts];
+    memcpy(columns, b + t * kPanel, sizeof(columns));
+    for (int r = 0; r < kRows; ++r) {
+      Lanes spread = a[t * kPanel + row + r] - Lanes{};
+      for (int part = 0; part < kParts; ++part)
+        sums[r][part] += spread * columns[part];
     }
   }
-  for (int r = 0; r < 4; ++r) {
-    memcpy(sum + r * stride, &low[r], sizeof(Half));
-    memcpy(sum + r * stride + 8, &high[r], sizeof(Half));
-  }
+  memcpy(tile + row * kPanel, sums, sizeof(sums));
 }
 
-TERSE_INLINE void addPanelAny(const float *a, const float *b, int64_t tokens, float *sum, int64_t stride) {
-  for (int r = 0; r < kPanel; r += 4)
-    addTile(a + r, b, tokens, sum + r * stride, stride);
+TERSE_INLINE void addTile8(const float *a, const float *b, int64_t tokens, float *tile) {
+  addRows<Lanes8, 6>(a, b, tokens, tile, 0);
+  addRows<Lanes8, 6>(a, b, tokens, tile, 6);
+  addRows<Lanes8, 4>(a, b, tokens, tile, 12);
 }
 
-static void addPanelPlain(const float *a, const float *b, int64_t tokens, float *sum, int64_t stride) {
-  addPanelAny(a, b, tokens, sum, stride);
+static void addTilePlain(const float *a, const float *b, int64_t tokens, float *tile) { addTile8(a, b, tokens, tile); }
+__attribute__((target("avx2,fma"))) static void addTileAvx2(const float *a, const float *b, int64_t tokens, float *tile) {
+  addTile8(a, b, tokens, tile);
 }
-__attribute__((target("avx2,fma"))) static void addPanelAvx2(const float *a, const float *b, int64_t tokens, float *sum, int64_t stride) {
-  addPanelAny(a, b, tokens, sum, stride);
+__attribute__((target("avx512f"))) static void addTileAvx512(const float *a, const float *b, int64_t tokens, float *tile) {
+  addRows<Lanes16, 16>(a, b, tokens, tile, 0);
+}
+
+static auto *chooseAddTile() {
+  if (__builtin_cpu_supports("avx512f"))
+    return addTileAvx512;
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? addTileAvx2 : addTilePlain;
 }
 
 Gram::Gram(int64_t size)
-    : size(size), panels((size + kPanel - 1) / kPanel), sum(static_cast<size_t>(panels * kPanel * panels * kPanel)),
+    : size(size), panels((size + kPanel - 1) / kPanel), sum(static_cast<size_t>(getTile(panels, 0) * kTile)),
       packed(static_cast<size_t>(panels * kPanel * kDepth)) {}
 
 void Gram::add(const float *rows, int64_t tokens, ParallelFor parallelFor) {
-  static const bool hasFma = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  auto *addPanel = hasFma ? addPanelAvx2 : addPanelPlain;
-  int64_t stride = panels * kPanel;
+  static auto *const addTile = chooseAddTile();
   int64_t tasks = (panels + kPanelsPerTask - 1) / kPanelsPerTask;
   for (int64_t first = 0; first < tokens; first += kDepth) {
     int64_t depth = std::min(kDepth, tokens - first);
@@ -80,18 +85,17 @@ void Gram::add(const float *rows, int64_t tokens, ParallelFor parallelFor) {
       int64_t begin = (tasks - 1 - task) * kPanelsPerTask, end = std::min(begin + kPanelsPerTask, panels);
       for (int64_t column = 0; column < end; ++column)
         for (int64_t row = std::max(begin, column); row < end; ++row)
-          addPanel(packed.data() + row * kPanel * depth, packed.data() + column * kPanel * depth, depth,
-                   sum.data() + row * kPanel * stride + column * kPanel, stride);
+          addTile(packed.data() + row * kPanel * depth, packed.data() + column * kPanel * depth, depth,
+                  sum.data() + getTile(row, column) * kTile);
     });
   }
 }
 
 std::vector<float> Gram::take(float factor) {
-  int64_t stride = panels * kPanel;
   std::vector<float> whole(static_cast<size_t>(size * size));
   for (int64_t i = 0; i < size; ++i)
     for (int64_t j = 0; j <= i; ++j)
-      whole[i * size + j] = whole[j * size + i] = sum[i * stride + j] * factor;
+      whole[i * size + j] = whole[j * size + i] = sum[getTile(i / kPanel, j / kPanel) * kTile + i % kPanel * kPanel + j % kPanel] * factor;
   std::vector<float>().swap(sum);
   return whole;
 }

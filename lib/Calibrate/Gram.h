@@ -25,7 +25,7 @@ public:
 private:
   int64_t size;
   int64_t panels;           ///< of 16 channels, the last one padded with zeros
-  std::vector<float> sum;   ///< [16 * panels, 16 * panels], on and below the diagonal's tiles
+  std::vector<float> sum;    ///< tiles [16, 16] on and below the diagonal, row by row of tiles
   std::vector<float> packed; ///< [panels][tokens][16] of the rows being added
 };
 
