@@ -23,7 +23,7 @@ for recipe in ("keep", "w8", "w4"):
         check(abs(value / first - 1) <= 1e-3, f"{recipe}, {level}: perplexity {value:.5f}")
 # The kernels of every level by their instructions' definitions, on whatever machine this is.
 best = levels[-1] if levels[-1] != "avx512vnni" else "avx2"
-for recipe in ("w8", "w4:symmetric=false", "w3"):
+for recipe in ("w4:symmetric=false", "w3"):
     results = {}
     for kernels in ("baseline", "avx2", "avx512vnni"):
         artifact = compile_named("tales2m", recipe, f"--emulate-kernels={kernels}",

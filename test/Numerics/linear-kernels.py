@@ -1,7 +1,7 @@
 # RUN: %python %s
 """Kernels of linear layers, of every level, against NumPy: random shapes, every number of bits, groups and zero points.
 
-Levels that the machine has run by their instructions; all run by the instructions' definitions.
+Levels that the machine has run by their instructions, the others by the instructions' definitions; a few layers run by all definitions.
 """
 import os
 import re
@@ -184,7 +184,8 @@ for number, (k, n, bits, group, zero, bias, residual, scale) in enumerate(LAYERS
     for level in MARCH:
         if NEEDS[level] <= FLAGS:
             check(what, mlir, want, k, n, (1, 2, 7, 24, 31, 300) if number < 2 else (1, 5, 29), residual, level, False)
-        check(what, mlir, want, k, n, (1, 3, 26), residual, level, True)
+        if number < 4 or not NEEDS[level] <= FLAGS:
+            check(what, mlir, want, k, n, (1, 3, 26), residual, level, True)
 for number, (k, n, bits, group, zero, bias, residual, scale, grid) in enumerate(GRIDS):
     what = f"{n} x {k}, {bits} bits, group {group}, zero points {zero}, grid {grid}"
     mlir, want = layer(k, n, bits, group, zero, bias, residual, scale, grid)
