@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ctypes import (CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_size_t,
-                    c_uint32, c_uint64, c_void_p, sizeof)
+                    c_uint64, c_void_p, sizeof)
 from typing import Any
 
 #: Of the header that this file follows.

@@ -38,6 +38,7 @@ one = run_json(model, "--prompt", "Hi!", "--max-tokens", 1)
 assert one["token_ids"] == want[:1] and "decode_tokens_per_s" not in one, one
 full = run_json(plain, "--prompt-ids", "72,105,33", "--context", 10, "--max-tokens", 60)
 assert full["token_ids"] == want[:8] and full["finish_reason"] == "context", full
+run(plain, "--prompt-ids", "72,105,33", "--context", 10, "--max-tokens", 60, said="terse-run: the text ends here: the context of 10 tokens is full\n")
 assert "is full" in error(plain, "--prompt-ids", "1,2,3", "--context", 2)
 
 # Sampling.

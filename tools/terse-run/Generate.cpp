@@ -146,6 +146,11 @@ Status generate(Session &session) {
   stream.finish();
   if (!status.ok())
     return status;
+  if (reason == "context" && !options.json)
+    std::fprintf(stderr,
+                 "terse-run: the text ends here: the context of %lld tokens "
+                 "is full\n",
+                 (long long)(prompt.size() + generated.size() - 1));
 
   if (prefill == 0)
     prefill = total;

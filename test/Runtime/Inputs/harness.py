@@ -14,14 +14,14 @@ def toy(out, *args):
     return str(out)
 
 
-def run(*args, ok=True, **keywords):
+def run(*args, ok=True, said="", **keywords):
     """terse-run with arguments; its CompletedProcess. Fails unless it succeeds
-    (ok=True) or ends with an error message and no signal (ok=False)."""
+    (ok=True), with `said` on standard error, or ends with an error message and no signal (ok=False)."""
     done = subprocess.run(["terse-run", *map(str, args)], capture_output=True, **keywords)
     error = done.stderr.decode(errors="replace")
     if ok:
         assert done.returncode == 0, (args, done.returncode, error)
-        assert error == "" or "--timing" in args, (args, error)
+        assert error == said or "--timing" in args, (args, error)
     else:
         assert done.returncode in (1, 2), (args, done.returncode, error)
         assert error.startswith("terse-run: error: ") and error.count("\n") == 1, (args, error)
