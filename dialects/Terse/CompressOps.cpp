@@ -61,6 +61,18 @@ OpFoldResult ScaleChannelsOp::fold(FoldAdaptor adaptor) {
   return {};
 }
 
+LogicalResult RotateOp::verify() {
+  auto type = getType();
+  if (type.getRank() < 1 || type.isDynamicDim(type.getRank() - 1) || type.getShape().back() == 0) // O1
+    return emitOpError("expected a static number of channels; got ") << type;
+  if (getBlock() && (int64_t(*getBlock()) < 1 || type.getShape().back() % int64_t(*getBlock()) != 0)) // O2
+    return emitOpError("expected a block that divides ") << type.getShape().back() << "; got " << int64_t(*getBlock());
+  return success();
+}
+
+/// A rotation of one channel changes nothing.
+OpFoldResult RotateOp::fold(FoldAdaptor) { return getRotatedSize() == 1 ? getInput() : Value(); }
+
 LogicalResult DequantizeOp::verify() {
   auto result = getType();
   if (result.getRank() < 1 || result.isDynamicDim(result.getRank() - 1)) // D1

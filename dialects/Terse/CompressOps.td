@@ -37,6 +37,35 @@ def Terse_ScaleChannelsOp : TerseOp<"scale_channels", [Pure, AllTypesMatch<["inp
   let hasFolder = 1;
 }
 
+def Terse_RotateOp : TerseOp<"rotate", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "channels times an orthogonal matrix of Hadamard's kind";
+  let description = [{
+    Each row (last dimension, of the static size n) of the result is that of `input` times the matrix that
+    `terse/Numerics/Hadamard.h` defines for n, without random signs; with `block` each run of so many channels by itself, by the
+    matrix for that size. Its entries are all of about the same size, so a channel with outliers is spread over all others. Products are in f32.
+
+    Rotations that can be folded into weights are (`terse-rotate-hadamard`); this operation is one that remains at run time, because the value
+    is no linear function of weights. Statistics of a layer that reads it are of its result.
+
+    Example:
+    ```mlir
+    %y = terse.rotate %x : tensor<1x?x704xf32>
+    %z = terse.rotate %q {block = 64 : i64} : tensor<1x?x512xf32>
+    ```
+  }];
+  let arguments = (ins FloatTensor:$input, OptionalAttr<I64Attr>:$block);
+  let results = (outs FloatTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let hasVerifier = 1;
+  let hasFolder = 1;
+  let extraClassDeclaration = [{
+    /// Channels that are rotated together.
+    int64_t getRotatedSize() {
+      return getBlock() ? int64_t(*getBlock()) : ::llvm::cast<::mlir::RankedTensorType>(getType()).getShape().back();
+    }
+  }];
+}
+
 def Terse_DequantizeOp : TerseOp<"dequantize", [Pure]> {
   let summary = "the values that codes mean";
   let description = [{

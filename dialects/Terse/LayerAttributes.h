@@ -26,6 +26,9 @@ inline bool isSparse(mlir::Operation *layer) { return layer->hasAttr(kSparsityAt
 /// On the module: the file of statistics that passes take which are given none by an option.
 inline constexpr llvm::StringLiteral kStatisticsAttr = "terse.statistics";
 
+/// On the module: how `terse-rotate-hadamard` rotated it. Statistics of another rotation are of no use.
+inline constexpr llvm::StringLiteral kRotationAttr = "terse.rotation";
+
 /// The name by which recipes, policies and statistics know a layer: its attribute `name`, else its weight's name; empty if
 /// it has neither.
 std::string getNameOfLayer(mlir::Operation *op);

@@ -39,6 +39,8 @@ public:
     data = std::move(*read);
     if (llvm::Error error = openFolder())
       return error;
+    if (llvm::Error error = host.prepare(module))
+      return error;
     numBlocks = findBlocks(getEntry()).size();
     for (size_t i = 0; i < numBlocks; ++i)
       if (llvm::Error error = runBlock(i))
@@ -192,6 +194,8 @@ private:
     std::map<std::string, std::string> more;
     if (auto source = module->getAttrOfType<StringAttr>("terse.source_sha256"))
       more["source_sha256"] = source.str();
+    if (auto rotation = module->getAttrOfType<StringAttr>(kRotationAttr))
+      more["rotation"] = rotation.str();
     json::Object described{{"sha256", data.sha256},
                            {"windows", static_cast<int64_t>(data.windows.size())},
                            {"window", options.window},

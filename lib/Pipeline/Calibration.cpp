@@ -91,20 +91,28 @@ llvm::Error Compiler::runCalibration() {
   calibration.tokenizer = options.tokenizer;
   calibration.threads = options.threads;
   CalibrationHost host;
-  host.recipe = recipePipeline;
+  host.recipe = preparePipeline.empty() ? recipePipeline : preparePipeline + "," + recipePipeline;
   for (auto &[stage, passes] : options.extraPasses)
     if (stage == Stage::Compress)
       host.recipe += ";" + passes;
   Report &report = context.getOrLoadDialect<TerseDialect>()->getReport();
   const size_t numFacts = report.getFacts().size();
   FactsOfBlocks facts;
+  auto collectFacts = [&] {
+    std::vector<Report::Fact> all = report.getFacts();
+    for (size_t i = numFacts; i < all.size(); ++i)
+      facts.add(all[i]);
+  };
+  host.prepare = [&](ModuleOp target) {
+    llvm::Error error = prepareModel(target);
+    collectFacts();
+    return error;
+  };
   host.compress = [&](ModuleOp target) {
     // The passes that compile blocks record facts of no interest.
     report.truncate(numFacts);
     llvm::Error error = runStage(Stage::Compress, target, nullptr);
-    std::vector<Report::Fact> all = report.getFacts();
-    for (size_t i = numFacts; i < all.size(); ++i)
-      facts.add(all[i]);
+    collectFacts();
     return error;
   };
   host.compile = [&](ModuleOp block, llvm::StringRef path) {

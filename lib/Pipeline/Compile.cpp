@@ -50,8 +50,9 @@ static llvm::Error addPasses(PassManager &manager, Stage stage,
 
 llvm::Error Compiler::checkPasses() {
   PassManager manager(&context, ModuleOp::getOperationName());
-  if (llvm::Error error = addPasses(manager, Stage::Compress, recipePipeline))
-    return error;
+  for (const std::string &passes : {preparePipeline, recipePipeline})
+    if (llvm::Error error = addPasses(manager, Stage::Compress, passes))
+      return error;
   for (auto &[at, passes] : options.extraPasses)
     if (llvm::Error error = addPasses(manager, at, passes))
       return error;
@@ -108,6 +109,21 @@ llvm::Error Compiler::runStage(Stage stage, ModuleOp target,
   return llvm::Error::success();
 }
 
+llvm::Error Compiler::prepareModel(ModuleOp target) {
+  PassManager manager(&context, ModuleOp::getOperationName());
+  if (llvm::Error error = addPasses(manager, Stage::Compress, preparePipeline))
+    return error;
+  if (manager.empty())
+    return llvm::Error::success();
+  say("prepare");
+  if (!options.dumpIRFolder.empty())
+    manager.addInstrumentation(
+        makeIRDump(options.dumpIRFolder, "prepare", numDumps));
+  if (failed(manager.run(target)))
+    return llvm::createStringError("the passes on the whole model failed");
+  return checkCancelled();
+}
+
 /// Says what stays in parts: it is right but slower.
 void Compiler::reportUnrecognized() {
   if (options.plain)
@@ -143,6 +159,9 @@ llvm::Error Compiler::runSharedStages() {
     }
     bool calibrates =
         stage == Stage::Compress && !options.calibration.data.empty();
+    if (stage == Stage::Compress && !calibrates)
+      if (llvm::Error error = prepareModel(*module))
+        return error;
     if (llvm::Error error = calibrates ? runCalibration()
                                        : runStage(stage, *module, nullptr))
       return error;
@@ -302,6 +321,7 @@ llvm::Error Compiler::selectRecipe() {
                                    "for: --max-loss, and a text with --eval");
   recipeName = recipe->name;
   recipePipeline = recipe->pipeline;
+  preparePipeline = recipe->prepare;
   if (!options.policyRules.empty())
     recipePipeline = "terse-assign-policy{rules=" + options.policyRules + "}," +
                      recipePipeline;
@@ -402,7 +422,7 @@ void Compiler::reportUse() {
 void Compiler::reportDone() {
   CompileRecord record;
   record.recipe = recipeName;
-  record.pipeline = recipePipeline;
+  record.pipeline = preparePipeline.empty() ? recipePipeline : preparePipeline + "," + recipePipeline;
   auto getString = [&](llvm::StringRef name) {
     auto attr = (*module)->getAttrOfType<StringAttr>(name);
     return attr ? attr.getValue().str() : std::string();

@@ -56,6 +56,8 @@ private:
   llvm::Error selectRecipe();
   /// Refuses passes that cannot be run, before any are.
   llvm::Error checkPasses();
+  /// Runs the passes of the recipe that are on the whole model.
+  llvm::Error prepareModel(mlir::ModuleOp target);
   llvm::Error runStage(Stage stage, mlir::ModuleOp target,
                        const CPULevel *level);
   llvm::Error runSharedStages();
@@ -81,6 +83,8 @@ private:
   const CompileOptions &options;
   CompileListener &listener;
   std::string recipeName, recipePipeline;
+  /// Passes on the whole model before those.
+  std::string preparePipeline;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   /// The stage that the module has behind it, and had when it was read.
   Stage done = Stage::Import, inputStage = Stage::Import;

@@ -33,7 +33,7 @@ static constexpr llvm::StringLiteral quantizeKeys[] = {
     "sweeps"};
 // What is done before and behind it.
 static constexpr llvm::StringLiteral otherKeys[] = {"activations", "smooth",
-                                                    "prune"};
+                                                    "prune", "rotate"};
 
 std::string terse::suggestNearest(llvm::StringRef text,
                                   llvm::ArrayRef<llvm::StringRef> candidates) {
@@ -124,6 +124,8 @@ static Recipe makeRecipe(const std::string &bits, Keys keys) {
   if (!smooth.empty() || method == "awq")
     passes.push_back("terse-fold-scales");
   recipe.pipeline = llvm::join(passes, ",");
+  if (findKey(keys, "rotate") == "hadamard")
+    recipe.prepare = "terse-rotate-hadamard";
   recipe.needsStatistics = method == "gptq" || method == "awq" ||
                            !smooth.empty() || !prune.empty() ||
                            activations == "static";
@@ -142,6 +144,8 @@ static llvm::Error checkKey(llvm::StringRef recipe, llvm::StringRef key,
   if (key == "activations" && value != "int8" && value != "static" &&
       value != "float")
     return refuse("int8, static or float");
+  if (key == "rotate" && value != "hadamard" && value != "none")
+    return refuse("hadamard or none");
   if (key == "method" && value != "rtn" && value != "gptq" && value != "awq")
     return refuse("rtn, gptq or awq");
   return llvm::Error::success();

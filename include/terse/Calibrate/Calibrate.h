@@ -36,6 +36,8 @@ struct CalibrationOptions {
 struct CalibrationHost {
   /// What the compress stage does: another one cannot go on with what this one left.
   std::string recipe;
+  /// Runs what changes the whole model before any of it is measured, the same each time.
+  std::function<llvm::Error(mlir::ModuleOp)> prepare;
   /// Runs the passes of the compress stage.
   std::function<llvm::Error(mlir::ModuleOp)> compress;
   /// Compiles what is behind the compress stage to an artifact for this machine.

@@ -16,6 +16,8 @@ struct Recipe {
   std::string name;
   /// Textual pipeline on a module.
   std::string pipeline;
+  /// Passes on the whole model, before that and before calibration; may be empty.
+  std::string prepare;
   /// Its passes take statistics of the layers' inputs.
   bool needsStatistics = false;
   /// What each layer gets is to be searched for (terse/Search/Search.h).

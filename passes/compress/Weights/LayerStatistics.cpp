@@ -13,6 +13,8 @@
 using namespace mlir;
 using namespace terse;
 
+static std::string describeRotation(StringRef rotation) { return rotation.empty() ? "that is not rotated" : "rotated by '" + rotation.str() + "'"; }
+
 LogicalResult LayerStatistics::open(ModuleOp module, StringRef path) {
   if (path.empty())
     if (auto named = module->getAttrOfType<StringAttr>(kStatisticsAttr))
@@ -22,6 +24,13 @@ LogicalResult LayerStatistics::open(ModuleOp module, StringRef path) {
   llvm::Expected<Statistics> opened = Statistics::open(path);
   if (!opened)
     return emitError(UnknownLoc::get(module.getContext())) << llvm::toString(opened.takeError());
+  auto rotation = module->getAttrOfType<StringAttr>(kRotationAttr);
+  StringRef expected = rotation ? rotation.getValue() : "";
+  const std::map<std::string, std::string> &metadata = opened->getFile().getMetadata();
+  auto found = metadata.find("rotation");
+  if (StringRef measured = found == metadata.end() ? StringRef() : StringRef(found->second); measured != expected)
+    return emitError(UnknownLoc::get(module.getContext())) << "expected statistics '" << path << "' of a model " << describeRotation(expected) << "; got those of one "
+                                                           << describeRotation(measured);
   file = std::make_shared<const Statistics>(std::move(*opened));
   return success();
 }

@@ -160,6 +160,7 @@ struct LowerToLinalg : terse::impl::LowerToLinalgBase<LowerToLinalg> {
     patterns.add<WeightToConstant, DropTap>(&getContext());
     populateLinear(patterns);
     populateRowwise(patterns);
+    populateRotate(patterns);
     populateEmbedding(patterns);
     populateAttention(patterns);
     populateQuantize(patterns);

@@ -15,6 +15,7 @@ namespace terse::lowering {
 
 void populateLinear(mlir::RewritePatternSet &patterns);
 void populateRowwise(mlir::RewritePatternSet &patterns);
+void populateRotate(mlir::RewritePatternSet &patterns);
 void populateEmbedding(mlir::RewritePatternSet &patterns);
 void populateAttention(mlir::RewritePatternSet &patterns);
 void populateQuantize(mlir::RewritePatternSet &patterns);
