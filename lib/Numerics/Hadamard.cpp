@@ -86,12 +86,11 @@ HadamardRotation HadamardRotation::make(int64_t size) {
   rotation.isExact = h.has_value();
   const int64_t m = h ? std::llround(std::sqrt(double(h->size()))) : odd;
   rotation.m = m;
-  rotation.wideFactor.resize(m * m);
+  rotation.factor.resize(m * m);
   for (int64_t i = 0; i < m; ++i)
     for (int64_t j = 0; j < m; ++j)
-      rotation.wideFactor[i * m + j] = h ? (*h)[i * m + j] / std::sqrt(double(m))
+      rotation.factor[i * m + j] = h ? (*h)[i * m + j] / std::sqrt(double(m))
                                          : std::sqrt((j ? 2.0 : 1.0) / m) * std::cos(M_PI * (2 * i + 1) * j / (2 * m));
-  rotation.factor.assign(rotation.wideFactor.begin(), rotation.wideFactor.end());
   return rotation;
 }
 
@@ -111,7 +110,7 @@ void HadamardRotation::apply(llvm::MutableArrayRef<double> row) const {
     std::fill(sums.begin(), sums.end(), 0);
     for (int64_t k = 0; k < m; ++k)
       for (int64_t j = 0; j < m; ++j)
-        sums[j] += row[begin + k] * wideFactor[k * m + j];
+        sums[j] += row[begin + k] * factor[k * m + j];
     std::copy(sums.begin(), sums.end(), row.begin() + begin);
   }
   for (int64_t half = m; half < size; half *= 2)

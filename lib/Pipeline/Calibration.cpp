@@ -91,7 +91,7 @@ llvm::Error Compiler::runCalibration() {
   calibration.tokenizer = options.tokenizer;
   calibration.threads = options.threads;
   CalibrationHost host;
-  host.recipe = preparePipeline.empty() ? recipePipeline : preparePipeline + "," + recipePipeline;
+  host.recipe = getWholePipeline();
   for (auto &[stage, passes] : options.extraPasses)
     if (stage == Stage::Compress)
       host.recipe += ";" + passes;

@@ -422,7 +422,7 @@ void Compiler::reportUse() {
 void Compiler::reportDone() {
   CompileRecord record;
   record.recipe = recipeName;
-  record.pipeline = preparePipeline.empty() ? recipePipeline : preparePipeline + "," + recipePipeline;
+  record.pipeline = getWholePipeline();
   auto getString = [&](llvm::StringRef name) {
     auto attr = (*module)->getAttrOfType<StringAttr>(name);
     return attr ? attr.getValue().str() : std::string();

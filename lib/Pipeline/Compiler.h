@@ -85,6 +85,10 @@ private:
   std::string recipeName, recipePipeline;
   /// Passes on the whole model before those.
   std::string preparePipeline;
+  std::string getWholePipeline() const {
+    return preparePipeline.empty() ? recipePipeline
+                                   : preparePipeline + "," + recipePipeline;
+  }
   mlir::OwningOpRef<mlir::ModuleOp> module;
   /// The stage that the module has behind it, and had when it was read.
   Stage done = Stage::Import, inputStage = Stage::Import;

@@ -76,6 +76,7 @@ public:
       : options(options), context(context),
         quantize(options.compress, "terse-quantize-weights"),
         convert(options.compress, "terse-convert-weights"),
+        rotate(options.compress, "terse-rotate-hadamard"),
         isPruned(options.compress.contains("pattern=2:4")),
         included(quantize.get("layers", "")),
         excluded(quantize.get("exclude", "")) {}
@@ -97,10 +98,10 @@ private:
 
   const ForecastOptions &options;
   MLIRContext *context;
-  PassText quantize, convert;
+  PassText quantize, convert, rotate;
   bool isPruned; ///< to two weights of four
   llvm::Regex included, excluded;
-  uint64_t stored = 0, quantized = 0, memory = 0, twice = 0;
+  uint64_t stored = 0, quantized = 0, memory = 0, twice = 0, rotated = 0;
   std::string largest;
   /// Layers of one input are merged.
   llvm::DenseMap<Value, uint64_t> ofInput;
@@ -149,6 +150,11 @@ void Sizes::note(WeightOp weight, Bytes bytes, Value input) {
     twice = std::max(twice, together);
   // The source is mapped while rows are made; then rows while panels are.
   uint64_t needed = std::max(source + bytes.rows, 2 * together);
+  // The rotated weight is a new one, made as floats.
+  if (rotate) {
+    rotated += source;
+    needed = std::max(needed, source + 4 * uint64_t(weight.getType().getNumElements()));
+  }
   if (needed > memory) {
     memory = needed;
     largest = weight.getName().str();
@@ -203,7 +209,7 @@ void Sizes::addOther(WeightOp weight) {
 
 void Sizes::finish(Forecast &forecast) const {
   forecast.artifactBytes = stored;
-  forecast.diskBytes = stored + twice;
+  forecast.diskBytes = stored + twice + rotated;
   forecast.weightMemoryBytes = memory;
   forecast.largestWeight = largest;
   forecast.quantizedValues = quantized;

@@ -87,7 +87,7 @@ std::string Compiler::suggestRecipe(uint64_t space) {
 
 llvm::Error Compiler::preflight() {
   unsigned threads = llvm::hardware_concurrency(options.threads).compute_thread_count();
-  expected = forecast(recipePipeline, threads);
+  expected = forecast(getWholePipeline(), threads);
   // Text alone: no artifact, and nothing to know of what will be written.
   if (options.emit == EmitKind::LLVM || options.emit == EmitKind::MLIR ||
       options.stopAfter)

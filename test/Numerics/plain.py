@@ -71,6 +71,21 @@ def linear():
       return %y : tensor<?x5xf64> }""", (x, w), [(3, 5)], [reference.linear(x, w)], 1e-14)
 
 
+def rotate():
+    # Sylvester's, Paley's of both kinds and of a higher multiple, the cosine transform with powers of two and without.
+    for n, block in ((2, None), (64, None), (20, None), (28, None), (176, None), (104, None), (54, None), (184, None), (7, None), (96, 12), (6, 2)):
+        x = f32(2, 3, n)
+        attribute, size = (f"{{block = {block} : i64}} ", block) if block else ("", n)
+        want = (x.astype(np.float64).reshape(2, 3, -1, size) @ reference.rotation_matrix(size)).reshape(2, 3, n)
+        run(f"rotate {n} {block}", f"""func.func @forward(%x: tensor<?x?x{n}xf32>) -> tensor<?x?x{n}xf32> {{
+          %y = terse.rotate %x {attribute}: tensor<?x?x{n}xf32>
+          return %y : tensor<?x?x{n}xf32> }}""", (x,), [(2, 3, n)], [want])
+    x = f32(5, 24).astype(np.float16)
+    run("rotate f16", """func.func @forward(%x: tensor<5x24xf16>) -> tensor<5x24xf16> {
+      %y = terse.rotate %x : tensor<5x24xf16>
+      return %y : tensor<5x24xf16> }""", (x,), [(5, 24)], [x.astype(np.float64) @ reference.rotation_matrix(24)], 1e-3)
+
+
 def matmul():
     a, b = f32(2, 3, 5, 7), f32(2, 3, 7, 4)
     run("matmul", """func.func @forward(%a: tensor<?x3x?x?xf32>, %b: tensor<?x3x?x4xf32>) -> tensor<?x3x?x4xf32> {
@@ -224,7 +239,7 @@ def half():
             checks += 1
 
 
-groups = [linear, matmul, rowwise, embedding, rope, attention, cache_update, quantize, half]
+groups = [linear, rotate, matmul, rowwise, embedding, rope, attention, cache_update, quantize, half]
 names = sys.argv[1:]
 for group in groups:
     if not names or group.__name__ in names:

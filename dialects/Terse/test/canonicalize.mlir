@@ -17,6 +17,15 @@ func.func @forward(%x: tensor<3x4xf32>) -> (tensor<3x2xf32>, tensor<3x2xf32>) {
   return %a, %b : tensor<3x2xf32>, tensor<3x2xf32>
 }
 
+// A rotation of single channels is none.
+// CHECK-LABEL: func.func @rotate
+// CHECK-NOT: terse.rotate
+// CHECK: return %arg0
+func.func @rotate(%x: tensor<3x4xf32>) -> tensor<3x4xf32> {
+  %y = terse.rotate %x {block = 1 : i64} : tensor<3x4xf32>
+  return %y : tensor<3x4xf32>
+}
+
 // Layers of different names are different layers.
 // CHECK-LABEL: func.func @named
 // CHECK-COUNT-2: terse.linear

@@ -656,3 +656,21 @@ func.func private @f() attributes {s = #terse.scheme<i4, group = -1, scale = f16
 // scheme
 // expected-error@below {{expected scales of type f16, bf16 or f32}}
 func.func private @f() attributes {s = #terse.scheme<i4, scale = f64, zero = none>}
+
+// -----
+
+// O1
+func.func @f(%x: tensor<3x?xf32>) {
+  // expected-error@below {{expected a static number of channels; got 'tensor<3x?xf32>'}}
+  %0 = terse.rotate %x : tensor<3x?xf32>
+  return
+}
+
+// -----
+
+// O2
+func.func @f(%x: tensor<3x6xf32>) {
+  // expected-error@below {{expected a block that divides 6; got 4}}
+  %0 = terse.rotate %x {block = 4 : i64} : tensor<3x6xf32>
+  return
+}

@@ -48,6 +48,10 @@ func.func @compress(%x: tensor<?x33xf32>, %codes: tensor<4x13xi8>, %scales: tens
   // CHECK: terse.scale_channels %{{.*}}, %{{.*}} {axis = 1 : i64} : tensor<?x33xf32>, tensor<33xf32>
   %channel_scales = terse.weight "smoothing" = dense<2.0> : tensor<33xf32> -> tensor<33xf32>
   %sc = terse.scale_channels %x, %channel_scales {axis = 1 : i64} : tensor<?x33xf32>, tensor<33xf32>
+  // CHECK: terse.rotate %{{.*}} : tensor<?x33xf32>
+  %rotated = terse.rotate %x : tensor<?x33xf32>
+  // CHECK: terse.rotate %{{.*}} {block = 11 : i64} : tensor<?x33xf32>
+  %in_blocks = terse.rotate %x {block = 11 : i64} : tensor<?x33xf32>
   // CHECK: terse.tap "before" %{{.*}} : tensor<?x33xf32>
   %t = terse.tap "before" %x : tensor<?x33xf32>
   // CHECK: terse.quantize_dynamic %{{.*}} : tensor<?x33xf32>

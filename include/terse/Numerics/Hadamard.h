@@ -30,7 +30,7 @@ public:
   int64_t getSize() const { return size; }
   int64_t getFactorSize() const { return m; }
   /// [m, m], row-major, orthogonal.
-  llvm::ArrayRef<float> getFactor() const { return factor; }
+  llvm::ArrayRef<double> getFactor() const { return factor; }
   bool isHadamard() const { return isExact; }
 
   /// row = row Q, in double precision; `row` is [size].
@@ -39,8 +39,7 @@ public:
 private:
   int64_t size = 1, m = 1;
   bool isExact = true;
-  std::vector<float> factor, signs;
-  std::vector<double> wideFactor;
+  std::vector<double> factor, signs;
 };
 
 } // namespace terse

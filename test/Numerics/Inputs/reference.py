@@ -107,3 +107,44 @@ def quantize_dynamic(x, bits=8):
     scale = (np.abs(x).max(-1, keepdims=True) / np.float32(2 ** (bits - 1) - 1)).astype(np.float32)
     safe = np.where(scale == 0, 1, scale).astype(np.float32)
     return np.where(scale == 0, 0, np.round(x / safe).astype(np.float64) * scale)
+
+
+def rotation_matrix(n):
+    """The orthogonal matrix of `terse.rotate` for n channels, by its definition."""
+    powers = (n & -n).bit_length() - 1
+    odd = n >> powers
+
+    def is_prime(q):
+        return q > 1 and all(q % i for i in range(2, int(q**0.5) + 1))
+
+    def sylvester(order):
+        h = np.ones((1, 1))
+        while len(h) < order:
+            h = np.block([[h, h], [h, -h]])
+        return h
+
+    def conference(q):
+        squares = {i * i % q for i in range(1, q)}
+        jacobsthal = np.array([[0 if i == j else 1 if (i - j) % q in squares else -1 for j in range(q)] for i in range(q)])
+        border = 1 if q % 4 == 1 else -1
+        return np.block([[np.zeros((1, 1)), np.ones((1, q))], [border * np.ones((q, 1)), jacobsthal]])
+
+    def paley(order):
+        if (order - 1) % 4 == 3 and is_prime(order - 1):
+            return np.eye(order) + conference(order - 1)
+        if (order // 2 - 1) % 4 == 1 and is_prime(order // 2 - 1):
+            return np.kron(conference(order // 2 - 1), [[1, 1], [1, -1]]) + np.kron(np.eye(order // 2), [[1, -1], [-1, -1]])
+        return None
+
+    candidates = [h for h in map(paley, [odd << k for k in range(2, min(powers, 5) + 1)]) if h is not None]
+    if odd == 1:
+        factor = sylvester(min(n, 16)) / np.sqrt(min(n, 16))
+    elif candidates:
+        factor = candidates[0] / np.sqrt(len(candidates[0]))
+    else:
+        row, column = np.mgrid[:odd, :odd]
+        factor = np.sqrt(np.where(column, 2, 1) / odd) * np.cos(np.pi * (2 * row + 1) * column / (2 * odd))
+    count = n // len(factor)
+    matrix = np.kron(sylvester(count) / np.sqrt(count), factor)
+    assert np.allclose(matrix @ matrix.T, np.eye(n))
+    return matrix
