@@ -30,12 +30,6 @@ static Value mapValue(OpOperand &operand, ArrayRef<ChannelMap> maps) {
   return castElements(builder, *weight, getElementTypeOrSelf(operand.get()));
 }
 
-/// In the order of the code where they are in one block.
-template <typename OpT>
-static void sortByPlace(SmallVector<OpT> &ops) {
-  llvm::sort(ops, [](OpT a, OpT b) { return a->getBlock() == b->getBlock() ? a->isBeforeInBlock(b) : a->getBlock() < b->getBlock(); });
-}
-
 namespace {
 struct RotateHadamard : terse::impl::RotateHadamardBase<RotateHadamard> {
   using RotateHadamardBase::RotateHadamardBase;
@@ -44,6 +38,7 @@ struct RotateHadamard : terse::impl::RotateHadamardBase<RotateHadamard> {
     ModuleOp module = getOperation();
     if (failed(check(module)))
       return signalPassFailure();
+    module.walk([&](Operation *op) { places.insert({op, places.size()}); });
     llvm::MapVector<StringRef, int64_t> normsLeft;
     std::vector<Stream> streams = findStreams(module, normsLeft);
     // First what is to be done with each layer, so that each weight is read and written once.
@@ -99,6 +94,12 @@ private:
     if (!rotation.isHadamard())
       notHadamard.insert(rotation.getSize());
     return std::make_shared<HadamardRotation>(std::move(rotation));
+  }
+
+  /// Sorts operations of the module as it was given into their order there.
+  template <typename OpT>
+  void sortByPlace(SmallVector<OpT> &ops) {
+    llvm::sort(ops, [&](OpT a, OpT b) { return places.lookup(a) < places.lookup(b); });
   }
 
   void planValues(AttentionOp attention) {
@@ -216,6 +217,7 @@ private:
     }
   }
 
+  DenseMap<Operation *, size_t> places;
   llvm::MapVector<LinearOp, LayerMap> maps;
   llvm::SetVector<int64_t> notHadamard;
   int64_t numAttentions = 0, numAttentionsLeft = 0, numOnline = 0, numInputsLeft = 0;
