@@ -191,6 +191,9 @@ private:
         auto known = maps.find(linear);
         return known != maps.end() && !known->second.inputs.empty();
       };
+      auto joins = [&](LinearOp linear) {
+        return linear && linear->getBlock() == writer->getBlock() && linear.getInput() == input && found.writers.contains(linear) && !isRotated(linear);
+      };
       if (isRotated(writer) || input.getDefiningOp<RotateOp>())
         continue;
       int64_t size = cast<RankedTensorType>(input.getType()).getShape().back();
@@ -204,7 +207,7 @@ private:
       map.rotation = record(std::move(made));
       SmallVector<LinearOp> readers;
       for (Operation *user : input.getUsers())
-        if (auto linear = dyn_cast<LinearOp>(user); linear && linear->getBlock() == writer->getBlock() && linear.getInput() == input && found.writers.contains(linear) && !isRotated(linear))
+        if (auto linear = dyn_cast<LinearOp>(user); joins(linear))
           readers.push_back(linear);
       sortByPlace(readers);
       OpBuilder builder(readers.front());

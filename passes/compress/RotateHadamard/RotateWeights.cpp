@@ -29,7 +29,7 @@ void ChannelMap::apply(MutableArrayRef<double> channels) const {
     rotation->apply(own.slice(i, rotation->getSize()));
 }
 
-/// Rows, `width` values at a distance of 1, or columns of the matrix `values` of `columns` columns, some at a time.
+/// The rows (`isLast`) or the columns of the matrix `values`, [rows, columns], some at a time.
 static void mapAxis(MLIRContext *context, MutableArrayRef<float> values, int64_t columns, bool isLast, ArrayRef<ChannelMap> maps) {
   if (maps.empty())
     return;

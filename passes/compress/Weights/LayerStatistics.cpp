@@ -13,7 +13,9 @@
 using namespace mlir;
 using namespace terse;
 
-static std::string describeRotation(StringRef rotation) { return rotation.empty() ? "that is not rotated" : "rotated by '" + rotation.str() + "'"; }
+static std::string describeRotation(StringRef rotation) {
+  return rotation.empty() ? "that is not rotated" : "rotated by '" + rotation.str() + "'";
+}
 
 LogicalResult LayerStatistics::open(ModuleOp module, StringRef path) {
   if (path.empty())
@@ -29,8 +31,8 @@ LogicalResult LayerStatistics::open(ModuleOp module, StringRef path) {
   const std::map<std::string, std::string> &metadata = opened->getFile().getMetadata();
   auto found = metadata.find("rotation");
   if (StringRef measured = found == metadata.end() ? StringRef() : StringRef(found->second); measured != expected)
-    return emitError(UnknownLoc::get(module.getContext())) << "expected statistics '" << path << "' of a model " << describeRotation(expected) << "; got those of one "
-                                                           << describeRotation(measured);
+    return emitError(UnknownLoc::get(module.getContext()))
+           << "expected statistics '" << path << "' of a model " << describeRotation(expected) << "; got those of one " << describeRotation(measured);
   file = std::make_shared<const Statistics>(std::move(*opened));
   return success();
 }

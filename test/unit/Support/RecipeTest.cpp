@@ -35,6 +35,17 @@ TEST(Recipe, Pipelines) {
             "embedding-bits=8 method=gptq},terse-quantize-activations");
 }
 
+TEST(Recipe, WholeModelFirst) {
+  Recipe recipe = llvm::cantFail(parseRecipe("w4:rotate=hadamard"));
+  EXPECT_EQ(recipe.prepare, "terse-rotate-hadamard");
+  EXPECT_EQ(recipe.pipeline, pipeline("w4"));
+  EXPECT_FALSE(recipe.needsStatistics);
+  for (llvm::StringRef text : {"w4", "w4:rotate=none"})
+    EXPECT_EQ(llvm::cantFail(parseRecipe(text)).prepare, "");
+  EXPECT_NE(pipeline("w4:rotate=90").find("expected hadamard or none"),
+            std::string::npos);
+}
+
 TEST(Recipe, Statistics) {
   for (llvm::StringRef text : {"w4", "f16", "w8:activations=float"})
     EXPECT_FALSE(llvm::cantFail(parseRecipe(text)).needsStatistics);
