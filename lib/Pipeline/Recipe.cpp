@@ -107,7 +107,12 @@ static Recipe makeRecipe(const std::string &bits, Keys keys) {
               prune = findKey(keys, "prune"),
               activations = findKey(keys, "activations");
   llvm::SmallVector<std::string> passes;
-  if (!prune.empty())
+  llvm::StringRef share = prune;
+  if (share.consume_front("structured:"))
+    passes.push_back(makePass("terse-prune-structured",
+                              ("share=" + share).str(), keys,
+                              {"layers", "exclude"}));
+  else if (!prune.empty())
     passes.push_back(makePass(
         "terse-prune-sparsegpt",
         (llvm::StringRef(prune).contains(':') ? "pattern=" : "sparsity=") +

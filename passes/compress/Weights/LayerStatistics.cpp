@@ -17,6 +17,26 @@ static std::string describeRotation(StringRef rotation) {
   return rotation.empty() ? "that is not rotated" : "rotated by '" + rotation.str() + "'";
 }
 
+namespace {
+struct KeptChannels {
+  int64_t of;
+  ArrayRef<int64_t> kept;
+};
+} // namespace
+
+/// None where there is no such attribute, or it is none of an input of `k` channels.
+static std::optional<KeptChannels> getKeptChannels(Operation *layer, int64_t k) {
+  auto attribute = layer->getAttrOfType<DictionaryAttr>(kKeptChannelsAttr);
+  if (!attribute)
+    return std::nullopt;
+  auto of = attribute.getAs<IntegerAttr>("of");
+  auto kept = attribute.getAs<DenseI64ArrayAttr>("kept");
+  if (!of || !of.getType().isSignlessInteger(64) || !kept || kept.size() != k)
+    return std::nullopt;
+  auto fits = [&](int64_t channel) { return channel >= 0 && channel < of.getInt(); };
+  return llvm::all_of(kept.asArrayRef(), fits) ? std::optional<KeptChannels>({of.getInt(), kept.asArrayRef()}) : std::nullopt;
+}
+
 LogicalResult LayerStatistics::open(ModuleOp module, StringRef path) {
   if (path.empty())
     if (auto named = module->getAttrOfType<StringAttr>(kStatisticsAttr))
@@ -37,10 +57,69 @@ LogicalResult LayerStatistics::open(ModuleOp module, StringRef path) {
   return success();
 }
 
+DictionaryAttr terse::composeKeptChannels(Operation *layer, int64_t k, ArrayRef<int64_t> channels) {
+  SmallVector<int64_t> kept(channels);
+  int64_t of = k;
+  if (std::optional<KeptChannels> before = getKeptChannels(layer, k)) {
+    of = before->of;
+    for (int64_t &channel : kept)
+      channel = before->kept[channel];
+  }
+  Builder builder(layer->getContext());
+  return builder.getDictionaryAttr({builder.getNamedAttr("of", builder.getI64IntegerAttr(of)),
+                                    builder.getNamedAttr("kept", builder.getDenseI64ArrayAttr(kept))});
+}
+
+void LayerStatistics::ChangedTap::putInto(TapStatistics &tap) const {
+  tap.name = name;
+  tap.absMax = absMax;
+  tap.absMean = absMean;
+  tap.mean = mean;
+  tap.secondMoment = secondMoment;
+  tap.histogram.clear();
+  tap.limit = 0;
+}
+
+llvm::Expected<TapStatistics> LayerStatistics::findKept(Operation *user, StringRef layer, int64_t k) {
+  llvm::Expected<TapStatistics> found = file->find(layer, k);
+  std::optional<KeptChannels> channels = getKeptChannels(user, k);
+  if (found || !channels)
+    return found;
+  // Measured before channels were removed; if not even so, the first error is the one to tell.
+  llvm::Expected<TapStatistics> whole = file->find(layer, channels->of);
+  if (!whole) {
+    llvm::consumeError(whole.takeError());
+    return found;
+  }
+  llvm::consumeError(found.takeError());
+  TapStatistics tap = *whole;
+  std::string name = tap.name + llvm::formatv(" of {0}", user).str();
+  if (name != kept.name) {
+    auto select = [&](ArrayRef<float> values, std::vector<float> &results) {
+      results.clear();
+      for (int64_t channel : channels->kept)
+        if (!values.empty())
+          results.push_back(values[channel]);
+    };
+    select(tap.absMax, kept.absMax);
+    select(tap.absMean, kept.absMean);
+    select(tap.mean, kept.mean);
+    kept.secondMoment.clear();
+    if (!tap.secondMoment.empty())
+      for (int64_t row : channels->kept)
+        for (int64_t column : channels->kept)
+          kept.secondMoment.push_back(tap.secondMoment[row * channels->of + column]);
+    kept.name = name;
+  }
+  kept.putInto(tap);
+  tap.size = k;
+  return tap;
+}
+
 FailureOr<TapStatistics> LayerStatistics::find(Operation *user, StringRef layer, int64_t k, ArrayRef<Measure> needed) {
   if (!file)
     return user->emitError() << "expected statistics of the input of layer '" << layer << "'; got no file of statistics (stats=FILE)";
-  llvm::Expected<TapStatistics> tap = file->find(layer, k);
+  llvm::Expected<TapStatistics> tap = findKept(user, layer, k);
   if (!tap)
     return user->emitError() << llvm::toString(tap.takeError());
   for (Measure measure : needed) {
@@ -103,13 +182,7 @@ LogicalResult LayerStatistics::scale(Operation *user, TapStatistics &tap) {
       scaled.secondMoment[i] *= factors[i / k] * factors[i % k];
     scaled.name = name;
   }
-  tap.name = scaled.name;
-  tap.absMax = scaled.absMax;
-  tap.absMean = scaled.absMean;
-  tap.mean = scaled.mean;
-  tap.secondMoment = scaled.secondMoment;
-  tap.histogram.clear();
-  tap.limit = 0;
+  scaled.putInto(tap);
   return success();
 }
 

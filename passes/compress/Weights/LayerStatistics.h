@@ -11,6 +11,13 @@
 
 namespace terse {
 
+/// On a layer whose input has lost channels since it was measured (`terse-prune-structured`): `of`, how many there were, and those `kept`, in
+/// order.
+inline constexpr llvm::StringLiteral kKeptChannelsAttr = "terse.kept_channels";
+
+/// That attribute for `layer`, of whose input, of `k` channels now, `channels` are kept.
+mlir::DictionaryAttr composeKeptChannels(mlir::Operation *layer, int64_t k, llvm::ArrayRef<int64_t> channels);
+
 enum class Measure { AbsMax, AbsMean, SecondMoment };
 
 /// A statistics file while a pass walks over layers. Layers that share an input follow each other, so the feedback of the last one
@@ -24,7 +31,8 @@ public:
   bool contains(llvm::StringRef layer) const { return file && file->contains(layer); }
 
   /// The statistics of the input, of `k` channels, of `layer`, with the `needed` ones. Where that input was scaled since
-  /// (`terse.scale_channels`) they are scaled too, and have no histogram. Valid until the next call. Fails with a message at `user`.
+  /// (`terse.scale_channels`) they are scaled too, and have no histogram; so it is where channels were removed since
+  /// (`terse.kept_channels`). Valid until the next call. Fails with a message at `user`.
   mlir::FailureOr<TapStatistics> find(mlir::Operation *user, llvm::StringRef layer, int64_t k, llvm::ArrayRef<Measure> needed);
 
   /// How errors of a layer with these statistics are made good: with channels in the order of their size, or as they are.
@@ -32,17 +40,20 @@ public:
                                                      double damping, bool bySize);
 
 private:
-  /// What was measured before the channels were multiplied.
-  struct ScaledTap {
+  /// What was measured, of the channels that are left or as it is when they are multiplied.
+  struct ChangedTap {
     std::string name;
     std::vector<float> absMax, absMean, mean, secondMoment;
+
+    void putInto(TapStatistics &tap) const;
   };
+  llvm::Expected<TapStatistics> findKept(mlir::Operation *user, llvm::StringRef layer, int64_t k);
   mlir::LogicalResult scale(mlir::Operation *user, TapStatistics &tap);
 
   std::shared_ptr<const Statistics> file; // passes are copied
   std::string feedbackOf; ///< tap and options
   ErrorFeedback feedback;
-  ScaledTap scaled; ///< the last one
+  ChangedTap kept, scaled; ///< the last ones
 };
 
 /// The mean of the diagonal of the second moments.

@@ -33,6 +33,10 @@ TEST(Recipe, Pipelines) {
             "terse-prune-sparsegpt{pattern=2:4},"
             "terse-quantize-weights{bits=4 group-size=32 head-bits=4 "
             "embedding-bits=8 method=gptq},terse-quantize-activations");
+  EXPECT_EQ(pipeline("w8:prune=structured:25%,exclude=up"),
+            "terse-prune-structured{share=25% exclude=up},"
+            "terse-quantize-weights{bits=8 group-size=32 exclude=up "
+            "embedding-bits=8},terse-quantize-activations");
 }
 
 TEST(Recipe, WholeModelFirst) {
@@ -51,6 +55,7 @@ TEST(Recipe, Statistics) {
     EXPECT_FALSE(llvm::cantFail(parseRecipe(text)).needsStatistics);
   for (llvm::StringRef text :
        {"w4:method=gptq", "w4:method=awq", "w8:smooth=0.5", "w4:prune=0.5",
+        "w4:prune=structured:25%",
         "w8:activations=static"})
     EXPECT_TRUE(llvm::cantFail(parseRecipe(text)).needsStatistics);
 }
