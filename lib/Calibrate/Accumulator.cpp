@@ -7,8 +7,11 @@
 
 using namespace terse;
 
-Accumulator::Accumulator(std::string name, int64_t size)
-    : name(std::move(name)), size(size), absMax(size), absSum(size), sum(size), histogram(kHistogramBins), gram(size) {}
+Accumulator::Accumulator(std::string name, int64_t size, bool hasSecondMoment)
+    : name(std::move(name)), size(size), absMax(size), absSum(size), sum(size), histogram(kHistogramBins) {
+  if (hasSecondMoment)
+    gram.emplace(size);
+}
 
 /// Makes the histogram's limit a power of two that is no less than `needed`.
 void Accumulator::widen(float needed) {
@@ -71,7 +74,8 @@ bool Accumulator::add(const float *rows, int64_t tokens, ParallelFor parallelFor
         histogram[i] += counts[i];
     });
   }
-  gram.add(rows, tokens, parallelFor);
+  if (gram)
+    gram->add(rows, tokens, parallelFor);
   count += tokens;
   return true;
 }
@@ -83,7 +87,8 @@ TapStatistics Accumulator::finish() {
     mean.push_back(sum[k] / count);
     absMean.push_back(absSum[k] / count);
   }
-  secondMoment = gram.take(1.0f / count);
+  if (gram)
+    secondMoment = gram->take(1.0f / count);
   TapStatistics tap;
   tap.name = name;
   tap.size = size;

@@ -6,12 +6,15 @@
 
 #include "terse/Statistics/Statistics.h"
 
+#include <optional>
+
 namespace terse {
 
 /// Sums up what a tap shows, [tokens, K] at a time.
 class Accumulator {
 public:
-  Accumulator(std::string name, int64_t size);
+  /// Without `hasSecondMoment` the sum of x x^T, which is most of the work and of the memory, is left out.
+  Accumulator(std::string name, int64_t size, bool hasSecondMoment);
 
   /// False if a value is no finite number.
   bool add(const float *rows, int64_t tokens, ParallelFor parallelFor);
@@ -28,7 +31,7 @@ private:
   std::vector<int64_t> histogram;
   float limit = 0; ///< of the histogram; 0: nothing but zeros yet
   int64_t zeros = 0; ///< values seen before there was a limit
-  Gram gram;
+  std::optional<Gram> gram;
 };
 
 } // namespace terse

@@ -292,7 +292,7 @@ private:
     if (size == 0)
       return fail("expected channels in the input of the layer '" + name + "'");
     if (index == taps.size())
-      taps.push_back(std::make_unique<Accumulator>(name.str(), size));
+      taps.push_back(std::make_unique<Accumulator>(name.str(), size, run.hasSecondMoments));
     llvm::Expected<llvm::ArrayRef<float>> values = toFloats(output, elements, floats);
     if (!values)
       return values.takeError();

@@ -12,12 +12,14 @@ namespace terse {
 /// What is run, and on what.
 struct BlockRun {
   std::string artifact;
-  const CalibrationData *data;
+  const CalibrationData *data = nullptr;
   unsigned threads = 0;
   /// What the block before gave; empty for the first block.
   std::string input;
   /// Where to put what the block gives; empty: nowhere.
   std::string output;
+  /// Whether taps sum up x x^T.
+  bool hasSecondMoments = true;
 };
 
 using Accumulators = std::vector<std::unique_ptr<Accumulator>>;

@@ -3,6 +3,7 @@
 
 #include "BlockRun.h"
 #include "Data.h"
+#include "Folder.h"
 
 #include "Terse/LayerAttributes.h"
 #include "Terse/TerseDialect.h"
@@ -27,43 +28,71 @@ namespace fs = llvm::sys::fs;
 namespace json = llvm::json;
 
 namespace {
+/// Data that runs through the blocks.
+struct Stream {
+  CalibrationData data;
+  llvm::StringRef suffix; ///< of its files in the folder
+  bool hasSecondMoments;
+};
+
 class Calibration {
 public:
   Calibration(ModuleOp module, const CalibrationOptions &options, const CalibrationHost &host)
-      : module(module), options(options), host(host) {}
+      : module(module), options(options), host(host), folder(options.folder) {}
 
-  llvm::Error run() {
-    llvm::Expected<CalibrationData> read = readCalibrationData(options);
-    if (!read)
-      return read.takeError();
-    data = std::move(*read);
-    if (llvm::Error error = openFolder())
-      return error;
+  llvm::Expected<CalibrationRecord> run() {
+    if (llvm::Error error = readData())
+      return std::move(error);
+    llvm::Expected<bool> goesOn = folder.open(makeKey());
+    if (!goesOn)
+      return goesOn.takeError();
+    if (*goesOn)
+      host.say("calibration goes on with what '" + options.folder + "' has");
     if (llvm::Error error = host.prepare(module))
-      return error;
+      return std::move(error);
     numBlocks = findBlocks(getEntry()).size();
     for (size_t i = 0; i < numBlocks; ++i)
       if (llvm::Error error = runBlock(i))
-        return error;
+        return std::move(error);
+    if (record.traffic)
+      if (llvm::Error error = compareTaps())
+        return std::move(error);
     if (!options.statistics.empty())
       if (llvm::Error error = joinStatistics())
-        return error;
+        return std::move(error);
     module->removeAttr(kStatisticsAttr);
     if (!options.keepFolder)
-      (void)fs::remove_directories(options.folder);
-    return llvm::Error::success();
+      folder.remove();
+    return std::move(record);
   }
 
 private:
   func::FuncOp getEntry() { return module.lookupSymbol<func::FuncOp>(TerseDialect::kEntryName); }
 
-  std::string getPath(const llvm::Twine &name) const {
-    llvm::SmallString<128> path(options.folder);
-    llvm::sys::path::append(path, name);
-    return path.str().str();
+  void warn(std::string text) {
+    if (text.empty())
+      return;
+    host.warn(text);
+    record.warnings.push_back(std::move(text));
   }
-  std::string getStatisticsPath(size_t block) const { return getPath(llvm::formatv("block-{0:3}.tstats", block).str()); }
-  std::string getOutputPath(size_t block) const { return getPath(llvm::formatv("block-{0:3}.outputs", block).str()); }
+
+  llvm::Error readData() {
+    llvm::Expected<CalibrationData> data = readCalibrationData(options);
+    if (!data)
+      return data.takeError();
+    record.calibration = {data->name, data->sha256, data->windows};
+    streams.push_back({std::move(*data), "", /*hasSecondMoments=*/true});
+    if (options.traffic.empty())
+      return llvm::Error::success();
+    llvm::Expected<CalibrationData> traffic = readTraffic(options);
+    if (!traffic)
+      return traffic.takeError();
+    record.traffic = {traffic->name, traffic->sha256, traffic->windows};
+    streams.push_back({std::move(*traffic), ".traffic", /*hasSecondMoments=*/false});
+    record.tokens = compareTokens(record.calibration.windows, record.traffic->windows);
+    warn(describeMisfit(*record.tokens));
+    return llvm::Error::success();
+  }
 
   /// What the work depends on.
   std::string makeKey() {
@@ -75,35 +104,24 @@ private:
     std::array<uint8_t, 32> digest = hash.final();
     json::Object key{{"module", llvm::toHex(digest, /*LowerCase=*/true)},
                      {"recipe", host.recipe},
-                     {"data", data.sha256},
+                     {"data", streams.front().data.sha256},
                      {"from_original", options.fromOriginal}};
+    if (record.traffic)
+      key["traffic"] = record.traffic->sha256;
     return llvm::formatv("{0:2}\n", json::Value(std::move(key))).str();
   }
 
-  llvm::Error openFolder() {
-    std::string key = makeKey(), path = getPath("key");
-    if (auto found = llvm::MemoryBuffer::getFile(path)) {
-      if ((*found)->getBuffer() != key)
-        return llvm::createStringError("the folder '" + options.folder +
-                                       "' is of another calibration: remove it, or name another one with --calib-dir");
-      host.say("calibration goes on with what '" + options.folder + "' has");
-      return llvm::Error::success();
-    }
-    if (fs::exists(options.folder) && !fs::is_directory(options.folder))
-      return llvm::createStringError("cannot make the folder '" + options.folder + "': there is a file");
-    if (fs::is_directory(options.folder)) {
-      std::error_code error;
-      if (fs::directory_iterator(options.folder, error) != fs::directory_iterator())
-        return llvm::createStringError("expected the folder '" + options.folder + "' to be empty or of a calibration");
-    }
-    if (std::error_code error = fs::create_directories(options.folder))
-      return llvm::createStringError("cannot make the folder '" + options.folder + "': " + error.message());
-    llvm::Expected<TemporaryFile> file = TemporaryFile::create(options.folder, TemporaryFile::Kind::Document);
-    if (!file)
-      return file.takeError();
-    if (llvm::Error error = file->write(key, path))
-      return error;
-    return file->commit(path);
+  bool isMeasured(size_t index) const {
+    return llvm::all_of(streams, [&](const Stream &stream) { return fs::exists(folder.getStatisticsPath(index, stream.suffix)); });
+  }
+  bool hasOutput(size_t index) const {
+    return llvm::all_of(streams, [&](const Stream &stream) { return fs::exists(folder.getOutputPath(index, stream.suffix)); });
+  }
+  /// Whether a block after this one is still to be run on what this one gives.
+  bool needsOutput(size_t index) const {
+    if (index + 1 >= numBlocks)
+      return false;
+    return !isMeasured(index + 1) || (needsOutput(index + 1) && !hasOutput(index + 1));
   }
 
   llvm::Error runBlock(size_t index) {
@@ -112,20 +130,20 @@ private:
       return llvm::createStringError("a pass of the compress stage changed where the model's blocks begin: there were " +
                                      llvm::Twine(numBlocks) + ", now " + llvm::Twine(blocks.size()));
     std::string name = llvm::formatv("block {0} of {1}", index + 1, numBlocks).str();
-    std::string input = index ? getOutputPath(index - 1) : "", output = index + 1 < numBlocks ? getOutputPath(index) : "";
-    bool isMeasured = fs::exists(getStatisticsPath(index)), hasOutput = output.empty() || fs::exists(output);
-    bool runsOriginal = options.fromOriginal && !hasOutput;
-    if (!isMeasured || runsOriginal)
-      if (llvm::Error error = measure(index, name, input, runsOriginal ? output : ""))
+    bool givesOutput = needsOutput(index) && !hasOutput(index);
+    bool runsOriginal = options.fromOriginal && givesOutput;
+    if (!isMeasured(index) || runsOriginal)
+      if (llvm::Error error = measure(index, name, runsOriginal))
         return error;
     if (llvm::Error error = compress(index, blocks[index], name))
       return error;
-    if (!hasOutput && !options.fromOriginal)
-      if (llvm::Error error = advance(index, name, input, output))
+    if (givesOutput && !options.fromOriginal)
+      if (llvm::Error error = advance(index, name))
         return error;
     // The next block's input is there.
-    if (!input.empty())
-      (void)fs::remove(input);
+    if (index)
+      for (const Stream &stream : streams)
+        (void)fs::remove(folder.getOutputPath(index - 1, stream.suffix));
     return llvm::Error::success();
   }
 
@@ -143,11 +161,19 @@ private:
     return host.compile(*block, path);
   }
 
-  llvm::Error runArtifact(const std::string &what, const std::string &input, const std::string &output, Accumulators &taps) {
+  llvm::Error runArtifact(const Stream &stream, size_t index, const std::string &what, bool givesOutput, Accumulators &taps) {
     auto parallel = [&](int64_t count, llvm::function_ref<void(int64_t)> work) {
       parallelFor(module.getContext(), 0, count, [&](size_t i) { work(i); });
     };
-    BlockRun run{getPath("block.so"), &data, options.threads, input, output};
+    BlockRun run;
+    run.artifact = folder.getPath("block.so");
+    run.data = &stream.data;
+    run.threads = options.threads;
+    if (index)
+      run.input = folder.getOutputPath(index - 1, stream.suffix);
+    if (givesOutput)
+      run.output = folder.getOutputPath(index, stream.suffix);
+    run.hasSecondMoments = stream.hasSecondMoments;
     int shown = -1;
     return terse::runBlock(run, taps, parallel, [&](double share) {
       if (int quarter = static_cast<int>(share * 4); quarter != shown) {
@@ -158,14 +184,33 @@ private:
     });
   }
 
-  llvm::Error measure(size_t index, const std::string &name, const std::string &input, const std::string &output) {
-    if (llvm::Error error = compileBlock(index, /*withTaps=*/true, getPath("block.so")))
+  llvm::Error measure(size_t index, const std::string &name, bool givesOutput) {
+    if (llvm::Error error = compileBlock(index, /*withTaps=*/true, folder.getPath("block.so")))
       return error;
-    Accumulators taps;
-    if (llvm::Error error = runArtifact(name + ": measure", input, output, taps))
-      return error;
-    // Which layers read what a tap named: in the block's own copy, where the taps are.
-    llvm::StringMap<std::string> layers;
+    for (const Stream &stream : streams) {
+      Accumulators taps;
+      if (llvm::Error error =
+              runArtifact(stream, index, name + (stream.suffix.empty() ? ": measure" : ": measure traffic"), givesOutput, taps))
+        return error;
+      std::vector<SafetensorsEntry> entries;
+      std::vector<llvm::ArrayRef<char>> contents;
+      std::vector<TapStatistics> finished;
+      finished.reserve(taps.size());
+      for (auto &tap : taps)
+        finished.push_back(tap->finish());
+      for (TapStatistics &tap : finished)
+        tap.list(entries, contents);
+      llvm::Expected<llvm::StringMap<std::string>> layers = findLayers(taps);
+      if (!layers)
+        return layers.takeError();
+      if (llvm::Error error = write(folder.getStatisticsPath(index, stream.suffix), *layers, entries, contents))
+        return error;
+    }
+    return llvm::Error::success();
+  }
+
+  /// Which layers read what taps named.
+  llvm::Expected<llvm::StringMap<std::string>> findLayers(const Accumulators &taps) {
     OwningOpRef<ModuleOp> copy = module.clone();
     PassManager manager(module.getContext(), ModuleOp::getOperationName());
     manager.addPass(createInsertTaps());
@@ -174,20 +219,12 @@ private:
     llvm::DenseSet<StringRef> known;
     for (auto &tap : taps)
       known.insert(tap->getName());
+    llvm::StringMap<std::string> layers;
     copy->walk([&](LinearLike layer) {
       if (auto tap = layer.getInputOperand().get().getDefiningOp<TapOp>(); tap && known.contains(tap.getName()))
         layers[getNameOfLayer(layer)] = tap.getName().str();
     });
-
-    std::vector<SafetensorsEntry> entries;
-    std::vector<llvm::ArrayRef<char>> contents;
-    std::vector<TapStatistics> finished;
-    finished.reserve(taps.size());
-    for (auto &tap : taps)
-      finished.push_back(tap->finish());
-    for (TapStatistics &tap : finished)
-      tap.list(entries, contents);
-    return write(getStatisticsPath(index), layers, entries, contents);
+    return layers;
   }
 
   std::map<std::string, std::string> describeData() {
@@ -196,8 +233,8 @@ private:
       more["source_sha256"] = source.str();
     if (auto rotation = module->getAttrOfType<StringAttr>(kRotationAttr))
       more["rotation"] = rotation.str();
-    json::Object described{{"sha256", data.sha256},
-                           {"windows", static_cast<int64_t>(data.windows.size())},
+    json::Object described{{"sha256", streams.front().data.sha256},
+                           {"windows", static_cast<int64_t>(record.calibration.windows.size())},
                            {"window", options.window},
                            {"inputs", options.fromOriginal ? "original" : "compressed"}};
     llvm::raw_string_ostream(more["data"]) << json::Value(std::move(described));
@@ -227,17 +264,36 @@ private:
       if (!own.contains(layer))
         layer->setAttr(kFrozenAttr, builder.getUnitAttr());
     });
-    module->setAttr(kStatisticsAttr, builder.getStringAttr(getStatisticsPath(index)));
+    module->setAttr(kStatisticsAttr, builder.getStringAttr(folder.getStatisticsPath(index, "")));
     llvm::Error error = host.compress(module);
     module->walk([&](Operation *op) { op->removeAttr(kFrozenAttr); });
     return error;
   }
 
-  llvm::Error advance(size_t index, const std::string &name, const std::string &input, const std::string &output) {
-    if (llvm::Error error = compileBlock(index, /*withTaps=*/false, getPath("block.so")))
+  llvm::Error advance(size_t index, const std::string &name) {
+    if (llvm::Error error = compileBlock(index, /*withTaps=*/false, folder.getPath("block.so")))
       return error;
-    Accumulators none;
-    return runArtifact(name + ": run", input, output, none);
+    for (const Stream &stream : streams) {
+      Accumulators none;
+      if (llvm::Error error = runArtifact(stream, index, name + ": run", /*givesOutput=*/true, none))
+        return error;
+    }
+    return llvm::Error::success();
+  }
+
+  llvm::Error compareTaps() {
+    for (size_t i = 0; i < numBlocks; ++i) {
+      llvm::Expected<Statistics> calibration = Statistics::open(folder.getStatisticsPath(i, streams[0].suffix));
+      if (!calibration)
+        return calibration.takeError();
+      llvm::Expected<Statistics> traffic = Statistics::open(folder.getStatisticsPath(i, streams[1].suffix));
+      if (!traffic)
+        return traffic.takeError();
+      for (auto [first, second] : llvm::zip_equal(calibration->getTaps(), traffic->getTaps()))
+        record.ranges.push_back(compareRanges(first, second));
+    }
+    warn(describeMisfit(record.ranges));
+    return llvm::Error::success();
   }
 
   /// All blocks' statistics in one file.
@@ -247,7 +303,7 @@ private:
     std::vector<Statistics> files;
     llvm::StringMap<std::string> layers;
     for (size_t i = 0; i < numBlocks; ++i) {
-      llvm::Expected<Statistics> file = Statistics::open(getStatisticsPath(i));
+      llvm::Expected<Statistics> file = Statistics::open(folder.getStatisticsPath(i, ""));
       if (!file)
         return file.takeError();
       files.push_back(std::move(*file));
@@ -266,11 +322,13 @@ private:
   ModuleOp module;
   const CalibrationOptions &options;
   const CalibrationHost &host;
-  CalibrationData data;
+  CalibrationFolder folder;
+  std::vector<Stream> streams; ///< calibration and, where it is known, traffic
+  CalibrationRecord record;
   size_t numBlocks = 0;
 };
 } // namespace
 
-llvm::Error terse::calibrate(ModuleOp module, const CalibrationOptions &options, const CalibrationHost &host) {
+llvm::Expected<CalibrationRecord> terse::calibrate(ModuleOp module, const CalibrationOptions &options, const CalibrationHost &host) {
   return Calibration(module, options, host).run();
 }

@@ -8,6 +8,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/SHA256.h"
 
 #include <memory>
@@ -29,11 +30,19 @@ struct CloseTokenizer {
 using Tokenizer = std::unique_ptr<terse_tokenizer, CloseTokenizer>;
 } // namespace
 
-static llvm::Error refuse(StringRef spec, const llvm::Twine &why) {
-  return llvm::createStringError("calibration data '" + spec + "': " + why);
-}
+/// `label` says what was given, and for what.
+static llvm::Error refuse(StringRef label, const llvm::Twine &why) { return llvm::createStringError(label + ": " + why); }
 
-static llvm::Expected<Source> parseSource(StringRef spec) {
+/// Files of which windows are taken.
+struct Request {
+  StringRef what;
+  const std::vector<std::string> &files;
+  int64_t windows;
+  /// Fewer will do; they are spread over the files, not taken from their beginnings.
+  bool isSample = false;
+};
+
+static llvm::Expected<Source> parseSource(StringRef spec, StringRef label) {
   Source source;
   size_t colon = spec.rfind(':');
   bool hasKeys = colon != StringRef::npos && spec.drop_front(colon).contains('=') && !llvm::sys::fs::exists(spec);
@@ -45,46 +54,46 @@ static llvm::Expected<Source> parseSource(StringRef spec) {
     auto [name, value] = key.split('=');
     if (name == "weight") {
       if (value.getAsDouble(source.weight) || !(source.weight > 0) || source.weight > 1e9)
-        return refuse(spec, "expected a positive weight; got '" + value + "'");
+        return refuse(label, "expected a positive weight; got '" + value + "'");
     } else if (name == "field") {
       source.field = value.str();
     } else if (name == "format") {
       source.format = value.str();
     } else {
-      return refuse(spec, "unknown key '" + name + "' (known: weight, field, format)");
+      return refuse(label, "unknown key '" + name + "' (known: weight, field, format)");
     }
   }
   StringRef path = source.path;
   if (source.format.empty())
     source.format = path.ends_with(".jsonl") ? "jsonl" : path.ends_with(".ids") ? "ids" : "text";
   if (!llvm::is_contained({"text", "jsonl", "ids"}, source.format))
-    return refuse(spec, "unknown format '" + source.format + "' (known: text, jsonl, ids)");
+    return refuse(label, "unknown format '" + source.format + "' (known: text, jsonl, ids)");
   if (llvm::sys::fs::exists(path) && !llvm::sys::fs::is_regular_file(path))
-    return refuse(spec, "not a regular file");
+    return refuse(label, "not a regular file");
   return source;
 }
 
-static llvm::Error encode(StringRef spec, StringRef text, const terse_tokenizer *tokenizer, std::vector<int32_t> &tokens) {
+static llvm::Error encode(StringRef label, StringRef text, const terse_tokenizer *tokenizer, std::vector<int32_t> &tokens) {
   if (!tokenizer)
-    return refuse(spec, "expected --tokenizer, as it is a text");
+    return refuse(label, "expected --tokenizer, as it is a text");
   size_t count = 0, before = tokens.size();
   if (terse_tokenizer_encode(tokenizer, text.data(), text.size(), nullptr, 0, &count) != TERSE_OK)
-    return refuse(spec, terse_last_error());
+    return refuse(label, terse_last_error());
   tokens.resize(before + count);
   if (terse_tokenizer_encode(tokenizer, text.data(), text.size(), tokens.data() + before, count, &count) != TERSE_OK)
-    return refuse(spec, terse_last_error());
+    return refuse(label, terse_last_error());
   return llvm::Error::success();
 }
 
 /// The whole file as one sequence of tokens.
-static llvm::Expected<std::vector<int32_t>> readTokens(StringRef spec, const Source &source, const terse_tokenizer *tokenizer) {
+static llvm::Expected<std::vector<int32_t>> readTokens(StringRef label, const Source &source, const terse_tokenizer *tokenizer) {
   auto buffer = llvm::MemoryBuffer::getFile(source.path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!buffer)
-    return refuse(spec, buffer.getError().message());
+    return refuse(label, buffer.getError().message());
   StringRef text = (*buffer)->getBuffer();
   std::vector<int32_t> tokens;
   if (source.format == "text") {
-    if (llvm::Error error = encode(spec, text, tokenizer, tokens))
+    if (llvm::Error error = encode(label, text, tokenizer, tokens))
       return error;
     return tokens;
   }
@@ -102,25 +111,25 @@ static llvm::Expected<std::vector<int32_t>> readTokens(StringRef spec, const Sou
       for (StringRef word : words) {
         int32_t id;
         if (word.getAsInteger(10, id) || id < 0)
-          return refuse(spec, "line " + llvm::Twine(line) + ": expected token ids; got '" + word.take_front(40) + "'");
+          return refuse(label, "line " + llvm::Twine(line) + ": expected token ids; got '" + word.take_front(40) + "'");
         tokens.push_back(id);
       }
       continue;
     }
     llvm::Expected<llvm::json::Value> value = llvm::json::parse(row);
     if (!value)
-      return refuse(spec, "line " + llvm::Twine(line) + ": " + llvm::toString(value.takeError()));
+      return refuse(label, "line " + llvm::Twine(line) + ": " + llvm::toString(value.takeError()));
     const llvm::json::Object *object = value->getAsObject();
     std::optional<StringRef> field = object ? object->getString(source.field) : std::nullopt;
     if (!field)
-      return refuse(spec, "line " + llvm::Twine(line) + ": expected an object with a text '" + source.field + "'");
-    if (llvm::Error error = encode(spec, *field, tokenizer, tokens))
+      return refuse(label, "line " + llvm::Twine(line) + ": expected an object with a text '" + source.field + "'");
+    if (llvm::Error error = encode(label, *field, tokenizer, tokens))
       return error;
   }
   return tokens;
 }
 
-llvm::Expected<CalibrationData> terse::readCalibrationData(const CalibrationOptions &options) {
+static llvm::Expected<CalibrationData> read(const CalibrationOptions &options, const Request &request) {
   if (options.window < 1 || options.windows < 1 || options.window > 1 << 20 || options.windows > 1 << 24)
     return llvm::createStringError("calibration: expected windows of 1 to 1048576 tokens, and 1 to 16777216 of them");
   Tokenizer tokenizer;
@@ -130,10 +139,11 @@ llvm::Expected<CalibrationData> terse::readCalibrationData(const CalibrationOpti
       return llvm::createStringError("cannot read the tokenizer '" + options.tokenizer + "': " + terse_last_error());
     tokenizer.reset(opened);
   }
+  auto getLabel = [&](StringRef spec) { return (request.what + " '" + spec + "'").str(); };
   std::vector<Source> sources;
   double weights = 0;
-  for (const std::string &spec : options.data) {
-    llvm::Expected<Source> source = parseSource(spec);
+  for (const std::string &spec : request.files) {
+    llvm::Expected<Source> source = parseSource(spec, getLabel(spec));
     if (!source)
       return source.takeError();
     weights += source->weight;
@@ -143,22 +153,29 @@ llvm::Expected<CalibrationData> terse::readCalibrationData(const CalibrationOpti
   CalibrationData data;
   llvm::SHA256 hash;
   double share = 0;
-  for (auto [spec, source] : llvm::zip(options.data, sources)) {
-    llvm::Expected<std::vector<int32_t>> tokens = readTokens(spec, source, tokenizer.get());
+  int64_t wantedSoFar = 0;
+  for (auto [spec, source] : llvm::zip(request.files, sources)) {
+    llvm::Expected<std::vector<int32_t>> tokens = readTokens(getLabel(spec), source, tokenizer.get());
     if (!tokens)
       return tokens.takeError();
+    data.name += (data.name.empty() ? "" : ", ") + llvm::sys::path::filename(source.path).str();
     // Shares are rounded so that they add up.
     share += source.weight / weights;
-    int64_t wanted = static_cast<int64_t>(share * options.windows + 0.5) - static_cast<int64_t>(data.windows.size());
+    int64_t wanted = static_cast<int64_t>(share * request.windows + 0.5) - wantedSoFar;
+    wantedSoFar += wanted;
     int64_t length = tokens->size(), fitting = length / options.window;
     if (fitting == 0)
-      return refuse(spec, "expected at least a window of " + llvm::Twine(options.window) + " tokens; got " + llvm::Twine(length));
-    if (!options.seed && fitting < wanted)
-      return refuse(spec, "expected " + llvm::Twine(wanted) + " windows of " + llvm::Twine(options.window) + " tokens; it has " +
+      return refuse(getLabel(spec), "expected at least a window of " + llvm::Twine(options.window) + " tokens; got " + llvm::Twine(length));
+    if (request.isSample)
+      wanted = std::min(wanted, fitting);
+    else if (!options.seed && fitting < wanted)
+      return refuse(getLabel(spec), "expected " + llvm::Twine(wanted) + " windows of " + llvm::Twine(options.window) + " tokens; it has " +
                               llvm::Twine(fitting) + " (fewer --calib-windows, or --calib-seed to draw them)");
     std::mt19937_64 random(options.seed.value_or(0));
     for (int64_t i = 0; i < wanted; ++i) {
-      int64_t begin = options.seed ? static_cast<int64_t>(random() % (length - options.window + 1)) : i * options.window;
+      int64_t begin = request.isSample ? i * fitting / wanted * options.window
+                      : options.seed   ? static_cast<int64_t>(random() % (length - options.window + 1))
+                                       : i * options.window;
       auto first = tokens->begin() + begin;
       data.windows.emplace_back(first, first + options.window);
       hash.update(llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(&*first), options.window * sizeof(int32_t)));
@@ -167,4 +184,12 @@ llvm::Expected<CalibrationData> terse::readCalibrationData(const CalibrationOpti
   std::array<uint8_t, 32> digest = hash.final();
   data.sha256 = llvm::toHex(digest, /*LowerCase=*/true);
   return data;
+}
+
+llvm::Expected<CalibrationData> terse::readCalibrationData(const CalibrationOptions &options) {
+  return read(options, {"calibration data", options.data, options.windows});
+}
+
+llvm::Expected<CalibrationData> terse::readTraffic(const CalibrationOptions &options) {
+  return read(options, {"traffic", options.traffic, std::min(options.windows, kTrafficWindows), /*isSample=*/true});
 }

@@ -119,10 +119,17 @@ llvm::Error Compiler::runCalibration() {
     return compileBlock(block, path);
   };
   host.say = [&](const llvm::Twine &what) { say("calibrate: " + what); };
+  host.warn = [&](const llvm::Twine &what) {
+    listener.onMessage({Message::Kind::Warning, "", what.str()});
+  };
   host.checkCancelled = [&] { return checkCancelled(); };
-  llvm::Error error = calibrate(*module, calibration, host);
+  llvm::Expected<CalibrationRecord> record =
+      calibrate(*module, calibration, host);
   report.truncate(numFacts);
   for (const Report::Fact &fact : facts.get())
     report.add(fact.pass, fact.name, fact.value);
-  return error;
+  if (!record)
+    return record.takeError();
+  calibrated = std::move(*record);
+  return llvm::Error::success();
 }

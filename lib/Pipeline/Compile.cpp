@@ -302,6 +302,9 @@ std::string terse::getRecipe(const CompileOptions &options) {
 }
 
 llvm::Error Compiler::selectRecipe() {
+  if (!options.calibration.traffic.empty() && options.calibration.data.empty())
+    return llvm::createStringError(
+        "expected --calib with --traffic: data to compare it with");
   if (options.passPipeline) {
     if (options.recipe || options.groupSize)
       return llvm::createStringError("expected a recipe or passes; got both");
@@ -436,6 +439,7 @@ void Compiler::reportDone() {
   for (Report::Fact &fact :
        context.getOrLoadDialect<TerseDialect>()->getReport().getFacts())
     record.facts.push_back({fact.pass, fact.name, std::move(fact.value)});
+  record.calibration = std::move(calibrated);
   listener.onDone(record);
 }
 

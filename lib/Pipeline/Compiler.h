@@ -95,6 +95,7 @@ private:
   /// Weights that passes made.
   std::optional<TemporaryFile> spill;
   ArtifactContents contents;
+  std::optional<CalibrationRecord> calibrated;
   Forecast expected;
   bool levelsBesideEachOther = true;
   unsigned numDumps = 0;

@@ -162,8 +162,9 @@ static Error setQuery(CompileOptions &o, StringRef text) {
   return Error::success();
 }
 
-static Error addCalibrationData(CompileOptions &o, StringRef text) {
-  o.calibration.data.push_back(text.str());
+template <auto Member>
+static Error addToCalibration(CompileOptions &o, StringRef text) {
+  (o.calibration.*Member).push_back(text.str());
   return Error::success();
 }
 
@@ -211,7 +212,12 @@ static constexpr OptionInfo table[] = {
      "measure the inputs of layers on this data while compressing: text, JSON "
      "lines (.jsonl; key field) or token ids (.ids); key weight for its share "
      "(may be repeated)",
-     addCalibrationData},
+     addToCalibration<&CalibrationOptions::data>},
+    {"traffic", Kind::List, "file[:key=value,...]",
+     "data like what the model will be used on, in the forms of --calib: warn "
+     "where the calibration is unlike it, in tokens, inputs of layers or "
+     "perplexity (may be repeated)",
+     addToCalibration<&CalibrationOptions::traffic>},
     {"calib-windows", Kind::Number, "n",
      "sequences to calibrate with (default 128)",
      setCalibrationNumber<&CalibrationOptions::windows>},

@@ -1,6 +1,7 @@
 //===- Guard.cpp - a compile, and what it did to quality ------------------===//
 #include "terse/Quality/Guard.h"
 
+#include "FillFit.h"
 #include "FillReport.h"
 #include "terse/Quality/Measure.h"
 #include "terse/Quality/Original.h"
@@ -15,10 +16,13 @@
 using namespace terse;
 using llvm::Error;
 
+static bool makesArtifact(const CompileOptions &options) {
+  return options.emit == EmitKind::SharedObject && !options.stopAfter && !options.preflight;
+}
+
 static Error checkOptions(const CompileOptions &options) {
-  bool makesArtifact = options.emit == EmitKind::SharedObject && !options.stopAfter && !options.preflight;
   if (!options.evalText.empty()) {
-    if (!makesArtifact)
+    if (!makesArtifact(options))
       return llvm::createStringError("expected an artifact (--emit=so, all stages) with --eval");
     if (!llvm::sys::fs::is_regular_file(options.evalText))
       return llvm::createStringError("cannot read '" + options.evalText + "': no such file");
@@ -27,7 +31,7 @@ static Error checkOptions(const CompileOptions &options) {
   }
   if (options.reportFile.empty())
     return Error::success();
-  if (!makesArtifact)
+  if (!makesArtifact(options))
     return llvm::createStringError("expected an artifact (--emit=so, all stages) with --report=FILE");
   return checkReportPath(options.reportFile);
 }
@@ -35,17 +39,9 @@ static Error checkOptions(const CompileOptions &options) {
 static std::string formatLoss(double loss) { return llvm::formatv("{0:f2} %", 100 * loss).str(); }
 
 /// Runs both models on the held-out text.
-static Error measure(const CompileOptions &options, CompileListener &listener, CompressionReport &report) {
-  llvm::Expected<ModelHandle> model = openArtifact(options.output);
-  if (!model)
-    return model.takeError();
-  llvm::Expected<ModelHandle> reference =
-      openOriginal(options, terse_model_cpu_level(model->get()), listener,
-                   [&](const std::string &path) { return fillOriginal(report, path); });
-  if (!reference)
-    return reference.takeError();
-
-  llvm::Expected<std::vector<int32_t>> tokens = tokenizeFile(model->get(), options.evalText);
+static Error measureHeldOut(const CompileOptions &options, CompileListener &listener, const ModelHandle &model,
+                            const ModelHandle &reference, CompressionReport &report) {
+  llvm::Expected<std::vector<int32_t>> tokens = tokenizeFile(model.get(), options.evalText);
   if (!tokens)
     return tokens.takeError();
   listener.onMessage({Message::Kind::Progress, "", "measure quality on " + options.evalText});
@@ -54,11 +50,11 @@ static Error measure(const CompileOptions &options, CompileListener &listener, C
   how.window = options.evalWindow;
   how.max_windows = options.evalWindows;
   llvm::Expected<terse_perplexity> result =
-      measureQuality(model->get(), reference->get(), how, *tokens, listener.cancelled);
+      measureQuality(model.get(), reference.get(), how, *tokens, listener.cancelled);
   if (!result)
     return llvm::createStringError("'" + options.evalText + "': " + llvm::toString(result.takeError()));
   double rates[2] = {};
-  for (auto [index, handle] : {std::pair(0, reference->get()), std::pair(1, model->get())}) {
+  for (auto [index, handle] : {std::pair(0, reference.get()), std::pair(1, model.get())}) {
     llvm::Expected<double> rate = measureDecodeSpeed(handle, how.threads, *tokens);
     if (!rate)
       return rate.takeError();
@@ -113,6 +109,23 @@ static Error measure(const CompileOptions &options, CompileListener &listener, C
   return Error::success();
 }
 
+/// Runs both models on the texts that there are.
+static Error measure(const CompileOptions &options, CompileListener &listener, const CompileRecord &record,
+                     CompressionReport &report) {
+  llvm::Expected<ModelHandle> model = openArtifact(options.output);
+  if (!model)
+    return model.takeError();
+  llvm::Expected<ModelHandle> reference =
+      openOriginal(options, terse_model_cpu_level(model->get()), listener,
+                   [&](const std::string &path) { return fillOriginal(report, path); });
+  if (!reference)
+    return reference.takeError();
+  if (record.calibration && record.calibration->traffic)
+    if (Error error = measureFit(report, *record.calibration, model->get(), reference->get(), int32_t(options.threads), listener))
+      return error;
+  return options.evalText.empty() ? Error::success() : measureHeldOut(options, listener, *model, *reference, report);
+}
+
 static std::string describeQuality(const CompressionReport &report) {
   const auto &before = *report.before, &after = *report.after;
   std::string text =
@@ -158,7 +171,8 @@ Outcome terse::compileAndMeasure(const CompileOptions &options, CompileListener 
   };
   if (Error error = checkOptions(options))
     return fail(std::move(error));
-  if (options.reportFile.empty() && options.evalText.empty())
+  bool hasTraffic = !options.calibration.traffic.empty() && makesArtifact(options);
+  if (options.reportFile.empty() && options.evalText.empty() && !hasTraffic)
     return {compile(options, listener), ""};
 
   std::optional<CompileRecord> record;
@@ -169,18 +183,21 @@ Outcome terse::compileAndMeasure(const CompileOptions &options, CompileListener 
   if (!compiled || !record)
     return {};
   // What is compressed already is not the original any more.
-  if (!options.evalText.empty() && record->inputStage >= Stage::Compress)
-    return fail(llvm::createStringError("expected a model before the stage 'compress' with --eval; got IR behind the "
-                                        "stage '" + getStageName(record->inputStage) + "'"));
+  if ((!options.evalText.empty() || hasTraffic) && record->inputStage >= Stage::Compress)
+    return fail(llvm::createStringError("expected a model before the stage 'compress' with " +
+                                        llvm::Twine(options.evalText.empty() ? "--traffic" : "--eval") +
+                                        "; got IR behind the stage '" + getStageName(record->inputStage) + "'"));
   CompressionReport report;
   Error error = fillIdentity(report, options, *record);
   if (!error)
     error = fillLayers(report, options, *record);
   if (!error && report.date.empty())
     report.date = getToday();
-  if (!error && !options.evalText.empty()) {
-    error = measure(options, listener, report);
-    if (!error)
+  if (!error && record->calibration)
+    fillFit(report, *record->calibration);
+  if (!error && (!options.evalText.empty() || hasTraffic)) {
+    error = measure(options, listener, *record, report);
+    if (!error && report.quality)
       listener.onMessage({Message::Kind::Report, "", describeQuality(report)});
   }
   if (search)

@@ -90,7 +90,15 @@ template <typename V> void visitFields(V &v, CompressionReport::Distance &x) {
   v("from", x.from);
   v("to", x.to);
   v("jensen_shannon", x.jensenShannon);
+  v("by_sampling", x.bySampling);
   v("unseen", x.unseen);
+}
+template <typename V> void visitFields(V &v, CompressionReport::Range &x) {
+  v("tap", x.tap);
+  v("calibration_max", x.calibrationMax);
+  v("traffic_max", x.trafficMax);
+  v("overlap", x.overlap);
+  v("beyond", x.beyond);
 }
 template <typename V> void visitFields(V &v, CompressionReport::Refusal &x) {
   v("what", x.what);
@@ -131,6 +139,8 @@ template <typename V> void visitFields(V &v, CompressionReport &x) {
   v("outliers", x.outliers);
   v("texts", x.texts);
   v("distances", x.distances);
+  v("ranges", x.ranges);
+  v("fit_warnings", x.fitWarnings);
   v("refused", x.refused);
   v("facts", x.facts);
   v("cost", x.cost);

@@ -38,6 +38,7 @@ public:
   }
 
 private:
+  std::optional<Value> make(std::string &text) { return Value(llvm::json::fixUTF8(text)); }
   std::optional<Value> make(int64_t value) { return Value(value); }
   std::optional<Value> make(uint64_t value) { return Value(value); }
   /// JSON has no infinity.

@@ -184,47 +184,6 @@ void report::writeOutliers(const CompressionReport &report, llvm::raw_ostream &o
     os << "</details>\n";
 }
 
-void report::writeFit(const CompressionReport &report, llvm::raw_ostream &os) {
-  if (!report.texts.empty()) {
-    Table table;
-    table.addColumn("text", Table::Align::Code);
-    table.addColumn("role", Table::Align::Text);
-    table.addColumn("tokens", Table::Align::Number);
-    table.addColumn("perplexity, original", Table::Align::Number);
-    table.addColumn("compressed", Table::Align::Number);
-    table.addColumn("loss", Table::Align::Number);
-    for (const CompressionReport::Text &text : report.texts) {
-      table.addRow();
-      table.add(escape(text.name));
-      table.add(escape(text.role));
-      table.add(text.tokens, formatCount);
-      table.add(text.perplexityBefore, formatFour);
-      table.add(text.perplexityAfter, formatFour);
-      table.add(text.perplexityBefore && text.perplexityAfter && *text.perplexityBefore > 0
-                    ? formatPercent(*text.perplexityAfter / *text.perplexityBefore - 1, true)
-                    : "");
-    }
-    table.print(os);
-  }
-  if (report.distances.empty())
-    return;
-  Table table;
-  table.addColumn("from", Table::Align::Text);
-  table.addColumn("to", Table::Align::Text);
-  table.addColumn("Jensen-Shannon divergence, bits", Table::Align::Number);
-  table.addColumn("tokens that are not in the first", Table::Align::Number);
-  for (const CompressionReport::Distance &distance : report.distances) {
-    table.addRow();
-    table.add(escape(distance.from));
-    table.add(escape(distance.to));
-    table.add(distance.jensenShannon, formatFour);
-    table.add(distance.unseen, formatShare);
-  }
-  os << "<p>How unlike the texts' tokens are: 0 where they are distributed alike, 1 where they have none in "
-        "common.</p>\n";
-  table.print(os);
-}
-
 void report::writeRefused(const CompressionReport &report, llvm::raw_ostream &os) {
   if (report.refused.empty())
     return;

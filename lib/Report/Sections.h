@@ -24,6 +24,8 @@ void writeSummary(const CompressionReport &report, llvm::raw_ostream &os);
 
 // CostSection.cpp
 void writeCost(const CompressionReport &report, llvm::raw_ostream &os);
+// FitSection.cpp
+void writeFit(const CompressionReport &report, llvm::raw_ostream &os);
 // LossSections.cpp
 void writeBands(const CompressionReport &report, llvm::raw_ostream &os);
 void writePasses(const CompressionReport &report, llvm::raw_ostream &os);
@@ -32,7 +34,6 @@ void writePareto(const CompressionReport &report, llvm::raw_ostream &os);
 // Sections.cpp
 void writeComparison(const CompressionReport &report, llvm::raw_ostream &os);
 void writeOutliers(const CompressionReport &report, llvm::raw_ostream &os);
-void writeFit(const CompressionReport &report, llvm::raw_ostream &os);
 void writeRefused(const CompressionReport &report, llvm::raw_ostream &os);
 void writeIdentity(const CompressionReport &report, llvm::raw_ostream &os);
 void writeFacts(const CompressionReport &report, llvm::raw_ostream &os);

@@ -172,6 +172,7 @@ static CompileOptions makeInner(const CompileOptions &options) {
   CompileOptions inner = options;
   inner.reportFile.clear();
   inner.evalText.clear();
+  inner.calibration.traffic.clear();
   inner.maxLoss.reset();
   inner.report = false;
   inner.dumpIRFolder.clear();

@@ -2,6 +2,8 @@
 #ifndef TERSE_CALIBRATE_CALIBRATE_H
 #define TERSE_CALIBRATE_CALIBRATE_H
 
+#include "terse/Calibrate/Fit.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/Support/Error.h"
 
@@ -15,6 +17,8 @@ namespace terse {
 struct CalibrationOptions {
   /// FILE[:KEY=VALUE,...]: text, JSON lines (key `field`), or token ids; key `weight` for its share of the windows.
   std::vector<std::string> data;
+  /// Files of the same forms that are like what the model will be used on; empty: not known.
+  std::vector<std::string> traffic;
   int64_t windows = 128; ///< sequences
   int64_t window = 256;  ///< tokens in each
   /// Windows are drawn at random places; unset: the first ones, one after the other.
@@ -42,17 +46,31 @@ struct CalibrationHost {
   std::function<llvm::Error(mlir::ModuleOp)> compress;
   /// Compiles what is behind the compress stage to an artifact for this machine.
   std::function<llvm::Error(mlir::ModuleOp, llvm::StringRef path)> compile;
-  /// Says what is being done.
-  std::function<void(const llvm::Twine &)> say;
+  /// Says what is being done, and what the user should know.
+  std::function<void(const llvm::Twine &)> say, warn;
   std::function<llvm::Error()> checkCancelled;
+};
+
+/// What a model was calibrated with, and how it fits the traffic.
+struct CalibrationRecord {
+  struct Text {
+    std::string name, sha256; ///< of the files; of the windows
+    TokenWindows windows;
+  };
+  Text calibration;
+  // Where the traffic is known.
+  std::optional<Text> traffic;
+  std::optional<TokenFit> tokens;
+  std::vector<RangeFit> ranges; ///< by tap, in the model's order
+  std::vector<std::string> warnings;
 };
 
 /// Compresses a model block by block (Frantar et al., 2022): the inputs of each block's layers are measured, its passes
 /// run with these statistics (`terse.statistics` of the module) while all other layers are frozen, and its outputs are what the next
 /// block is measured with. Only one block's weights and what passes between two blocks are in memory or on disk.
 ///
-/// Statistics do not depend on the number of threads, nor on interruptions.
-llvm::Error calibrate(mlir::ModuleOp module, const CalibrationOptions &options, const CalibrationHost &host);
+/// Statistics do not depend on the number of threads, nor on interruptions, nor on the traffic, whose windows run through the same taps.
+llvm::Expected<CalibrationRecord> calibrate(mlir::ModuleOp module, const CalibrationOptions &options, const CalibrationHost &host);
 
 } // namespace terse
 

@@ -116,6 +116,8 @@ struct CompileRecord {
     llvm::json::Value value;
   };
   std::vector<Fact> facts;
+  /// Where the compress stage was calibrated.
+  std::optional<CalibrationRecord> calibration;
 };
 
 /// Where a compile's messages go, and how it is stopped.

@@ -88,7 +88,14 @@ struct CompressionReport {
   struct Distance {
     std::string from, to;
     std::optional<double> jensenShannon; ///< divergence in bits: 0 (same) to 1 (nothing common)
+    std::optional<double> bySampling; ///< what it would be of two texts as long that are parts of one
     std::optional<double> unseen; ///< share of the tokens of `to` that `from` lacks
+  };
+  /// The input of a layer in calibration and traffic (terse/Calibrate/Fit.h).
+  struct Range {
+    std::string tap;
+    std::optional<double> calibrationMax, trafficMax; ///< largest magnitudes
+    std::optional<double> overlap, beyond;            ///< shares
   };
   /// What was not done, and why.
   struct Refusal {
@@ -119,6 +126,8 @@ struct CompressionReport {
   std::vector<Outlier> outliers;
   std::vector<Text> texts;
   std::vector<Distance> distances;
+  std::vector<Range> ranges;
+  std::vector<std::string> fitWarnings; ///< why the calibration does not fit the traffic
   std::vector<Refusal> refused;
   std::vector<Fact> facts;
   std::optional<Cost> cost;
