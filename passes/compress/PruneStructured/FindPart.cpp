@@ -53,6 +53,9 @@ void PartFinder::findFeedForward() {
     Operation *op = value.getDefiningOp();
     if (!op || (!isa<LinearOp>(op) && !isElementwise(op))) {
       readsMore = true;
+      auto slice = dyn_cast_or_null<tensor::ExtractSliceOp>(op);
+      if (auto merged = slice ? slice.getSource().getDefiningOp<LinearOp>() : LinearOp())
+        refuse("layer '" + getNameOfLayer(merged) + "' makes several values at once");
       continue;
     }
     if (!ops.insert(op))
@@ -63,7 +66,7 @@ void PartFinder::findFeedForward() {
     else
       llvm::append_range(worklist, op->getOperands());
   }
-  if (readsMore)
+  if (readsMore && !part.producers.empty())
     refuse("it reads more than linear layers through elementwise operations");
 }
 
@@ -168,7 +171,8 @@ std::optional<PrunablePart> PartFinder::run() {
   else {
     part.numUnits = part.writer.getReductionSize();
     findFeedForward();
-    if (part.producers.empty())
+    bool isMerged = !part.refusal.empty() && !ops.empty();
+    if (part.producers.empty() && !isMerged)
       return std::nullopt;
   }
   checkUsers();

@@ -5,6 +5,7 @@
 // CHECK-DAG: terse-prune-structured: attentions-pruned 1
 // CHECK-DAG: terse-prune-structured: parameters-removed 32
 // CHECK-DAG: terse-prune-structured: left {{.*}}"down":"the policy of layer 'up' keeps it"
+// CHECK-DAG: "merged.down":"layer 'merged' makes several values at once"
 // CHECK-DAG: "more":"it reads more than linear layers through elementwise operations"
 // CHECK-DAG: "one":"the share of its 1 channels is less than one"
 // CHECK-DAG: "seen":"a value within it is read elsewhere"
@@ -100,4 +101,18 @@ func.func @left(%x: tensor<1x2xf32>) -> (tensor<1x2xf32>, tensor<1x2xf32>) {
   %w6 = terse.weight "w6" = dense<1.0> : tensor<2x2xf32> -> tensor<2x2xf32>
   %y3 = terse.linear %h3, %w6 {name = "seen"} : tensor<1x2xf32>, tensor<2x2xf32> -> tensor<1x2xf32>
   return %h3, %y3 : tensor<1x2xf32>, tensor<1x2xf32>
+}
+
+// CHECK-LABEL: func.func @merged
+// CHECK-NOT: kept_channels
+func.func @merged(%x: tensor<1x2xf32>) -> tensor<1x2xf32> {
+  %w = terse.weight "w" = dense<1.0> : tensor<4x2xf32> -> tensor<4x2xf32>
+  %w1 = terse.weight "w1" = dense<1.0> : tensor<2x2xf32> -> tensor<2x2xf32>
+  %h = terse.linear %x, %w {name = "merged"} : tensor<1x2xf32>, tensor<4x2xf32> -> tensor<1x4xf32>
+  %g = tensor.extract_slice %h[0, 0] [1, 2] [1, 1] : tensor<1x4xf32> to tensor<1x2xf32>
+  %u = tensor.extract_slice %h[0, 2] [1, 2] [1, 1] : tensor<1x4xf32> to tensor<1x2xf32>
+  %a = terse.activation silu %g : tensor<1x2xf32>
+  %p = arith.mulf %a, %u : tensor<1x2xf32>
+  %y = terse.linear %p, %w1 {name = "merged.down"} : tensor<1x2xf32>, tensor<2x2xf32> -> tensor<1x2xf32>
+  return %y : tensor<1x2xf32>
 }
