@@ -128,6 +128,12 @@ typedef void (*terse_description_fn)(void *user, const char *text, size_t size);
 TERSE_COMPILER_API terse_compile_status
 terse_describe_model(const char *path, terse_description_fn emit, void *user);
 
+/** The same of a file of statistics (tersec --save-statistics): file, bytes,
+ * sha256, source_sha256, data and taps. A channel is an outlier if its largest
+ * magnitude is above 10 times that of the median channel. */
+TERSE_COMPILER_API terse_compile_status terse_describe_statistics(
+    const char *path, terse_description_fn emit, void *user);
+
 #ifdef __cplusplus
 }
 #endif

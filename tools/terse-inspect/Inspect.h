@@ -24,6 +24,12 @@ bool looksLikeModel(const std::string &path);
 /// Describes a model: ONNX as imported, or IR of any stage.
 rt::Status inspectModel(const Options &options);
 
+/// True if the name is that of a file of statistics.
+bool looksLikeStatistics(const std::string &path);
+
+/// Describes what calibration measured (lib/Statistics).
+rt::Status inspectStatistics(const Options &options);
+
 } // namespace terse::inspect
 
 #endif // TERSE_TOOLS_TERSE_INSPECT_INSPECT_H

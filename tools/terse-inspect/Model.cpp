@@ -1,16 +1,12 @@
 //===- Model.cpp - what lies in a model -------------------------*- C++ -*-===//
+#include "CompilerLibrary.h"
 #include "Layers.h"
-#include "terse-c/compiler.h"
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cinttypes>
-#include <climits>
 #include <cstdio>
-#include <cstdlib>
-#include <dlfcn.h>
-#include <fstream>
 
 namespace terse::inspect {
 
@@ -18,27 +14,6 @@ using namespace rt;
 using nlohmann::ordered_json;
 
 namespace {
-
-constexpr const char *compilerLibrary = "libTerse.so.0";
-using DescribeFn = decltype(&terse_describe_model);
-
-/// Loads the compiler from the library folder beside the program's.
-DescribeFn loadCompiler(std::string &why) {
-  char program[PATH_MAX] = {};
-  std::string folder;
-  if (::realpath("/proc/self/exe", program))
-    folder = std::string(program).substr(0, std::string(program).rfind('/'));
-  for (const std::string &path :
-       {folder + "/../lib/" + compilerLibrary, std::string(compilerLibrary)}) {
-    // Never closed: what it registers lives until the end.
-    if (void *handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL))
-      if (void *describe = ::dlsym(handle, "terse_describe_model"))
-        return reinterpret_cast<DescribeFn>(describe);
-    const char *reason = ::dlerror();
-    why = reason ? reason : "unknown error";
-  }
-  return nullptr;
-}
 
 WeightSpec weightOf(const ordered_json &row) {
   WeightSpec weight;
@@ -103,21 +78,11 @@ Status inspectModel(const Options &options) {
   if (options.verify)
     return fail(Code::InvalidArgument,
                 "--verify: a model has no hashes; expected a compiled one");
-  std::string why, text;
-  DescribeFn describe = loadCompiler(why);
-  if (!describe)
-    return fail(Code::Unsupported,
-                "models need the compiler, whose %s cannot be loaded: %s",
-                compilerLibrary, why.c_str());
-  auto collect = [](void *user, const char *bytes, size_t size) {
-    static_cast<std::string *>(user)->assign(bytes, size);
-  };
-  if (describe(options.path.c_str(), collect, &text) != 0)
-    return Status(Code::InvalidArgument, text);
-
-  ordered_json given = ordered_json::parse(text, nullptr, false), root;
-  if (given.is_discarded())
-    return Status(Code::Internal, "the compiler gave no JSON");
+  Result<ordered_json> described =
+      describeByCompiler("terse_describe_model", "models", options.path);
+  if (!described.ok())
+    return described.status();
+  ordered_json &given = *described, root;
   std::vector<WeightSpec> weights;
   for (const ordered_json &row : given["layers"])
     weights.push_back(weightOf(row));

@@ -24,10 +24,12 @@ int fail(int status, const std::string &message) {
 int main(int argc, char **argv) {
   inspect::Options options;
   CLI::App app("Shows what lies in a compiled model or a model: its interface, "
-               "recipe, layers, bits, bytes and hashes. Nothing of it is run.",
+               "recipe, layers, bits, bytes and hashes; or what calibration "
+               "measured. Nothing of it is run.",
                "terse-inspect");
   app.add_option("file", options.path,
-                 "A compiled model (.so), or a model (.onnx, .mlir)");
+                 "A compiled model (.so), a model (.onnx, .mlir), or statistics "
+                 "(.tstats)");
   app.add_flag("--json", options.json, "Print one JSON object");
   app.add_flag("--verify", options.verify,
                "Compare the hashes of manifest, code and weights");
@@ -55,6 +57,8 @@ int main(int argc, char **argv) {
 
   rt::Status status = inspect::looksLikeModel(options.path)
                           ? inspect::inspectModel(options)
+                      : inspect::looksLikeStatistics(options.path)
+                          ? inspect::inspectStatistics(options)
                           : inspect::inspectArtifact(options);
   if (!status.ok())
     return fail(1, status.message());
