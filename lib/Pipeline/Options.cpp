@@ -2,6 +2,7 @@
 #include "terse/Pipeline/Options.h"
 
 #include "terse/Pipeline/Recipe.h"
+#include "terse/Runtime/FrequencyBands.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
@@ -128,16 +129,30 @@ static Error setReport(CompileOptions &o, StringRef text) {
   return Error::success();
 }
 
-/// "1%" or "0.01" to 0.01.
+/// SHARE or BAND:SHARE, several with commas between them: "1%" or "0.01" is 0.01.
 static Error setMaxLoss(CompileOptions &o, StringRef text) {
-  StringRef number = text;
-  bool percent = number.consume_back("%");
-  double value;
-  if (number.trim().getAsDouble(value) || !(value >= 0 && value < 1e6))
-    return llvm::createStringError(
-        "expected a share of at least 0, such as 1% or 0.01; got '" + text +
-        "'");
-  o.maxLoss = percent ? value / 100 : value;
+  o.promises.clear();
+  llvm::SmallVector<StringRef> items;
+  text.split(items, ',');
+  for (StringRef item : items) {
+    auto [band, number] = item.contains(':') ? item.split(':') : std::pair(StringRef(), item);
+    band = band.trim();
+    StringRef share = number.trim();
+    bool percent = number.consume_back("%");
+    double value;
+    if (number.trim().getAsDouble(value) || !(value >= 0 && value < 1e6))
+      return llvm::createStringError(
+          "expected a share of at least 0, such as 1% or 0.01; got '" + share +
+          "'");
+    llvm::SmallVector<StringRef> known;
+    for (int i = 0; i < rt::FrequencyBands::kCount; ++i)
+      known.push_back(rt::FrequencyBands::nameOf(i));
+    if (item.contains(':') && !llvm::is_contained(known, band))
+      return refuse("band of token frequency", band, known);
+    if (llvm::any_of(o.promises, [&, name = band](const LossPromise &other) { return other.band == name; }))
+      return llvm::createStringError("two promises for " + (band.empty() ? "all tokens" : "the band '" + band.str() + "'"));
+    o.promises.push_back({band.str(), percent ? value / 100 : value});
+  }
   return Error::success();
 }
 
@@ -304,7 +319,9 @@ static constexpr OptionInfo table[] = {
      setNumber<&CompileOptions::evalWindows>},
     {"max-loss", Kind::Text, "share",
      "raise the bits of layers until perplexity on the --eval text rises by no "
-     "more than this, such as 1%; where that does not do, fail with the best "
+     "more than this, such as 1%, or 1%,rarest_1:5%,rarest_10:3% to promise "
+     "bands of token frequency apart (the rarest 1 % of the text, what follows "
+     "up to 10 %, the rest: rest); where that does not do, fail with the best "
      "artifact written",
      setMaxLoss},
     {"search-trials", Kind::Number, "n",

@@ -5,7 +5,11 @@
 #include "FillReport.h"
 #include "terse/Quality/Measure.h"
 #include "terse/Quality/Original.h"
+#include "terse/Quality/Promise.h"
 
+#include "terse/Runtime/FrequencyBands.h"
+
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
@@ -26,7 +30,7 @@ static Error checkOptions(const CompileOptions &options) {
       return llvm::createStringError("expected an artifact (--emit=so, all stages) with --eval");
     if (!llvm::sys::fs::is_regular_file(options.evalText))
       return llvm::createStringError("cannot read '" + options.evalText + "': no such file");
-  } else if (options.maxLoss) {
+  } else if (!options.promises.empty()) {
     return llvm::createStringError("expected --eval with --max-loss: a text to measure the loss on");
   }
   if (options.reportFile.empty())
@@ -40,7 +44,7 @@ static std::string formatLoss(double loss) { return llvm::formatv("{0:f2} %", 10
 
 /// Runs both models on the held-out text.
 static Error measureHeldOut(const CompileOptions &options, CompileListener &listener, const ModelHandle &model,
-                            const ModelHandle &reference, CompressionReport &report) {
+                            const ModelHandle &reference, CompressionReport &report, MeasuredLoss &loss) {
   llvm::Expected<std::vector<int32_t>> tokens = tokenizeFile(model.get(), options.evalText);
   if (!tokens)
     return tokens.takeError();
@@ -53,6 +57,9 @@ static Error measureHeldOut(const CompileOptions &options, CompileListener &list
       measureQuality(model.get(), reference.get(), how, *tokens, listener.cancelled);
   if (!result)
     return llvm::createStringError("'" + options.evalText + "': " + llvm::toString(result.takeError()));
+  loss = MeasuredLoss(*result);
+  if (Error error = checkMeasured(options.promises, loss))
+    return error;
   double rates[2] = {};
   for (auto [index, handle] : {std::pair(0, reference.get()), std::pair(1, model.get())}) {
     llvm::Expected<double> rate = measureDecodeSpeed(handle, how.threads, *tokens);
@@ -77,12 +84,16 @@ static Error measureHeldOut(const CompileOptions &options, CompileListener &list
   quality.loss = result->perplexity_ratio - 1;
   quality.kl = result->kl;
   quality.top1Agreement = result->top1_agreement;
-  quality.promisedLoss = options.maxLoss;
-  const char *names[] = {"rarest_1", "rarest_10", "rest"};
+  auto findPromise = [&](llvm::StringRef band) {
+    auto promise = llvm::find_if(options.promises, [&](const LossPromise &entry) { return entry.band == band; });
+    return promise == options.promises.end() ? std::nullopt : std::optional<double>(promise->loss);
+  };
+  quality.promisedLoss = findPromise("");
   for (int i = 0; i < TERSE_BAND_COUNT; ++i) {
     const terse_frequency_band &from = result->bands[i];
     CompressionReport::Band &band = report.bands.emplace_back();
-    band.name = names[i];
+    band.name = rt::FrequencyBands::nameOf(i);
+    band.promisedLoss = findPromise(band.name);
     band.mass = from.mass;
     band.tokens = from.tokens;
     if (from.tokens == 0)
@@ -111,7 +122,7 @@ static Error measureHeldOut(const CompileOptions &options, CompileListener &list
 
 /// Runs both models on the texts that there are.
 static Error measure(const CompileOptions &options, CompileListener &listener, const CompileRecord &record,
-                     CompressionReport &report) {
+                     CompressionReport &report, MeasuredLoss &loss) {
   llvm::Expected<ModelHandle> model = openArtifact(options.output);
   if (!model)
     return model.takeError();
@@ -123,7 +134,7 @@ static Error measure(const CompileOptions &options, CompileListener &listener, c
   if (record.calibration && record.calibration->traffic)
     if (Error error = measureFit(report, *record.calibration, model->get(), reference->get(), int32_t(options.threads), listener))
       return error;
-  return options.evalText.empty() ? Error::success() : measureHeldOut(options, listener, *model, *reference, report);
+  return options.evalText.empty() ? Error::success() : measureHeldOut(options, listener, *model, *reference, report, loss);
 }
 
 static std::string describeQuality(const CompressionReport &report) {
@@ -188,6 +199,7 @@ Outcome terse::compileAndMeasure(const CompileOptions &options, CompileListener 
                                         llvm::Twine(options.evalText.empty() ? "--traffic" : "--eval") +
                                         "; got IR behind the stage '" + getStageName(record->inputStage) + "'"));
   CompressionReport report;
+  MeasuredLoss loss;
   Error error = fillIdentity(report, options, *record);
   if (!error)
     error = fillLayers(report, options, *record);
@@ -196,7 +208,7 @@ Outcome terse::compileAndMeasure(const CompileOptions &options, CompileListener 
   if (!error && record->calibration)
     fillFit(report, *record->calibration);
   if (!error && (!options.evalText.empty() || hasTraffic)) {
-    error = measure(options, listener, *record, report);
+    error = measure(options, listener, *record, report, loss);
     if (!error && report.quality)
       listener.onMessage({Message::Kind::Report, "", describeQuality(report)});
   }
@@ -206,11 +218,10 @@ Outcome terse::compileAndMeasure(const CompileOptions &options, CompileListener 
     error = writeReport(report, options.reportFile);
   if (error)
     return fail(std::move(error));
-  if (!options.maxLoss || *report.quality->loss <= *options.maxLoss)
+  std::string text = describeBroken(options.promises, loss);
+  if (text.empty())
     return {true, ""};
-  std::string text = "the loss of perplexity is " + formatLoss(*report.quality->loss) + "; expected at most " +
-                     formatLoss(*options.maxLoss) + " (--max-loss): '" + options.output +
-                     "' is written, but breaks the promise";
+  text += " (--max-loss): '" + options.output + "' is written, but breaks the promise";
   std::vector<std::pair<std::string, double>> errors = getLayerErrors(*record);
   for (size_t i = 0; i < errors.size() && i < 5; ++i)
     text += (i ? ", " : "; layers with the largest relative error: ") + errors[i].first + " (" +

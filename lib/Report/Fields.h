@@ -47,6 +47,7 @@ template <typename V> void visitFields(V &v, CompressionReport::Band &x) {
   v("loss", x.loss);
   v("kl", x.kl);
   v("top1_agreement", x.top1Agreement);
+  v("promised_loss", x.promisedLoss);
 }
 template <typename V> void visitFields(V &v, CompressionReport::Pass &x) {
   v("name", x.name);

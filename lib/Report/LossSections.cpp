@@ -31,7 +31,7 @@ static std::string formatTick(double share) {
   return text.substr(0, end) + text.substr(space);
 }
 
-static std::string getBandName(llvm::StringRef name) {
+std::string report::getBandName(llvm::StringRef name) {
   if (name == "rarest_1")
     return "rarest 1 % of tokens";
   if (name == "rarest_10")
@@ -57,6 +57,7 @@ void report::writeBands(const CompressionReport &report, llvm::raw_ostream &os) 
   table.addColumn("perplexity, original", Table::Align::Number);
   table.addColumn("compressed", Table::Align::Number);
   table.addColumn("loss", Table::Align::Number);
+  table.addColumn("promised at most", Table::Align::Number);
   table.addColumn("KL, nats", Table::Align::Number);
   table.addColumn("same likeliest", Table::Align::Number);
   for (const CompressionReport::Band &band : report.bands) {
@@ -67,6 +68,7 @@ void report::writeBands(const CompressionReport &report, llvm::raw_ostream &os) 
     table.add(band.perplexityBefore, formatFour);
     table.add(band.perplexityAfter, formatFour);
     table.add(band.loss, formatSigned);
+    table.add(band.promisedLoss, formatShare);
     table.add(band.kl, formatFour);
     table.add(band.top1Agreement, formatShare);
     if (band.loss)

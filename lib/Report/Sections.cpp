@@ -77,12 +77,18 @@ void report::writeSummary(const CompressionReport &report, llvm::raw_ostream &os
   }
   if (!cards.empty())
     os << "<div class=\"cards\">\n" << cards << "</div>\n";
-  if (report.quality && report.quality->promisedLoss && report.quality->loss) {
-    bool kept = *report.quality->loss <= *report.quality->promisedLoss;
+  auto judge = [&](std::optional<double> promised, std::optional<double> measured, const std::string &what) {
+    if (!promised || !measured)
+      return;
+    bool kept = *measured <= *promised;
     os << "<p class=\"verdict" << (kept ? "" : " broken") << "\"><b>" << (kept ? "Promise kept" : "Promise broken")
-       << ":</b> a loss of at most " << formatPercent(*report.quality->promisedLoss) << " was asked for; measured "
-       << formatPercent(*report.quality->loss) << ".</p>\n";
-  }
+       << ":</b> a loss of at most " << formatPercent(*promised) << " was asked for" << what << "; measured "
+       << formatPercent(*measured) << ".</p>\n";
+  };
+  if (report.quality)
+    judge(report.quality->promisedLoss, report.quality->loss, "");
+  for (const CompressionReport::Band &band : report.bands)
+    judge(band.promisedLoss, band.loss, ", " + escape(getBandName(band.name)));
 }
 
 void report::writeComparison(const CompressionReport &report, llvm::raw_ostream &os) {

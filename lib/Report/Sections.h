@@ -40,6 +40,8 @@ void writeFacts(const CompressionReport &report, llvm::raw_ostream &os);
 
 /// "<figure>" with its caption; `svg` is HTML.
 void writeFigure(llvm::raw_ostream &os, llvm::StringRef caption, llvm::StringRef svg);
+/// Of token frequency, for people.
+std::string getBandName(llvm::StringRef name);
 /// What a loss is of: "perplexity".
 std::string getLossName(const CompressionReport &report);
 

@@ -5,11 +5,6 @@
 
 namespace terse::rt {
 
-const char *FrequencyBands::nameOf(int band) {
-  static const char *const names[kCount] = {"rarest_1", "rarest_10", "rest"};
-  return names[band];
-}
-
 FrequencyBands::FrequencyBands(const std::vector<int32_t> &text) {
   std::vector<int64_t> counts;
   int64_t length = 0;

@@ -31,7 +31,7 @@ private:
   Expected<Trial> runTrial(const std::string &name, const Formats &formats, const std::string &what) {
     Expected<Trial> trial = trials.run(name, writeRules(formats), what);
     if (trial)
-      plan.findings.points.push_back({what, trial->bytes, trial->loss});
+      plan.findings.points.push_back({what, trial->bytes, trial->loss.all});
     return trial;
   }
 
@@ -50,7 +50,7 @@ private:
       uniform.push_back({format, std::move(*trial)});
     }
     for (size_t i = 1; i < uniform.size(); ++i) {
-      double finer = std::max(uniform[i - 1].second.loss, 0.0), coarser = uniform[i].second.loss;
+      double finer = std::max(uniform[i - 1].second.loss.all, 0.0), coarser = uniform[i].second.loss.all;
       if (uniform[i].first.bits < uniform[i - 1].first.bits && coarser > 0.01 && coarser > 8 * finer)
         plan.findings.cliffs.push_back(llvm::formatv("from {0} to {1} bits the loss goes from {2:f2} % to {3:f2} %", uniform[i - 1].first.bits,
                                                      uniform[i].first.bits, 100 * finer, 100 * coarser));
@@ -70,7 +70,7 @@ private:
 
   /// Each unit alone in the probing format.
   llvm::Error measureLayers() {
-    const double klOfFinest = getUniform(finest).kl, lossOfFinest = getUniform(finest).loss;
+    const double klOfFinest = getUniform(finest).kl, lossOfFinest = getUniform(finest).loss.all;
     std::string plain = makePlainRecipe(recipe.name, finest.bits, finest.groupSize);
     std::vector<double> added;
     for (const auto &[unit, names] : units) {
@@ -82,7 +82,7 @@ private:
         return trial.takeError();
       added.push_back(std::max(trial->kl - klOfFinest, 1e-9));
       for (const std::string &name : names)
-        plan.findings.layerLosses[name] = trial->loss - lossOfFinest;
+        plan.findings.layerLosses[name] = trial->loss.all - lossOfFinest;
       if (double error = getSquaredError(names, probe); error > 0)
         sensitivities[unit] = added.back() / error;
     }
@@ -135,7 +135,7 @@ private:
       return first.takeError();
     // What is measured is not quite what was predicted: one format for all may be as good.
     for (const auto &[format, trial] : uniform)
-      if (trial.loss <= *options.maxLoss && trial.bytes < bestBytes) {
+      if (areKept(options.promises, trial.loss) && trial.bytes < bestBytes) {
         Formats all;
         for (const auto &entry : units)
           llvm::append_range(all, giveFormat(entry.second, format));
@@ -148,20 +148,21 @@ private:
   }
 
   /// Measures the recipe with these formats, and keeps them if they are the best so far: the smallest artifact that holds the promise, else
-  /// the one that loses least. With the trials used up nothing more is measured.
+  /// the one that exceeds it least. With the trials used up nothing more is measured.
   Expected<bool> tryFormats(const Formats &formats) {
     if (trials.isExhausted() && !best.empty())
       return false;
     Expected<Trial> trial = runTrial(recipe.name, formats, "auto " + describeFormats(formats));
     if (!trial)
       return trial.takeError();
-    bool holds = trial->loss <= *options.maxLoss;
-    bool isBetter = holds ? !bestHolds || trial->bytes < bestBytes : !bestHolds && trial->loss < bestLoss;
+    double excess = getExcess(options.promises, trial->loss);
+    bool holds = excess <= 0;
+    bool isBetter = holds ? !bestHolds || trial->bytes < bestBytes : !bestHolds && excess < bestExcess;
     if (best.empty() || isBetter) {
       best = formats;
       bestHolds = holds;
       bestBytes = trial->bytes;
-      bestLoss = trial->loss;
+      bestExcess = excess;
     }
     return holds;
   }
@@ -197,7 +198,7 @@ private:
   Formats best;
   bool bestHolds = false;
   uint64_t bestBytes = 0;
-  double bestLoss = 0;
+  double bestExcess = 0;
   Plan plan;
 };
 } // namespace

@@ -34,7 +34,7 @@ Expected<Plan> terse::raiseBits(const CompileOptions &options, const Recipe &rec
     std::string what = recipe.name + (raised.empty() ? "" : " with " + describeFormats(raised));
     Expected<Trial> trial = trials.run(recipe.name, writeRules(raised), what);
     if (trial)
-      plan.findings.points.push_back({what, trial->bytes, trial->loss});
+      plan.findings.points.push_back({what, trial->bytes, trial->loss.all});
     return trial;
   };
   Expected<Trial> first = run({});
@@ -52,7 +52,7 @@ Expected<Plan> terse::raiseBits(const CompileOptions &options, const Recipe &rec
     Expected<Trial> trial = run(steps[step]);
     if (!trial)
       return trial.takeError();
-    return trial->loss <= *options.maxLoss;
+    return areKept(options.promises, trial->loss);
   };
   Expected<std::optional<size_t>> found = findFirst(steps.size(), holds);
   if (!found)

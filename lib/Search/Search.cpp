@@ -22,7 +22,7 @@ std::string terse::describeFormats(llvm::ArrayRef<std::pair<std::string, WeightF
 
 /// The recipe of the options, where bits of its layers can be chosen under a promise; else none.
 static Expected<std::optional<Recipe>> findRecipe(const CompileOptions &options) {
-  bool canSearch = options.maxLoss && !options.evalText.empty() && !options.passPipeline && options.recipe &&
+  bool canSearch = !options.promises.empty() && !options.evalText.empty() && !options.passPipeline && options.recipe &&
                    options.emit == EmitKind::SharedObject && !options.stopAfter && !options.preflight && options.policyRules.empty();
   if (!canSearch)
     return std::nullopt;

@@ -33,7 +33,11 @@ static json::Value toJson(const std::string &name, const Trial &trial) {
   json::Object layers;
   for (const auto &[layer, found] : trial.layers)
     layers[layer] = json::Array{found.format.bits, found.format.groupSize, found.inputOf, found.bytes, found.error};
-  return json::Object{{"name", name}, {"bytes", int64_t(trial.bytes)}, {"loss", trial.loss}, {"kl", trial.kl}, {"layers", std::move(layers)}};
+  json::Array bands;
+  for (std::optional<double> loss : trial.loss.bands)
+    bands.push_back(loss ? json::Value(*loss) : json::Value(nullptr));
+  return json::Object{{"name", name},           {"bytes", int64_t(trial.bytes)}, {"loss", trial.loss.all}, {"bands", std::move(bands)},
+                      {"kl", trial.kl}, {"layers", std::move(layers)}};
 }
 
 static std::optional<std::pair<std::string, Trial>> fromJson(const json::Value &value) {
@@ -44,11 +48,15 @@ static std::optional<std::pair<std::string, Trial>> fromJson(const json::Value &
   auto bytes = object->getInteger("bytes");
   auto loss = object->getNumber("loss"), kl = object->getNumber("kl");
   const json::Object *layers = object->getObject("layers");
-  if (!name || !bytes || !loss || !kl || !layers)
+  const json::Array *bands = object->getArray("bands");
+  if (!name || !bytes || !loss || !kl || !layers || !bands || bands->size() != TERSE_BAND_COUNT)
     return std::nullopt;
   Trial trial;
   trial.bytes = *bytes;
-  trial.loss = *loss;
+  trial.loss.all = *loss;
+  for (auto [band, value] : llvm::zip(trial.loss.bands, *bands))
+    if (auto number = value.getAsNumber())
+      band = *number;
   trial.kl = *kl;
   for (const auto &[layer, entry] : *layers) {
     const json::Array *fields = entry.getAsArray();
@@ -173,7 +181,7 @@ static CompileOptions makeInner(const CompileOptions &options) {
   inner.reportFile.clear();
   inner.evalText.clear();
   inner.calibration.traffic.clear();
-  inner.maxLoss.reset();
+  inner.promises.clear();
   inner.report = false;
   inner.dumpIRFolder.clear();
   return inner;
@@ -236,7 +244,9 @@ Expected<Trial> Trials::measure(const std::string &recipe, const std::string &ru
   if (!quality)
     return quality.takeError();
   Trial trial;
-  trial.loss = quality->perplexity_ratio - 1;
+  trial.loss = MeasuredLoss(*quality);
+  if (Error error = checkMeasured(options.promises, trial.loss))
+    return std::move(error);
   trial.kl = quality->kl;
   if (std::error_code error = fs::file_size(trialOptions.output, trial.bytes))
     return llvm::createStringError("cannot read '" + trialOptions.output + "': " + error.message());
@@ -269,7 +279,7 @@ Expected<Trial> Trials::run(const std::string &recipe, const std::string &rules,
   }
   const Trial &trial = found->second;
   listener.onMessage({Message::Kind::Progress, "",
-                      llvm::formatv("search: trial {0}, {1}: loss {2:f2} %, KL {3:f5}, {4:f2} MB", numTrials, what, 100 * trial.loss, trial.kl,
+                      llvm::formatv("search: trial {0}, {1}: loss {2:f2} %, KL {3:f5}, {4:f2} MB", numTrials, what, 100 * trial.loss.all, trial.kl,
                                     trial.bytes / 1e6)
                           .str()});
   return trial;

@@ -6,6 +6,7 @@
 
 #include "terse/Pipeline/Compile.h"
 #include "terse/Quality/Measure.h"
+#include "terse/Quality/Promise.h"
 
 #include <map>
 
@@ -14,7 +15,8 @@ namespace terse {
 /// What a trial showed.
 struct Trial {
   uint64_t bytes = 0;        ///< of the artifact for one CPU level
-  double loss = 0, kl = 0;   ///< of perplexity (a share), nats a token
+  MeasuredLoss loss;
+  double kl = 0;             ///< nats a token
   struct Layer {
     WeightFormat format;
     std::string inputOf; ///< the first layer that reads the same input

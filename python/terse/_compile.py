@@ -212,7 +212,8 @@ def compile(
             was lost.
         eval_window: Tokens in a window; 256 by default.
         eval_windows: Only the first so many windows, 40 by default; 0: all.
-        max_loss: Perplexity may rise by no more than this share: 0.01 or "1%". Layers get more bits until that holds, or
+        max_loss: Perplexity may rise by no more than this share: 0.01 or "1%"; by band of token frequency too:
+            "1%,rarest_1:5%,rarest_10:3%,rest:1%" (rarest_10: what is beyond the rarest 1 % up to 10 %). Layers get more bits until that holds, or
             with the recipe "auto" those that it takes; where nothing does, CompileError is raised and the best artifact
             is there.
         search_trials: Models to compile and measure for that, at most.

@@ -25,7 +25,7 @@ def read(name):
 
 measure = [f"--eval={text}", "--eval-window=128", "--eval-windows=6"]
 report = os.path.join(folder, "report.json")
-said = tersec("--recipe=w3", *measure, f"--report={report}", "--max-loss=50%", "--price-per-hour=2", "--query=100:50",
+said = tersec("--recipe=w3", *measure, f"--report={report}", "--max-loss=50%,rarest_10:60%,rest:50%", "--price-per-hour=2", "--query=100:50",
               "--report-date=2026-01-02")
 figures = read("report.json")
 original = compile_model(model, f"--tokenizer={tokenizer}")
@@ -38,6 +38,8 @@ check(near(figures["after"]["perplexity"], wanted["perplexity"])
 for band, other in zip(figures["bands"], wanted["bands"]):
     check(band["name"] == other["name"] and band["tokens"] == other["tokens"]
           and (other["tokens"] == 0 or abs(band["loss"] - (other["perplexity_ratio"] - 1)) < 1e-4), f"band {band}")
+promised = {band["name"]: band.get("promised_loss") for band in figures["bands"]}
+check(figures["quality"]["promised_loss"] == 0.5 and promised == {"rarest_1": None, "rarest_10": 0.6, "rest": 0.5}, f"promises: {promised}")
 check(f"loss {100 * figures['quality']['loss']:.2f} %" in said and "quality: perplexity" in said, said.strip()[-300:])
 check(all(figures[side][key] > 0 for side in ("before", "after")
           for key in ("prefill_tokens_per_s", "decode_tokens_per_s", "artifact_bytes", "weight_bytes")), "both sides")
@@ -55,10 +57,11 @@ check(figures["date"] == "2026-01-02" and figures["recipe"] == "w3", "date and r
 # A promise that is broken.
 page = os.path.join(folder, "report.html")
 os.remove(out)
-said = tersec("--pass-pipeline=terse-quantize-weights{bits=2},terse-quantize-activations", *measure, f"--report={page}", "--max-loss=0.1%", ok=False)
-check("expected at most 0.10 % (--max-loss)" in said and "is written, but breaks the promise" in said
+said = tersec("--pass-pipeline=terse-quantize-weights{bits=2},terse-quantize-activations", *measure, f"--report={page}", "--max-loss=900%,rest:0.1%", ok=False)
+check("% in the band rest; expected at most 0.10 % (--max-loss)" in said and "900.00 %" not in said and "is written, but breaks the promise" in said
       and "layers with the largest relative error: " in said and "model.layers." in said, said.strip()[-400:])
-check(os.path.exists(out) and "Promise broken" in open(page, encoding="utf-8").read(), "artifact and report are there")
+written = open(page, encoding="utf-8").read()
+check(os.path.exists(out) and "Promise broken" in written and "Promise kept" in written, "artifact and report are there, each promise judged")
 check(sorted(glob.glob(folder + "/*")) == sorted([out, report, page]), f"nothing is left: {glob.glob(folder + '/*')}")
 
 # Without a text: what the compile knows.
@@ -73,6 +76,9 @@ for options, message in ((["--max-loss=1%"], "expected --eval with --max-loss"),
                          (["--eval=/nonexistent"], "cannot read '/nonexistent'"),
                          ([f"--report={folder}/x.pdf"], "expected a file .html or .json"),
                          (["--max-loss=much"], "expected a share of at least 0, such as 1% or 0.01; got 'much'"),
+                         (["--max-loss=1%,rarest1:2%"], "unknown band of token frequency 'rarest1'; did you mean 'rarest_1'?"),
+                         (["--max-loss=1%,rest:"], "expected a share of at least 0, such as 1% or 0.01; got ''"),
+                         (["--max-loss=rest:1%,rest:2%"], "two promises for the band 'rest'"),
                          (["--query=7"], "expected PROMPT:COMPLETION"),
                          (["--price-per-hour=-1"], "expected a price of at least 0"),
                          ([f"--eval={text}", "--stop-after=normalize"], "expected an artifact")):

@@ -96,7 +96,7 @@ report = {
     "quality": {"tokens": 5120, "windows": 20, "window": 256, "loss": 0.02, "kl": 0.011, "promised_loss": 0.01},
     "bands": [{"name": "rarest_1", "mass": 0.0135, "tokens": 163, "loss": 0.31},
               {"name": "rarest_10", "mass": 0.0884, "tokens": 0},
-              {"name": "rest", "mass": 0.8981, "tokens": 4448, "loss": -0.004}],
+              {"name": "rest", "mass": 0.8981, "tokens": 4448, "loss": -0.004, "promised_loss": 0.005}],
     "passes": [{"name": "terse-quantize-weights", "loss": 0.015, "added": 0.015},
                {"name": "terse-quantize-activations", "loss": 0.02, "added": 0.005}],
     "layers": [{"name": f"layers.{i}.{EVIL}", "shape": [256, 704], "bits": 4, "bytes_after": 1000 * i,
@@ -137,7 +137,8 @@ saved = (query(report["before"]) - query(report["after"])) * 0.001
 assert math.isclose(computed["break_even"]["queries"], 7.2 / saved, rel_tol=1e-9), computed
 assert math.isclose(computed["break_even"]["hours"], 7.2 / saved * query(report["after"]) / 3600, rel_tol=1e-9)
 assert f"{math.ceil(7.2 / saved):,} queries" in text(section(page, "cost"))
-assert "Promise broken" in text(next(page.all("header")))
+header = text(next(page.all("header")))
+assert "Promise broken" in header and "Promise kept" in header and "the rest; measured" in header, header
 assert "cd" * 32 in text(section(page, "identity")) and "ef" * 32 in text(section(page, "identity"))
 
 # Bars begin at 0 and end at their values.
@@ -183,7 +184,7 @@ for svg in page.all("svg"):
 
 # Absent data are neither zeros nor sections.
 bands = [[text(cell) for cell in page.all("td", row)] for row in page.all("tr", section(page, "bands"))][1:]
-assert bands[1][2] == "0" and bands[1][3] == "–" and len(bands[0]) == 4, bands
+assert bands[1][2] == "0" and bands[1][3] == "–" and len(bands[0]) == 5 and bands[2][4] == "0.50\u00a0%", bands
 page, raw, again = make({"title": "little", "after": {"artifact_bytes": 5000000}})
 assert [node[1]["id"] for node in page.all("section")] == ["comparison"], raw
 assert again == {"title": "little", "after": {"artifact_bytes": 5000000}}, again

@@ -18,6 +18,12 @@ namespace terse {
 
 enum class EmitKind { SharedObject, Executable, Object, LLVM, MLIR };
 
+/// A loss of perplexity on the held-out text (ratio to the original's, minus 1) that is not to be exceeded.
+struct LossPromise {
+  std::string band; ///< of token frequency (terse/Runtime/FrequencyBands.h); empty: all tokens
+  double loss;      ///< a share: 0.01 is 1 %
+};
+
 /// Everything that a compile depends on. lib/Pipeline/Options.cpp names the
 /// fields for users.
 struct CompileOptions {
@@ -70,8 +76,8 @@ struct CompileOptions {
   /// Held-out text to measure the loss on; empty: none.
   std::string evalText;
   int64_t evalWindow = 256, evalWindows = 40; ///< tokens; windows, 0: all
-  /// Loss of perplexity that is promised not to be exceeded: 0.01 is 1 %.
-  std::optional<double> maxLoss;
+  /// Losses that are promised; at most one a band.
+  std::vector<LossPromise> promises;
   /// Where a search (terse/Search/Search.h) keeps what it has measured; empty: beside the output, until it is done.
   std::string searchFolder;
   /// Trials of a search; 0: as many as it takes.

@@ -49,6 +49,7 @@ struct CompressionReport {
     std::optional<double> mass;
     std::optional<int64_t> tokens;
     std::optional<double> perplexityBefore, perplexityAfter, loss, kl, top1Agreement;
+    std::optional<double> promisedLoss; ///< at most this was promised
   };
   /// A pass of the compression, in their order.
   struct Pass {

@@ -29,7 +29,10 @@ public:
   /// Shares of the text at which bands 0 and 1 end.
   static constexpr double kLimits[kCount - 1] = {0.01, 0.1};
   /// "rarest_1", "rarest_10", "rest".
-  static const char *nameOf(int band);
+  static const char *nameOf(int band) {
+    static constexpr const char *kNames[kCount] = {"rarest_1", "rarest_10", "rest"};
+    return kNames[band];
+  }
 
   struct Band {
     double mass = 0;       ///< share of the text that its tokens make up

@@ -6,7 +6,7 @@
 
 namespace terse {
 
-/// What tersec, the C interface and Python call: `compileAndMeasure`, and, where a loss is promised (`maxLoss`), what keeps it:
+/// What tersec, the C interface and Python call: `compileAndMeasure`, and, where losses are promised (`promises`), what keeps it:
 ///
 /// - of a recipe that quantizes and breaks the promise, layers get more bits, those with the largest error first, until it holds;
 /// - of the recipe `auto`, bits and group of each layer are chosen by measured sensitivity: the smallest model that holds it.
