@@ -113,15 +113,19 @@ SchemeAttr Sizes::scheme(int64_t bits, int64_t group) const {
   Type scale = quantize.get("scale", "f16") == "f32"
                    ? Type(Float32Type::get(context))
                    : Type(Float16Type::get(context));
+  ZeroPoint zero = quantize.get("method", "rtn") == "hqq" ? ZeroPoint::Float
+                   : symmetric                            ? ZeroPoint::None
+                                                          : ZeroPoint::Integer;
   return SchemeAttr::get(context, IntegerType::get(context, bits), group,
-                         cast<FloatType>(scale),
-                         symmetric ? ZeroPoint::None : ZeroPoint::Integer);
+                         cast<FloatType>(scale), zero);
 }
 
 Sizes::Bytes Sizes::measure(int64_t n, int64_t k, SchemeAttr scheme,
                             bool packed, bool sparse) const {
-  uint64_t perGroup =
-      scheme.getScale().getIntOrFloatBitWidth() / 8 + !scheme.isSymmetric();
+  uint64_t scaleBytes = scheme.getScale().getIntOrFloatBitWidth() / 8;
+  uint64_t perGroup = scaleBytes;
+  if (!scheme.isSymmetric())
+    perGroup += scheme.getZero() == ZeroPoint::Float ? scaleBytes : 1;
   uint64_t groups = scheme.getNumGroups(k) * perGroup;
   uint64_t rows = n * (scheme.getRowBytes(k) + groups);
   kernel::PackedLayout layout(n, k, scheme, sparse && kernel::PackedLayout::canBeSparse(scheme));

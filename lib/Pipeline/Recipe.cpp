@@ -151,8 +151,9 @@ static llvm::Error checkKey(llvm::StringRef recipe, llvm::StringRef key,
     return refuse("int8, static or float");
   if (key == "rotate" && value != "hadamard" && value != "none")
     return refuse("hadamard or none");
-  if (key == "method" && value != "rtn" && value != "gptq" && value != "awq")
-    return refuse("rtn, gptq or awq");
+  if (key == "method" && value != "rtn" && value != "hqq" && value != "gptq" &&
+      value != "awq")
+    return refuse("rtn, hqq, gptq or awq");
   return llvm::Error::success();
 }
 
@@ -203,11 +204,12 @@ std::string terse::makePlainRecipe(llvm::StringRef text, int64_t bits,
                        ":group-size=" + std::to_string(groupSize);
   for (llvm::StringRef part : llvm::split(text.split(':').second, ',')) {
     llvm::StringRef key = part.split('=').first;
-    if (!part.empty() &&
-        !llvm::is_contained({"group-size", "method", "damping", "sweeps",
-                             "smooth", "prune"},
-                            key) &&
-        part != "activations=static")
+    if (part == "method=hqq" ||
+        (!part.empty() &&
+         !llvm::is_contained({"group-size", "method", "damping", "sweeps",
+                              "smooth", "prune"},
+                             key) &&
+         part != "activations=static"))
       result += "," + part.str();
   }
   return result;

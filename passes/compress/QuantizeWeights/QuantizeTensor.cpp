@@ -1,5 +1,6 @@
 //===- QuantizeTensor.cpp - codes of one weight ---------------------------===//
 #include "QuantizeTensor.h"
+#include "compress/Weights/FloatStorage.h"
 
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Threading.h"
@@ -23,7 +24,7 @@ constexpr int64_t kRowsPerBlock = 32;
 /// Rounds the rows of a block. The row at which it failed is returned.
 static int64_t roundRows(const RoundingOptions &options, const TensorRounding &rounding, int64_t k, ArrayRef<float> rows,
                          MutableArrayRef<uint8_t> codes, MutableArrayRef<float> scales, MutableArrayRef<uint8_t> zeroPoints,
-                         RowBlock &block) {
+                         MutableArrayRef<float> floatZeros, RowBlock &block) {
   int64_t count = rows.size() / k, numGroups = scales.size() / count;
   if (rounding.problem) {
     SecondOrderOptions all{options, rounding.numSweeps, true, rounding.keepsZeros};
@@ -32,16 +33,20 @@ static int64_t roundRows(const RoundingOptions &options, const TensorRounding &r
     block.errors = rounder.errors;
     return rounder.getFailedRow();
   }
-  RowRounding rounder(options, k);
-  for (int64_t row = 0; row < count; ++row) {
-    block.status = rounder.round(rows.slice(row * k, k), codes.slice(row * k, k), scales.slice(row * numGroups, numGroups),
-                                 zeroPoints.slice(row * numGroups, numGroups));
-    if (block.status != RowRounding::Ok)
-      return row;
-  }
-  block.errors.squaredError = rounder.getSquaredError();
-  block.errors.squaredNorm = rounder.getSquaredNorm();
-  return 0;
+  auto roundAll = [&](auto rounder, auto zeros) -> int64_t {
+    for (int64_t row = 0; row < count; ++row) {
+      block.status = rounder.round(rows.slice(row * k, k), codes.slice(row * k, k), scales.slice(row * numGroups, numGroups),
+                                   zeros.slice(row * numGroups, numGroups));
+      if (block.status != RowRounding::Ok)
+        return row;
+    }
+    block.errors.squaredError = rounder.getSquaredError();
+    block.errors.squaredNorm = rounder.getSquaredNorm();
+    return 0;
+  };
+  if (rounding.isHalfQuadratic)
+    return roundAll(HalfQuadraticRounding(options, k, rounding.keepsZeros), floatZeros);
+  return roundAll(RowRounding(options, k), zeroPoints);
 }
 
 FailureOr<QuantizedTensor> terse::quantizeTensor(RoundingSource source, Operation *user, StringRef name,
@@ -65,22 +70,25 @@ FailureOr<QuantizedTensor> terse::quantizeTensor(RoundingSource source, Operatio
     scaleType = Float16Type::get(context);
   QuantizedTensor result;
   result.scheme = SchemeAttr::get(context, IntegerType::get(context, asked.bits), group, scaleType,
-                                  asked.isSymmetric ? ZeroPoint::None : ZeroPoint::Integer);
+                                  rounding.isHalfQuadratic ? ZeroPoint::Float
+                                  : asked.isSymmetric      ? ZeroPoint::None
+                                                           : ZeroPoint::Integer);
   result.rows = n;
   result.columns = k;
   int64_t rowBytes = result.scheme.getRowBytes(k), numGroups = result.scheme.getNumGroups(k);
   int64_t scaleBytes = asked.hasHalfScales ? 2 : 4;
-  std::vector<char> codes(n * rowBytes), scales(n * numGroups * scaleBytes), zeroPoints(asked.isSymmetric ? 0 : n * numGroups);
+  int64_t zeroBytes = rounding.isHalfQuadratic ? scaleBytes : asked.isSymmetric ? 0 : 1;
+  std::vector<char> codes(n * rowBytes), scales(n * numGroups * scaleBytes), zeroPoints(n * numGroups * zeroBytes);
 
   static_assert(kRowsPerBlock == kLanes);
   std::vector<RowBlock> blocks((n + kRowsPerBlock - 1) / kRowsPerBlock);
   parallelFor(context, 0, blocks.size(), [&](size_t index) {
     RowBlock &block = blocks[index];
     int64_t begin = index * kRowsPerBlock, count = std::min(n - begin, kRowsPerBlock);
-    std::vector<float> rows(count * k), rowScales(count * numGroups);
+    std::vector<float> rows(count * k), rowScales(count * numGroups), floatZeros(count * numGroups);
     std::vector<uint8_t> rowCodes(count * k), rowZeros(count * numGroups);
     reader.read(begin, begin + count, rows.data());
-    int64_t failed = roundRows(options, rounding, k, rows, rowCodes, rowScales, rowZeros, block);
+    int64_t failed = roundRows(options, rounding, k, rows, rowCodes, rowScales, rowZeros, floatZeros, block);
     if (block.status != RowRounding::Ok) {
       block.failedRow = begin + failed;
       return;
@@ -88,11 +96,10 @@ FailureOr<QuantizedTensor> terse::quantizeTensor(RoundingSource source, Operatio
     for (int64_t row = 0; row < count; ++row)
       packCodes(ArrayRef<uint8_t>(rowCodes).slice(row * k, k), asked.bits,
                 {reinterpret_cast<uint8_t *>(codes.data()) + (begin + row) * rowBytes, static_cast<size_t>(rowBytes)});
-    for (int64_t i = 0; i < count * numGroups; ++i) {
-      uint16_t half = floatToHalf(rowScales[i]);
-      memcpy(scales.data() + (begin * numGroups + i) * scaleBytes, asked.hasHalfScales ? static_cast<void *>(&half) : &rowScales[i], scaleBytes);
-    }
-    if (!asked.isSymmetric)
+    storeFloats(rowScales, scaleType, scales.data() + begin * numGroups * scaleBytes);
+    if (rounding.isHalfQuadratic)
+      storeFloats(floatZeros, scaleType, zeroPoints.data() + begin * numGroups * scaleBytes);
+    else if (!asked.isSymmetric)
       memcpy(zeroPoints.data() + begin * numGroups, rowZeros.data(), count * numGroups);
   });
   for (const RowBlock &block : blocks) {
@@ -124,8 +131,9 @@ FailureOr<QuantizedTensor> terse::quantizeTensor(RoundingSource source, Operatio
     return failure();
   result.codes = *codesOp;
   result.scales = *scalesOp;
-  if (!asked.isSymmetric) {
-    FailureOr<WeightOp> zerosOp = add("zero_points", {n, numGroups}, builder.getI8Type(), zeroPoints);
+  if (zeroBytes) {
+    Type zeroType = rounding.isHalfQuadratic ? Type(scaleType) : builder.getI8Type();
+    FailureOr<WeightOp> zerosOp = add("zero_points", {n, numGroups}, zeroType, zeroPoints);
     if (failed(zerosOp))
       return failure();
     result.zeroPoints = *zerosOp;

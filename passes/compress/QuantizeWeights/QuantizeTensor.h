@@ -2,6 +2,7 @@
 #ifndef TERSE_COMPRESS_QUANTIZETENSOR_H
 #define TERSE_COMPRESS_QUANTIZETENSOR_H
 
+#include "compress/Rounding/HalfQuadratic.h"
 #include "compress/Rounding/SecondOrder.h"
 #include "compress/Weights/WeightRows.h"
 
@@ -13,7 +14,8 @@ struct TensorRounding {
   /// What is known of the inputs; null: rows are rounded by themselves.
   const SecondOrderProblem *problem = nullptr;
   int64_t numSweeps = 0;   ///< of coordinate descent, with a problem
-  bool keepsZeros = false; ///< weights of 0 stay 0; without a problem they always do
+  bool keepsZeros = false; ///< weights of 0 stay 0; to the nearest values they always do
+  bool isHalfQuadratic = false; ///< by HalfQuadraticRounding, without a problem: zero points are of the scales' type
 };
 
 /// Codes [N, bytes], scales [N, groups] and zero points of one weight.

@@ -62,7 +62,7 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
     RoundingSource source;
     std::string name;
     int64_t bits, groupSize, reductionAxis;
-    bool isGptq = false; ///< else to the nearest values
+    std::string method = "rtn";
     bool isSparse = false;
   };
 
@@ -172,13 +172,15 @@ private:
     rounding.keepsZeros = choice.isSparse;
     SecondOrderProblem problem;
     // Statistics that were asked for by name also choose the ranges of values that are rounded to the nearest.
-    if (choice.isGptq || (!stats.empty() && isa<LinearLike>(choice.op) && statistics.contains(choice.name))) {
+    rounding.isHalfQuadratic = choice.method == "hqq";
+    bool isGptq = choice.method == "gptq";
+    if (isGptq || (!stats.empty() && !rounding.isHalfQuadratic && isa<LinearLike>(choice.op) && statistics.contains(choice.name))) {
       problem.k = choice.source.getType().getDimSize(choice.reductionAxis);
       FailureOr<TapStatistics> tap = statistics.find(choice.op, choice.name, problem.k, Measure::SecondMoment);
       if (failed(tap))
         return failure();
       problem.hessian = tap->secondMoment;
-      if (choice.isGptq) {
+      if (isGptq) {
         FailureOr<const ErrorFeedback *> feedback = statistics.getFeedback(choice.op, choice.name, *tap, damping, actOrder);
         if (failed(feedback))
           return failure();
@@ -203,8 +205,8 @@ private:
     for (int64_t size : {groupSize.getValue(), embeddingGroupSize.getValue(), headGroupSize == -1 ? 0 : headGroupSize.getValue()})
       if (size < 0)
         return error("expected a group size of 0 or more; got " + Twine(size));
-    if (method != "rtn" && method != "gptq")
-      return error("expected method to be rtn or gptq; got '" + method + "'");
+    if (method != "rtn" && method != "gptq" && method != "hqq")
+      return error("expected method to be rtn, gptq or hqq; got '" + method + "'");
     if (!(damping >= 0 && damping <= 1))
       return error("expected a damping of 0 to 1; got " + Twine(llvm::formatv("{0}", damping.getValue()).str()));
     if (sweeps < 0)
@@ -248,8 +250,9 @@ private:
       }
       int64_t group = policy->groupSize.value_or(head && headGroupSize >= 0 ? headGroupSize : groupSize);
       // Calibration of blocks sees no input of the head.
-      bool isGptq = policy->method ? *policy->method == "gptq" : method == "gptq" && (!head || statistics.contains(name));
-      choices.push_back({op, source, name, itsBits, group, linear.getReductionAxis(), isGptq, isSparse(op)});
+      bool isUnseen = method == "gptq" && head && !statistics.contains(name);
+      std::string itsMethod = policy->method.value_or(isUnseen ? "rtn" : method.getValue());
+      choices.push_back({op, source, name, itsBits, group, linear.getReductionAxis(), itsMethod, isSparse(op)});
       return WalkResult::advance();
     });
     if (walked.wasInterrupted())

@@ -29,6 +29,10 @@ def QuantizeWeights : Pass<"terse-quantize-weights", "::mlir::ModuleOp"> {
     not positive definite. A layer without statistics is an error; the head is then rounded to the nearest values, as embeddings are. With
     `method=rtn` and `stats` the ranges mind H_jj.
 
+    `method=hqq` (half-quadratic quantization, Badri and Shaji, 2023) needs no data: from the grid that `rtn symmetric=false` gives a group the zero point,
+    which need not be whole and is stored as scales are, is moved to where the sum of |error|^(1/2) gets small. `symmetric` and `stats` do not matter to it;
+    embeddings are rounded to the nearest values. A sparse layer's zero points stay whole.
+
     A layer with `terse.sparsity` keeps its zeros. A layer's `terse.policy` (`terse-assign-policy`) goes before `bits`, `group-size` and `method`. Layers marked
     `terse.frozen` are left.
 
@@ -56,7 +60,7 @@ def QuantizeWeights : Pass<"terse-quantize-weights", "::mlir::ModuleOp"> {
     Option<"symmetric", "symmetric", "bool", "true", "without zero points">,
     Option<"scale", "scale", "std::string", "\"f16\"", "type of the scales: f16 or f32">,
     Option<"clipSearch", "clip-search", "bool", "true", "search the range of each group by squared error">,
-    Option<"method", "method", "std::string", "\"rtn\"", "rtn: to the nearest values; gptq: by the statistics of inputs">,
+    Option<"method", "method", "std::string", "\"rtn\"", "rtn: to the nearest values; hqq: with zero points that are not whole; gptq: by the statistics of inputs">,
     Option<"stats", "stats", "std::string", "\"\"", "file of statistics; empty: the one that the module names">,
     Option<"damping", "damping", "double", "0.01", "gptq: part of the mean of H's diagonal that is added to it">,
     Option<"actOrder", "act-order", "bool", "true", "gptq: channels with the largest inputs first">,

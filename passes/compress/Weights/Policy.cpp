@@ -52,8 +52,8 @@ LogicalResult Policy::set(StringRef key, StringRef value, function_ref<InFlightD
       return emitError() << "expected a group_size of 0 or more; got '" << value << "'";
     groupSize = number;
   } else if (key == "method") {
-    if (value != "rtn" && value != "gptq")
-      return emitError() << "expected method to be rtn or gptq; got '" << value << "'";
+    if (value != "rtn" && value != "gptq" && value != "hqq")
+      return emitError() << "expected method to be rtn, gptq or hqq; got '" << value << "'";
     method = value.str();
   } else if (key == "sparsity") {
     double part = 0;

@@ -25,6 +25,9 @@ TEST(Recipe, Pipelines) {
             "terse-quantize-weights{bits=4 group-size=64 exclude=down "
             "head-bits=4 embedding-bits=8 method=rtn},"
             "terse-quantize-activations,terse-fold-scales");
+  EXPECT_EQ(pipeline("w3:method=hqq,activations=float"),
+            "terse-quantize-weights{bits=3 group-size=64 embedding-bits=8 "
+            "method=hqq}");
   EXPECT_EQ(pipeline("w8:smooth=auto,activations=static"),
             "terse-smooth-outliers{alpha=auto},"
             "terse-quantize-weights{bits=8 group-size=32 embedding-bits=8},"
@@ -51,7 +54,8 @@ TEST(Recipe, WholeModelFirst) {
 }
 
 TEST(Recipe, Statistics) {
-  for (llvm::StringRef text : {"w4", "f16", "w8:activations=float"})
+  for (llvm::StringRef text :
+       {"w4", "f16", "w8:activations=float", "w3:method=hqq"})
     EXPECT_FALSE(llvm::cantFail(parseRecipe(text)).needsStatistics);
   for (llvm::StringRef text :
        {"w4:method=gptq", "w4:method=awq", "w8:smooth=0.5", "w4:prune=0.5",

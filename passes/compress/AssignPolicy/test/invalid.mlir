@@ -16,7 +16,7 @@
 // WORD: expected bits, group_size, method, sparsity, pattern or keep; got 'speed'
 // BITS: expected bits of 2, 3, 4 or 8; got '5'
 // GROUP: expected a group_size of 0 or more; got 'x'
-// METHOD: expected method to be rtn or gptq; got 'best'
+// METHOD: expected method to be rtn, gptq or hqq; got 'best'
 // SPARSITY: expected a sparsity of 0 or more and less than 1; got '1'
 // PATTERN: expected a pattern N:M with 0 < N < M <= 64; got '4:4'
 // NONE: expected the rule 'nowhere=keep' to match the name of a layer; got none

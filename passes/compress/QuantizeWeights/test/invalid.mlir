@@ -14,7 +14,7 @@
 // GROUP: expected a group size of 0 or more; got -3
 // SCALE: expected scale to be f16 or f32; got 'f8'
 // REGEX: expected layers to be a regular expression; got 'mlp('
-// METHOD: expected method to be rtn or gptq; got 'best'
+// METHOD: expected method to be rtn, gptq or hqq; got 'best'
 // DAMPING: expected a damping of 0 to 1; got -1
 // SWEEPS: expected sweeps of 0 or more; got -1
 // FILE: No such file or directory
