@@ -79,12 +79,12 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
       return signalPassFailure();
 
     // Layers that share a weight share its codes.
-    using Key = std::tuple<Operation *, int64_t, int64_t, int64_t>; // of one weight: its scaling and how it is rounded
+    using Key = std::tuple<Operation *, int64_t, int64_t, int64_t, std::string>; // of one weight: its scaling and how it is rounded
     llvm::MapVector<Operation *, SmallVector<std::pair<Key, QuantizedTensor>>> done;
     Totals totals;
     int64_t numLayers = 0, numEmbeddings = 0, numRequantized = 0;
     for (Choice &choice : choices) {
-      Key key{choice.source.scaled, choice.bits, choice.groupSize, choice.reductionAxis};
+      Key key{choice.source.scaled, choice.bits, choice.groupSize, choice.reductionAxis, choice.method};
       auto &ofWeight = done[choice.source.weight];
       auto known = llvm::find_if(ofWeight, [&](auto &entry) { return entry.first == key; });
       if (known == ofWeight.end()) {
