@@ -138,6 +138,7 @@ def compile(
     group_size: int | None = None,
     pass_pipeline: str | None = None,
     calib: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    traffic: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     calib_windows: int | None = None,
     calib_window: int | None = None,
     calib_seed: int | None = None,
@@ -183,6 +184,7 @@ def compile(
         pass_pipeline: Passes that compress, instead of a recipe.
         calib: Data that the inputs of layers are measured on while the model is compressed: one or several files of text,
             JSON lines (.jsonl) or token ids (.ids), each perhaps with keys: "a.jsonl:field=text,weight=2".
+        traffic: Data like what the model will be used on, in the forms of `calib`: warns where the calibration is unlike it.
         calib_windows: Sequences to calibrate with; 128 by default.
         calib_window: Tokens in each; 256 by default.
         calib_seed: Draw them at random places of the data; by default they are from its beginning.
