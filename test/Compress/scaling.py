@@ -66,7 +66,6 @@ for name, source, option in [
     ("static", planted, f"--pass-pipeline={w8},{static}"),
     ("static-smooth", planted, f"--pass-pipeline=terse-smooth-outliers{{stats={outliers}}},{w8},{static},terse-fold-scales"),
     ("static-auto", planted, f"--pass-pipeline=terse-smooth-outliers{{alpha=auto stats={outliers}}},{w8},{static},terse-fold-scales"),
-    ("dynamic", planted, f"--pass-pipeline={w8},terse-quantize-activations"),
     ("dynamic-smooth", planted, f"--pass-pipeline=terse-smooth-outliers{{stats={outliers}}},{w8},terse-quantize-activations,terse-fold-scales"),
     ("rtn", model, f"--pass-pipeline=terse-quantize-weights{{{w3}}}"),
     ("planted-rtn", planted, f"--pass-pipeline=terse-quantize-weights{{{w3}}}"),
@@ -77,7 +76,6 @@ for name, source, option in [
     losses[name] = perplexity(path)["perplexity"] / true - 1
 print({name: f"{100 * loss:.2f} %" for name, loss in losses.items()})
 check(losses["static"] > 0.5, f"outliers break a static range: {losses['static']}")
-check(losses["dynamic"] > 0.05, f"and one range a token: {losses['dynamic']}")
 for name in ("static-smooth", "static-auto", "dynamic-smooth"):
     check(losses[name] < 0.01, f"{name}: {losses[name]}")
 check(losses["gptq"] < 0.6 * losses["rtn"], f"gptq {losses['gptq']}, rtn {losses['rtn']}")

@@ -9,8 +9,6 @@ import onnx
 from shorten import shorten
 
 folder = sys.argv[1]
-cpu = open("/proc/cpuinfo").read().split()
-level = "--levels=" + ("avx512vnni" if "avx512_vnni" in cpu else "avx2" if "avx2" in cpu else "baseline")
 text = os.path.join(SHIPPED, "held-out.txt")
 model = os.path.join(folder, "short.onnx")
 onnx.save(shorten(os.path.join(SHIPPED, "torchscript_past.onnx"), 1), model)
@@ -20,7 +18,7 @@ def compile(name, prune, quantize, *options):
     """The artifact, and what passes said."""
     path = os.path.join(folder, name + ".so")
     passes = f"terse-prune-magnitude{{{prune}}},terse-quantize-weights{{{quantize}}},terse-quantize-activations"
-    said = must("tersec", model, "-o", path, f"--tokenizer={os.path.join(SHIPPED, 'tokenizer.model')}", f"--pass-pipeline={passes}", "--report", level, *options)
+    said = must("tersec", model, "-o", path, f"--tokenizer={os.path.join(SHIPPED, 'tokenizer.model')}", f"--pass-pipeline={passes}", "--report", LEVEL, *options)
     facts = dict(re.findall(r"(layers-sparse|layers-zeros-stored|layers-packed|forecast-disk-bytes|disk-bytes) (\d+)", said.stdout + said.stderr))
     return path, {name: int(value) for name, value in facts.items()}
 

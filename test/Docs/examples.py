@@ -26,8 +26,8 @@ ELSEWHERE = {
     "terse-bench --floors": "the speed of this machine: takes long",
     "tersec model.onnx --recipe=auto": "test/Search/search.py",
 }
-# Two layers are enough here, too.
-onnx.save(shorten(os.path.join(SHIPPED, "torchscript_past.onnx"), 2), folder + "/model.onnx")
+# A layer is enough here, too.
+onnx.save(shorten(os.path.join(SHIPPED, "torchscript_past.onnx"), 1), folder + "/model.onnx")
 for name in ("tokenizer.model", "held-out.txt"):
     shutil.copy(os.path.join(SHIPPED, name), folder)
 shutil.copy(folder + "/held-out.txt", folder + "/calibration.txt")

@@ -11,7 +11,7 @@ feeds = Oracle(model_path("tales8m")).inputs_for(tokens)
 cpu = open("/proc/cpuinfo").read().split()
 levels = ["baseline"] + (["avx2"] if "avx2" in cpu else [])
 levels += ["avx512vnni"] if "avx512_vnni" in cpu else []
-for recipe in ("keep", "w8", "w4"):
+for recipe in ("keep", "w4"):
     artifact = compile_named("tales8m", recipe)
     results = {}
     for level in levels:
@@ -23,7 +23,7 @@ for recipe in ("keep", "w8", "w4"):
         check(abs(value / first - 1) <= 1e-3, f"{recipe}, {level}: perplexity {value:.5f}")
 # The kernels of every level by their instructions' definitions, on whatever machine this is.
 best = levels[-1] if levels[-1] != "avx512vnni" else "avx2"
-for recipe in ("w4:symmetric=false", "w3"):
+for recipe in ("w4:symmetric=false",):
     results = {}
     for kernels in ("baseline", "avx2", "avx512vnni"):
         artifact = compile_named("tales2m", recipe, f"--emulate-kernels={kernels}",

@@ -62,7 +62,7 @@ for name, perplexity, layers, embedding in FILES:
         np.savez(folder + "/in.npz", **oracle.inputs_for(tokens))
         logits = {}
         for options in ([], ["-O0"]):
-            artifact = compile_model(path, "--keep-cache-io", *options)
+            artifact = compile_model(path, "--keep-cache-io", LEVEL, *options)
             must("terse-run", artifact, "--inputs", folder + "/in.npz", "--outputs", folder + "/out.npz")
             logits[" ".join(options)] = np.load(folder + "/out.npz")["logits"][0]
     for options, got in logits.items():
@@ -70,7 +70,7 @@ for name, perplexity, layers, embedding in FILES:
         rms = np.sqrt(np.mean((got - expected) ** 2)) / span
         check(error <= bound and rms <= 3e-3, f"{name} {options}: error {error:.2e} of the range, at most {bound:.1e}; rms {rms:.1e}")
 
-    artifact = compile_model(path, f"--tokenizer={tokenizer_path('tales2m')}")
+    artifact = compile_model(path, LEVEL, f"--tokenizer={tokenizer_path('tales2m')}")
     got = terse_run(artifact, f"--perplexity={STORIES}", "--window=256", "--max-windows=60")["perplexity"]
     check(abs(got / perplexity - 1) <= 3e-3, f"{name}: perplexity {got:.3f}, ONNX Runtime's {perplexity}")
     text = terse_run(artifact, "--prompt=Once upon a time", "--max-tokens=40", "--ignore-eos")

@@ -190,7 +190,7 @@ for number, (k, n, bits, group, zero, bias, residual, scale, grid) in enumerate(
     what = f"{n} x {k}, {bits} bits, group {group}, zero points {zero}, grid {grid}"
     mlir, want = layer(k, n, bits, group, zero, bias, residual, scale, grid)
     check(what, mlir, want, k, n, (1, 2, 9, 29), residual, BEST, False)
-    if grid != "none":
+    if grid != "none" and number % 2:
         check(what, mlir, want, k, n, (1, 3, 26), residual, list(MARCH)[number % 3], True)
 # k, n, group, bias, residual, type of scales, grid
 SPARSE = [

@@ -94,6 +94,16 @@ def must(*command, **options):
     return result
 
 
+def _best_level():
+    with open("/proc/cpuinfo") as file:
+        cpu = file.read().split()
+    return "avx512vnni" if "avx512_vnni" in cpu else "avx2" if "avx2" in cpu else "baseline"
+
+
+#: Makes code for the best CPU level of this machine only.
+LEVEL = "--levels=" + _best_level()
+
+
 def compile_model(model, *options):
     """The artifact of an ONNX file, compiled with these options of tersec."""
     tersec = os.path.join(BUILD, "bin", "tersec")
