@@ -54,7 +54,7 @@ said = tersec("broken", "--recipe=w4:embedding-bits=2", "--max-loss=1%", "--sear
 check("is written, but breaks the promise" in said and os.path.exists(os.path.join(folder, "broken.so")), "the best so far is there")
 
 # Every layer's bits: killed now and then, with the same end.
-options = ["--recipe=auto:group-size=64", "--max-loss=4%", "--search-trials=8", f"--report={report}"]
+options = ["--recipe=auto:group-size=64", "--max-loss=4%", "--search-trials=6", f"--report={report}"]
 said = tersec("auto", *options)
 with open(report) as file:
     figures = json.load(file)
