@@ -6,40 +6,32 @@
 using namespace mlir;
 using namespace terse::kernel;
 
+static LogicalResult verifyType(Operation *op, StringRef what, Value value, VectorType expected) {
+  if (value.getType() == expected)
+    return success();
+  return op->emitOpError("expected ") << what << " of " << expected << "; got " << value.getType();
+}
+
 LogicalResult MmaOp::verify() {
   MmaInstruction instruction = getInstruction();
-  if (getWeights().getType() != instruction.getWeightsType()) // M1
-    return emitOpError("expected weights of ") << instruction.getWeightsType() << "; got " << getWeights().getType();
-  if (getActivations().getType() != instruction.getActivationsType()) // M2
-    return emitOpError("expected activations of ")
-           << instruction.getActivationsType() << "; got " << getActivations().getType();
-  if (getPartial().getType() != instruction.getPartialType()) // M3
-    return emitOpError("expected sums of ") << instruction.getPartialType() << "; got " << getPartial().getType();
-  return success();
+  return success(succeeded(verifyType(*this, "weights", getWeights(), instruction.getWeightsType())) &&             // M1
+                 succeeded(verifyType(*this, "activations", getActivations(), instruction.getActivationsType())) && // M2
+                 succeeded(verifyType(*this, "sums", getPartial(), instruction.getPartialType())));                 // M3
 }
 
 LogicalResult MmaSparseOp::verify() {
   MmaInstruction instruction = getInstruction();
   if (!instruction.hasSparse()) // M7
     return emitOpError("expected an instruction with sparse products; got ") << instruction;
-  if (getValues().getType() != instruction.getWeightsType()) // M8
-    return emitOpError("expected values of ") << instruction.getWeightsType() << "; got " << getValues().getType();
-  if (getActivations().getType() != instruction.getSparseActivationsType()) // M9
-    return emitOpError("expected activations of ")
-           << instruction.getSparseActivationsType() << "; got " << getActivations().getType();
-  if (getPartial().getType() != instruction.getPartialType()) // M10
-    return emitOpError("expected sums of ") << instruction.getPartialType() << "; got " << getPartial().getType();
-  return success();
+  return success(succeeded(verifyType(*this, "values", getValues(), instruction.getWeightsType())) &&                     // M8
+                 succeeded(verifyType(*this, "activations", getActivations(), instruction.getSparseActivationsType())) && // M9
+                 succeeded(verifyType(*this, "sums", getPartial(), instruction.getPartialType())));                       // M10
 }
 
 LogicalResult MmaSumOp::verify() {
   MmaInstruction instruction = getInstruction();
   if (!instruction.hasPartialSums()) // M4
     return emitOpError("expected an instruction with partial sums; got ") << instruction;
-  if (getPartial().getType() != instruction.getPartialType()) // M5
-    return emitOpError("expected partial sums of ")
-           << instruction.getPartialType() << "; got " << getPartial().getType();
-  if (getSum().getType() != instruction.getSumType()) // M6
-    return emitOpError("expected sums of ") << instruction.getSumType() << "; got " << getSum().getType();
-  return success();
+  return success(succeeded(verifyType(*this, "partial sums", getPartial(), instruction.getPartialType())) && // M5
+                 succeeded(verifyType(*this, "sums", getSum(), instruction.getSumType())));                 // M6
 }

@@ -1,6 +1,8 @@
 //===- Gram.cpp - sums of x x^T -------------------------------------------===//
 #include "Gram.h"
 
+#include "terse/Numerics/Lanes.h"
+
 #include <algorithm>
 #include <cstring>
 
@@ -14,53 +16,36 @@ constexpr int64_t kTile = kPanel * kPanel;
 constexpr int64_t kDepth = 128;
 /// Rows of tiles that one task computes.
 constexpr int64_t kPanelsPerTask = 2;
-
-typedef float Lanes8 __attribute__((vector_size(32)));
-typedef float Lanes16 __attribute__((vector_size(64)));
+static_assert(kPanel * sizeof(float) == sizeof(Floats));
 
 /// The place of a tile on or below the diagonal.
 int64_t getTile(int64_t row, int64_t column) { return row * (row + 1) / 2 + column; }
 } // namespace
 
-// One source, compiled for AVX-512, for AVX2 with FMA and for any processor.
-#define TERSE_INLINE static inline __attribute__((always_inline))
-
-/// tile[r][c] += a[t][r] * b[t][c] over `tokens`, for 16 columns and as many rows from `row` on as accumulators allow that hide an addition's latency.
-template <typename Lanes, int kRows>
-TERSE_INLINE void addRows(const float *a, const float *b, int64_t tokens, float *tile, int row) {
-  constexpr int kParts = kPanel * sizeof(float) / sizeof(Lanes);
-  Lanes sums[kRows][kParts];
+/// tile[r][c] += a[t][r] * b[t][c] over `tokens`, for as many rows from `row` on as accumulators allow that hide an addition's latency.
+template <int kRows>
+TERSE_LANES_INLINE void addRows(const float *a, const float *b, int64_t tokens, float *tile, int row) {
+  Floats sums[kRows];
   memcpy(sums, tile + row * kPanel, sizeof(sums));
   for (int64_t t = 0; t < tokens; ++t) {
-    Lanes columns[kParts];
-    memcpy(columns, b + t * kPanel, sizeof(columns));
-    for (int r = 0; r < kRows; ++r) {
-      Lanes spread = a[t * kPanel + row + r] - Lanes{};
-      for (int part = 0; part < kParts; ++part)
-        sums[r][part] += spread * columns[part];
-    }
+    Floats columns;
+    memcpy(&columns, b + t * kPanel, sizeof(columns));
+    for (int r = 0; r < kRows; ++r)
+      sums[r] += a[t * kPanel + row + r] * columns;
   }
   memcpy(tile + row * kPanel, sums, sizeof(sums));
 }
 
-TERSE_INLINE void addTile8(const float *a, const float *b, int64_t tokens, float *tile) {
-  addRows<Lanes8, 6>(a, b, tokens, tile, 0);
-  addRows<Lanes8, 6>(a, b, tokens, tile, 6);
-  addRows<Lanes8, 4>(a, b, tokens, tile, 12);
+TERSE_LANES_INLINE void addTileAny(const float *a, const float *b, int64_t tokens, float *tile) {
+  addRows<6>(a, b, tokens, tile, 0);
+  addRows<6>(a, b, tokens, tile, 6);
+  addRows<4>(a, b, tokens, tile, 12);
 }
 
-static void addTilePlain(const float *a, const float *b, int64_t tokens, float *tile) { addTile8(a, b, tokens, tile); }
-__attribute__((target("avx2,fma"))) static void addTileAvx2(const float *a, const float *b, int64_t tokens, float *tile) {
-  addTile8(a, b, tokens, tile);
-}
-__attribute__((target("avx512f"))) static void addTileAvx512(const float *a, const float *b, int64_t tokens, float *tile) {
-  addRows<Lanes16, 16>(a, b, tokens, tile, 0);
-}
-
-static auto *chooseAddTile() {
-  if (__builtin_cpu_supports("avx512f"))
-    return addTileAvx512;
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? addTileAvx2 : addTilePlain;
+static void addTilePlain(const float *a, const float *b, int64_t tokens, float *tile) { addTileAny(a, b, tokens, tile); }
+TERSE_LANES_AVX2 static void addTileAvx2(const float *a, const float *b, int64_t tokens, float *tile) { addTileAny(a, b, tokens, tile); }
+TERSE_LANES_AVX512 static void addTileAvx512(const float *a, const float *b, int64_t tokens, float *tile) {
+  addRows<kPanel>(a, b, tokens, tile, 0);
 }
 
 Gram::Gram(int64_t size)
@@ -68,7 +53,9 @@ Gram::Gram(int64_t size)
       packed(static_cast<size_t>(panels * kPanel * kDepth)) {}
 
 void Gram::add(const float *rows, int64_t tokens, ParallelFor parallelFor) {
-  static auto *const addTile = chooseAddTile();
+  auto *addTile = getVectorLevel() == VectorLevel::AVX512 ? addTileAvx512
+                  : getVectorLevel() == VectorLevel::AVX2 ? addTileAvx2
+                                                          : addTilePlain;
   int64_t tasks = (panels + kPanelsPerTask - 1) / kPanelsPerTask;
   for (int64_t first = 0; first < tokens; first += kDepth) {
     int64_t depth = std::min(kDepth, tokens - first);

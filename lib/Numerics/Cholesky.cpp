@@ -104,3 +104,19 @@ bool terse::factorizeCholesky(double *a, int64_t n, ParallelFor parallelFor) {
   }
   return true;
 }
+
+void terse::solveCholesky(llvm::ArrayRef<double> factor, int64_t n, double *x) {
+  for (int64_t i = 0; i < n; ++i) {
+    const double *row = factor.data() + i * n;
+    double sum = x[i];
+    for (int64_t j = 0; j < i; ++j)
+      sum -= row[j] * x[j];
+    x[i] = sum / row[i];
+  }
+  for (int64_t i = n; i-- > 0;) {
+    const double *row = factor.data() + i * n;
+    x[i] /= row[i];
+    for (int64_t j = 0; j < i; ++j)
+      x[j] -= row[j] * x[i];
+  }
+}

@@ -2,7 +2,6 @@
 #include "terse/Numerics/Cholesky.h"
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 using namespace terse;
@@ -15,49 +14,18 @@ std::vector<int32_t> terse::orderByDiagonal(llvm::ArrayRef<float> hessian, int64
   return order;
 }
 
-/// The mean of the diagonal; an error if the matrix can be none of second moments.
-static llvm::Expected<double> checkHessian(llvm::ArrayRef<float> hessian, int64_t n) {
-  double trace = 0;
-  for (int64_t i = 0; i < n; ++i) {
-    bool isFinite = true;
-    for (float value : hessian.slice(i * n, n))
-      isFinite &= std::isfinite(value);
-    if (!isFinite)
-      return llvm::createStringError("expected finite second moments; got NaN or infinity at channel " + llvm::Twine(i));
-    float own = hessian[i * n + i];
-    if (own < 0)
-      return llvm::createStringError("expected second moments with a diagonal of at least 0; got " + std::to_string(own) + " at channel " + llvm::Twine(i));
-    trace += own;
-  }
-  return trace / std::max<int64_t>(n, 1);
-}
-
 llvm::Expected<ErrorFeedback> terse::makeErrorFeedback(llvm::ArrayRef<float> hessian, std::vector<int32_t> order, double damping,
                                                        ParallelFor parallelFor) {
   int64_t n = order.size();
-  llvm::Expected<double> mean = checkHessian(hessian, n);
-  if (!mean)
-    return mean.takeError();
+  // H = M^T M is a Cholesky factorization of H read from its end.
+  llvm::Expected<DampedFactor> damped =
+      factorizeDamped(hessian, n, std::vector<int64_t>(order.rbegin(), order.rend()), damping, /*deadDamping=*/1, parallelFor);
+  if (!damped)
+    return damped.takeError();
+  const std::vector<double> &factor = damped->factor;
   ErrorFeedback result;
   result.order = std::move(order);
-  // H = M^T M is a Cholesky factorization of H read from its end.
-  std::vector<double> factor(n * n);
-  auto channel = [&](int64_t i) -> int64_t { return result.order[n - 1 - i]; };
-  double scale = *mean > 0 ? *mean : 1;
-  for (double tried = damping;; tried = std::max(tried * 10, 1e-8)) {
-    parallelFor(n, [&](size_t i) {
-      const float *row = hessian.data() + channel(i) * n;
-      for (int64_t j = 0; j <= static_cast<int64_t>(i); ++j)
-        factor[i * n + j] = row[channel(j)];
-      bool isDead = row[channel(i)] == 0;
-      factor[i * n + i] += isDead ? scale : tried * scale;
-    });
-    result.damping = tried;
-    if (factorizeCholesky(factor.data(), n, parallelFor))
-      break;
-    if (tried >= 1)
-      return llvm::createStringError("expected positive semidefinite second moments; got a matrix that damping by its mean does not make definite");
-  }
+  result.damping = damped->damping;
   result.feedback.resize(n * n);
   result.weight.resize(n);
   constexpr int64_t kTile = 32;

@@ -77,7 +77,9 @@ public:
         quantize(options.compress, "terse-quantize-weights"),
         convert(options.compress, "terse-convert-weights"),
         rotate(options.compress, "terse-rotate-hadamard"),
-        isPruned(options.compress.contains("pattern=2:4")),
+        isTwoOfFour(llvm::any_of(
+            llvm::ArrayRef<llvm::StringRef>{"terse-prune-magnitude", "terse-prune-wanda", "terse-prune-sparsegpt"},
+            [&](llvm::StringRef pass) { return PassText(options.compress, pass).get("pattern", "") == "2:4"; })),
         included(quantize.get("layers", "")),
         excluded(quantize.get("exclude", "")) {}
 
@@ -99,7 +101,7 @@ private:
   const ForecastOptions &options;
   MLIRContext *context;
   PassText quantize, convert, rotate;
-  bool isPruned; ///< to two weights of four
+  bool isTwoOfFour; ///< two weights of four are left
   llvm::Regex included, excluded;
   uint64_t stored = 0, quantized = 0, memory = 0, twice = 0, rotated = 0;
   std::string largest;
@@ -183,7 +185,7 @@ void Sizes::addLayer(LinearLike layer, WeightOp weight) {
     if (head && quantize.get("head-group-size", -1) >= 0)
       group = quantize.get("head-group-size", -1);
     // Pruning passes leave the head.
-    bytes = measure(n, k, scheme(bits, group >= k ? 0 : group), options.optimize, isPruned && !head);
+    bytes = measure(n, k, scheme(bits, group >= k ? 0 : group), options.optimize, isTwoOfFour && !head);
     quantized += type.getNumElements();
   } else {
     int64_t panels = kernel::getNumPanels(n) * kernel::kPanelColumns;

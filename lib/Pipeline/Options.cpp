@@ -3,6 +3,7 @@
 
 #include "terse/Pipeline/Recipe.h"
 #include "terse/Runtime/FrequencyBands.h"
+#include "terse/Support/Share.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
@@ -137,13 +138,11 @@ static Error setMaxLoss(CompileOptions &o, StringRef text) {
   for (StringRef item : items) {
     auto [band, number] = item.contains(':') ? item.split(':') : std::pair(StringRef(), item);
     band = band.trim();
-    StringRef share = number.trim();
-    bool percent = number.consume_back("%");
-    double value;
-    if (number.trim().getAsDouble(value) || !(value >= 0 && value < 1e6))
+    std::optional<double> loss = parseShare(number.trim());
+    if (!loss || *loss >= 1e6)
       return llvm::createStringError(
-          "expected a share of at least 0, such as 1% or 0.01; got '" + share +
-          "'");
+          "expected a share of at least 0, such as 1% or 0.01; got '" +
+          number.trim() + "'");
     llvm::SmallVector<StringRef> known;
     for (int i = 0; i < rt::FrequencyBands::kCount; ++i)
       known.push_back(rt::FrequencyBands::nameOf(i));
@@ -151,7 +150,7 @@ static Error setMaxLoss(CompileOptions &o, StringRef text) {
       return refuse("band of token frequency", band, known);
     if (llvm::any_of(o.promises, [&, name = band](const LossPromise &other) { return other.band == name; }))
       return llvm::createStringError("two promises for " + (band.empty() ? "all tokens" : "the band '" + band.str() + "'"));
-    o.promises.push_back({band.str(), percent ? value / 100 : value});
+    o.promises.push_back({band.str(), *loss});
   }
   return Error::success();
 }

@@ -1,5 +1,6 @@
 //===- Recipe.cpp - named ways to compress --------------------------------===//
 #include "terse/Pipeline/Recipe.h"
+#include "terse/Support/Share.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
@@ -115,8 +116,9 @@ static Recipe makeRecipe(const std::string &bits, Keys keys) {
   else if (!prune.empty())
     passes.push_back(makePass(
         "terse-prune-sparsegpt",
-        (llvm::StringRef(prune).contains(':') ? "pattern=" : "sparsity=") +
-            prune,
+        llvm::StringRef(prune).contains(':')
+            ? "pattern=" + prune
+            : "sparsity=" + std::to_string(*parseShare(prune)),
         keys, {"layers", "exclude"}));
   if (!smooth.empty())
     passes.push_back(makePass("terse-smooth-outliers", "alpha=" + smooth, keys,
@@ -149,6 +151,11 @@ static llvm::Error checkKey(llvm::StringRef recipe, llvm::StringRef key,
   if (key == "activations" && value != "int8" && value != "static" &&
       value != "float")
     return refuse("int8, static or float");
+  if (key == "prune" && !value.contains(':')) {
+    std::optional<double> share = parseShare(value);
+    if (!share || *share >= 1)
+      return refuse("N:M, a share of less than 1, or structured:SHARE");
+  }
   if (key == "rotate" && value != "hadamard" && value != "none")
     return refuse("hadamard or none");
   if (key == "method" && value != "rtn" && value != "hqq" && value != "gptq" &&

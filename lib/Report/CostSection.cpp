@@ -23,11 +23,7 @@ void report::writeCost(const CompressionReport &report, llvm::raw_ostream &os) {
     before = computeCost(cost, *report.before);
   if (report.after)
     after = computeCost(cost, *report.after);
-  Table table;
-  table.addColumn("", Table::Align::Text);
-  table.addColumn("before", Table::Align::Number);
-  table.addColumn("after", Table::Align::Number);
-  table.addColumn("change", Table::Align::Number);
+  Table table({{"", Table::Align::Text}, {"before"}, {"after"}, {"change"}});
   auto row = [&](const std::string &name, std::optional<double> from, std::optional<double> to, auto format) {
     if (!from && !to)
       return;

@@ -19,13 +19,8 @@ static std::string formatWhole(double value) {
 static void writeTexts(const CompressionReport &report, llvm::raw_ostream &os) {
   if (report.texts.empty())
     return;
-  Table table;
-  table.addColumn("text", Table::Align::Code);
-  table.addColumn("role", Table::Align::Text);
-  table.addColumn("tokens", Table::Align::Number);
-  table.addColumn("perplexity, original", Table::Align::Number);
-  table.addColumn("compressed", Table::Align::Number);
-  table.addColumn("loss", Table::Align::Number);
+  Table table({{"text", Table::Align::Code}, {"role", Table::Align::Text}, {"tokens"}, {"perplexity, original"},
+               {"compressed"}, {"loss"}});
   for (const CompressionReport::Text &text : report.texts) {
     table.addRow();
     table.add(escape(text.name));
@@ -43,12 +38,8 @@ static void writeTexts(const CompressionReport &report, llvm::raw_ostream &os) {
 static void writeDistances(const CompressionReport &report, llvm::raw_ostream &os) {
   if (report.distances.empty())
     return;
-  Table table;
-  table.addColumn("from", Table::Align::Text);
-  table.addColumn("to", Table::Align::Text);
-  table.addColumn("Jensen-Shannon divergence, bits", Table::Align::Number);
-  table.addColumn("by the number of tokens alone", Table::Align::Number);
-  table.addColumn("tokens that are not in the first", Table::Align::Number);
+  Table table({{"from", Table::Align::Text}, {"to", Table::Align::Text}, {"Jensen-Shannon divergence, bits"},
+               {"by the number of tokens alone"}, {"tokens that are not in the first"}});
   for (const CompressionReport::Distance &distance : report.distances) {
     table.addRow();
     table.add(escape(distance.from));
@@ -82,12 +73,7 @@ static void writeRanges(const CompressionReport &report, llvm::raw_ostream &os) 
   if (!plot.bars.empty())
     writeFigure(os, plot.bars.size() < sorted.size() ? "The 16 taps whose ranges overlap least" : "Overlap of ranges by tap",
                 drawBars(plot));
-  Table table;
-  table.addColumn("tap", Table::Align::Code);
-  table.addColumn("largest, calibration", Table::Align::Number);
-  table.addColumn("traffic", Table::Align::Number);
-  table.addColumn("overlap", Table::Align::Number);
-  table.addColumn("beyond", Table::Align::Number);
+  Table table({{"tap", Table::Align::Code}, {"largest, calibration"}, {"traffic"}, {"overlap"}, {"beyond"}});
   for (const CompressionReport::Range &range : sorted) {
     table.addRow();
     table.add(escape(range.tap));

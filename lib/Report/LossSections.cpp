@@ -50,16 +50,8 @@ void report::writeBands(const CompressionReport &report, llvm::raw_ostream &os) 
   plot.title = plot.axis = "loss of " + getLossName(report) + " by the frequency of the predicted token, %";
   plot.format = formatShare;
   plot.tickFormat = formatTick;
-  Table table;
-  table.addColumn("predicted token", Table::Align::Text);
-  table.addColumn("share of the text", Table::Align::Number);
-  table.addColumn("tokens", Table::Align::Number);
-  table.addColumn("perplexity, original", Table::Align::Number);
-  table.addColumn("compressed", Table::Align::Number);
-  table.addColumn("loss", Table::Align::Number);
-  table.addColumn("promised at most", Table::Align::Number);
-  table.addColumn("KL, nats", Table::Align::Number);
-  table.addColumn("same likeliest", Table::Align::Number);
+  Table table({{"predicted token", Table::Align::Text}, {"share of the text"}, {"tokens"}, {"perplexity, original"},
+               {"compressed"}, {"loss"}, {"promised at most"}, {"KL, nats"}, {"same likeliest"}});
   for (const CompressionReport::Band &band : report.bands) {
     table.addRow();
     table.add(escape(getBandName(band.name)));
@@ -86,11 +78,7 @@ void report::writePasses(const CompressionReport &report, llvm::raw_ostream &os)
   plot.title = plot.axis = "loss of " + getLossName(report) + " that the pass adds, %";
   plot.format = formatShare;
   plot.tickFormat = formatTick;
-  Table table;
-  table.addColumn("pass", Table::Align::Code);
-  table.addColumn("weights after it", Table::Align::Number);
-  table.addColumn("loss added", Table::Align::Number);
-  table.addColumn("loss so far", Table::Align::Number);
+  Table table({{"pass", Table::Align::Code}, {"weights after it"}, {"loss added"}, {"loss so far"}});
   for (const CompressionReport::Pass &pass : report.passes) {
     table.addRow();
     table.add(escape(pass.name));
@@ -134,17 +122,9 @@ void report::writeLayers(const CompressionReport &report, llvm::raw_ostream &os)
             "loss of " + getLossName(report) + " with this layer alone compressed, %", os);
   drawWorst(report, &CompressionReport::Layer::relativeError, "Relative error of the weights",
             "|compressed − original| / |original|, Frobenius norms, %", os);
-  Table table;
-  table.addColumn("layer", Table::Align::Code);
-  table.addColumn("kind", Table::Align::Text);
-  table.addColumn("shape", Table::Align::Number);
-  table.addColumn("bits", Table::Align::Number);
-  table.addColumn("format", Table::Align::Text);
-  table.addColumn("bytes before", Table::Align::Number);
-  table.addColumn("after", Table::Align::Number);
-  table.addColumn("bits a weight", Table::Align::Number);
-  table.addColumn("relative error", Table::Align::Number);
-  table.addColumn("loss", Table::Align::Number);
+  Table table({{"layer", Table::Align::Code}, {"kind", Table::Align::Text}, {"shape"}, {"bits"},
+               {"format", Table::Align::Text}, {"bytes before"}, {"after"}, {"bits a weight"}, {"relative error"},
+               {"loss"}});
   for (const CompressionReport::Layer &layer : report.layers) {
     table.addRow();
     table.add(escape(layer.name));
@@ -182,11 +162,7 @@ void report::writePareto(const CompressionReport &report, llvm::raw_ostream &os)
   plot.xFormat = [](double bytes) { return formatNumber(bytes / 1e6, bytes >= 1e8 || bytes == 0 ? 1 : 3); };
   plot.yFormat = formatTick;
   double largest = 0, smallest = INFINITY, most = 0;
-  Table table;
-  table.addColumn("model", Table::Align::Code);
-  table.addColumn("size", Table::Align::Number);
-  table.addColumn("loss", Table::Align::Number);
-  table.addColumn("on the front", Table::Align::Text);
+  Table table({{"model", Table::Align::Code}, {"size"}, {"loss"}, {"on the front", Table::Align::Text}});
   for (const CompressionReport::Point &point : report.pareto) {
     table.addRow();
     table.add(point.chosen ? "<b>" + escape(point.name) + "</b>" : escape(point.name));

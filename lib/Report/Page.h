@@ -20,7 +20,11 @@ llvm::StringRef getStyleSheet();
 class Table {
 public:
   enum class Align { Text, Number, Code };
-  void addColumn(std::string title, Align align) { columns.push_back({std::move(title), align}); }
+  struct Column {
+    std::string title;
+    Align align = Align::Number;
+  };
+  explicit Table(std::vector<Column> columns) : columns(std::move(columns)) {}
   void addRow() { rows.emplace_back(); }
   /// The next cell of the last row; empty: not known.
   void add(std::string html) { rows.back().push_back(std::move(html)); }
@@ -29,10 +33,6 @@ public:
   void print(llvm::raw_ostream &os) const;
 
 private:
-  struct Column {
-    std::string title;
-    Align align;
-  };
   std::vector<Column> columns;
   std::vector<std::vector<std::string>> rows;
 };

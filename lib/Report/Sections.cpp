@@ -92,14 +92,10 @@ void report::writeSummary(const CompressionReport &report, llvm::raw_ostream &os
 }
 
 void report::writeComparison(const CompressionReport &report, llvm::raw_ostream &os) {
-  Table table;
   auto title = [](const std::optional<CompressionReport::Measured> &side, const char *otherwise) {
     return side && !side->name.empty() ? escape(side->name) : std::string(otherwise);
   };
-  table.addColumn("", Table::Align::Text);
-  table.addColumn(title(report.before, "original"), Table::Align::Number);
-  table.addColumn(title(report.after, "compressed"), Table::Align::Number);
-  table.addColumn("change", Table::Align::Number);
+  Table table({{"", Table::Align::Text}, {title(report.before, "original")}, {title(report.after, "compressed")}, {"change"}});
   auto row = [&](const char *name, auto member, std::string (*format)(double)) {
     std::optional<double> from, to;
     if (report.before && (*report.before).*member)
@@ -171,11 +167,7 @@ void report::writeOutliers(const CompressionReport &report, llvm::raw_ostream &o
   if (!plot.bars.empty())
     writeFigure(os, plot.bars.size() < sorted.size() ? "The 16 taps with the largest outliers" : "Outliers by tap",
                 drawBars(plot));
-  Table table;
-  table.addColumn("tap", Table::Align::Code);
-  table.addColumn("largest magnitude", Table::Align::Number);
-  table.addColumn("mean magnitude", Table::Align::Number);
-  table.addColumn("ratio", Table::Align::Number);
+  Table table({{"tap", Table::Align::Code}, {"largest magnitude"}, {"mean magnitude"}, {"ratio"}});
   for (const CompressionReport::Outlier &outlier : sorted) {
     table.addRow();
     table.add(escape(outlier.tap));
@@ -193,9 +185,7 @@ void report::writeOutliers(const CompressionReport &report, llvm::raw_ostream &o
 void report::writeRefused(const CompressionReport &report, llvm::raw_ostream &os) {
   if (report.refused.empty())
     return;
-  Table table;
-  table.addColumn("what", Table::Align::Code);
-  table.addColumn("why", Table::Align::Text);
+  Table table({{"what", Table::Align::Code}, {"why", Table::Align::Text}});
   for (const CompressionReport::Refusal &refusal : report.refused) {
     table.addRow();
     table.add(escape(refusal.what));
@@ -205,11 +195,7 @@ void report::writeRefused(const CompressionReport &report, llvm::raw_ostream &os
 }
 
 void report::writeIdentity(const CompressionReport &report, llvm::raw_ostream &os) {
-  Table table;
-  table.addColumn("", Table::Align::Text);
-  table.addColumn("name", Table::Align::Code);
-  table.addColumn("size", Table::Align::Number);
-  table.addColumn("SHA-256", Table::Align::Code);
+  Table table({{"", Table::Align::Text}, {"name", Table::Align::Code}, {"size"}, {"SHA-256", Table::Align::Code}});
   auto row = [&](const std::string &role, const std::string &name, std::optional<uint64_t> bytes,
                  const std::string &hash) {
     table.addRow();
@@ -238,10 +224,7 @@ void report::writeIdentity(const CompressionReport &report, llvm::raw_ostream &o
 void report::writeFacts(const CompressionReport &report, llvm::raw_ostream &os) {
   if (report.facts.empty())
     return;
-  Table table;
-  table.addColumn("pass", Table::Align::Code);
-  table.addColumn("fact", Table::Align::Text);
-  table.addColumn("value", Table::Align::Code);
+  Table table({{"pass", Table::Align::Code}, {"fact", Table::Align::Text}, {"value", Table::Align::Code}});
   const std::string *pass = nullptr;
   for (const CompressionReport::Fact &fact : report.facts) {
     table.addRow();

@@ -18,6 +18,22 @@ using ParallelFor = llvm::function_ref<void(size_t count, llvm::function_ref<voi
 /// is neither read nor written. False if `a` is not positive definite (to rounding) or not finite; `a` is then in between.
 bool factorizeCholesky(double *a, int64_t n, ParallelFor parallelFor);
 
+/// x = (L L^T)^-1 x for a factor L, [n, n], row-major, and x, [n].
+void solveCholesky(llvm::ArrayRef<double> factor, int64_t n, double *x);
+
+/// The factor of a matrix of second moments, and the damping that it took.
+struct DampedFactor {
+  std::vector<double> factor; ///< [channels, channels], row-major, lower
+  double damping = 0;
+};
+
+/// The factor of rows and columns `channels`, in this order, of `hessian`, [n, n] symmetric. `damping` times the mean of its whole diagonal is added
+/// to the diagonal; ten times as much, and so on, where the result is not positive definite. A channel that was always 0 gets `deadDamping` times the mean
+/// where that is more.
+/// Errors: a value is NaN or infinite, the diagonal is negative somewhere, or damping by the whole mean does not help.
+llvm::Expected<DampedFactor> factorizeDamped(llvm::ArrayRef<float> hessian, int64_t n, llvm::ArrayRef<int64_t> channels, double damping,
+                                             double deadDamping, ParallelFor parallelFor);
+
 /// How the error of one value is best made good by those that are rounded after it, in ||e||^2 = e^T H e.
 ///
 /// With the order of rounding as the order of rows and columns, H = M^T M for a lower triangular M, and e^T H e is the sum over j of
@@ -31,9 +47,8 @@ struct ErrorFeedback {
   double damping = 0;          ///< what was used
 };
 
-/// The feedback for `hessian`, [n, n] symmetric, with the channels rounded in `order`. `damping` times the mean of the diagonal is added
-/// to the diagonal; ten times as much, and so on, where the result is not positive definite. A channel of zeros gets no feedback.
-/// Errors: a value is NaN or infinite, the diagonal is negative somewhere, or damping by the whole mean does not help.
+/// The feedback for `hessian`, [n, n] symmetric, with the channels rounded in `order`; damping and errors are those of `factorizeDamped`. A channel of
+/// zeros gets no feedback.
 llvm::Expected<ErrorFeedback> makeErrorFeedback(llvm::ArrayRef<float> hessian, std::vector<int32_t> order, double damping,
                                                 ParallelFor parallelFor);
 

@@ -7,6 +7,7 @@
 #include "compress/Weights/Policy.h"
 #include "normalize/Algebra/Algebra.h"
 #include "terse/Passes.h"
+#include "terse/Support/Share.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Threading.h"
@@ -22,19 +23,16 @@ namespace terse {
 using namespace mlir;
 using namespace terse;
 
-/// "25%" or "0.25".
-static std::optional<double> parseShare(StringRef text) {
-  bool isPercent = text.consume_back("%");
-  double value;
-  if (text.getAsDouble(value))
-    return std::nullopt;
-  value = isPercent ? value / 100 : value;
-  return value >= 0 && value < 1 ? std::optional<double>(value) : std::nullopt;
-}
-
 namespace {
 struct PruneStructured : terse::impl::PruneStructuredBase<PruneStructured> {
   using PruneStructuredBase::PruneStructuredBase;
+
+  /// Values are checked with the text: a pipeline that cannot run is refused before any work.
+  LogicalResult initializeOptions(StringRef text, function_ref<LogicalResult(const Twine &)> error) override {
+    if (failed(PruneStructuredBase::initializeOptions(text, error)))
+      return failure();
+    return parseOptions([&](const Twine &what) { return error(getArgument() + ": " + what); });
+  }
 
   void runOnOperation() override {
     if (failed(run()))
@@ -50,18 +48,16 @@ private:
     llvm::json::Object left;
   };
 
-  InFlightDiagnostic error() { return emitError(UnknownLoc::get(&getContext())) << getArgument() << ": "; }
-
-  LogicalResult parseOptions() {
+  LogicalResult parseOptions(function_ref<LogicalResult(const Twine &)> error) {
     std::optional<double> parsed = parseShare(share);
-    if (!parsed)
-      return error() << "expected a share of 0 or more and less than 1, such as 25%; got '" << share << "'";
+    if (!parsed || *parsed >= 1)
+      return error("expected a share of 0 or more and less than 1, such as 25%; got '" + share + "'");
     part = *parsed;
     SmallVector<StringRef> names;
     StringRef(targets).split(names, '+');
     for (StringRef name : names)
       if (name != "ffn" && name != "heads")
-        return error() << "expected targets of ffn, heads or ffn+heads; got '" << targets << "'";
+        return error("expected targets of ffn, heads or ffn+heads; got '" + targets + "'");
     prunesFeedForward = llvm::is_contained(names, "ffn");
     prunesHeads = llvm::is_contained(names, "heads");
     using Criterion = UnitProblem::Criterion;
@@ -72,21 +68,23 @@ private:
     else if (criterion == "magnitude")
       chooseBy = Criterion::Magnitude;
     else
-      return error() << "expected a criterion of error, second-moment or magnitude; got '" << criterion << "'";
+      return error("expected a criterion of error, second-moment or magnitude; got '" + criterion + "'");
     if (multiple < 1)
-      return error() << "expected a multiple of 1 or more; got " << multiple.getValue();
+      return error("expected a multiple of 1 or more; got " + Twine(multiple.getValue()));
     if (!(damping >= 0 && damping <= 1))
-      return error() << "expected a damping of 0 to 1; got " << damping.getValue();
-    return success();
+      return error("expected a damping of 0 to 1; got " + Twine(llvm::formatv("{0}", damping.getValue()).str()));
+    return LayerNames(layers, exclude).check(error);
   }
 
   LogicalResult run() {
-    if (failed(parseOptions()))
+    auto refuse = [&](const Twine &what) -> LogicalResult {
+      return emitError(UnknownLoc::get(&getContext())) << getArgument() << ": " << what;
+    };
+    if (failed(parseOptions(refuse))) // made without a text, too
       return failure();
-    auto refuse = [&](const Twine &what) -> LogicalResult { return error() << what; };
     LayerNames writers(layers, ""), all("", exclude);
     LayerStatistics statistics;
-    if (failed(LayerNames(layers, exclude).check(refuse)) || failed(statistics.open(getOperation(), stats)))
+    if (failed(statistics.open(getOperation(), stats)))
       return failure();
     SmallVector<LinearOp> linears;
     getOperation()->walk([&](LinearOp linear) { linears.push_back(linear); });

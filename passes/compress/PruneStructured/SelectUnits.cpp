@@ -22,8 +22,6 @@ private:
   bool usesHessian() const { return !problem.hessian.empty(); }
   double getEntry(int64_t i, int64_t j) const { return problem.hessian[i * k + j]; }
 
-  /// The factor of H + damping of the channels `of`, [of, of].
-  llvm::Error factorize(llvm::ArrayRef<int64_t> of, std::vector<double> &factor);
   llvm::Error invert();
   void removeByError();
   void removeByScore();
@@ -41,51 +39,16 @@ private:
 };
 } // namespace
 
-/// x = (L L^T)^-1 x.
-static void solve(llvm::ArrayRef<double> factor, int64_t count, double *x) {
-  for (int64_t i = 0; i < count; ++i) {
-    const double *row = factor.data() + i * count;
-    double sum = x[i];
-    for (int64_t j = 0; j < i; ++j)
-      sum -= row[j] * x[j];
-    x[i] = sum / row[i];
-  }
-  for (int64_t i = count; i-- > 0;) {
-    const double *row = factor.data() + i * count;
-    x[i] /= row[i];
-    for (int64_t j = 0; j < i; ++j)
-      x[j] -= row[j] * x[i];
-  }
-}
-
-llvm::Error Selector::factorize(llvm::ArrayRef<int64_t> of, std::vector<double> &factor) {
-  double mean = 0;
-  for (int64_t i = 0; i < k; ++i)
-    mean += getEntry(i, i) / k;
-  if (!std::isfinite(mean) || !(mean > 0))
-    return llvm::createStringError("expected finite second moments that are not all 0");
-  const int64_t count = of.size();
-  factor.resize(count * count);
-  for (double damping = problem.damping; damping <= 1; damping = damping > 0 ? damping * 10 : 1e-6) {
-    for (int64_t i = 0; i < count; ++i)
-      for (int64_t j = 0; j <= i; ++j)
-        factor[i * count + j] = getEntry(of[i], of[j]) + (i == j ? damping * mean : 0);
-    if (factorizeCholesky(factor.data(), count, parallelFor))
-      return llvm::Error::success();
-  }
-  return llvm::createStringError("expected second moments that are positive definite with damping");
-}
-
 llvm::Error Selector::invert() {
   std::vector<int64_t> all(k);
   std::iota(all.begin(), all.end(), 0);
-  std::vector<double> factor;
-  if (llvm::Error error = factorize(all, factor))
-    return error;
+  llvm::Expected<DampedFactor> damped = factorizeDamped(problem.hessian, k, all, problem.damping, /*deadDamping=*/0, parallelFor);
+  if (!damped)
+    return damped.takeError();
   inverse.assign(k * k, 0);
   parallelFor(k, [&](size_t i) {
     inverse[i * k + i] = 1;
-    solve(factor, k, inverse.data() + i * k);
+    solveCholesky(damped->factor, k, inverse.data() + i * k);
   });
   columns.resize(k * n);
   for (int64_t i = 0; i < n; ++i)
@@ -178,9 +141,9 @@ void Selector::removeByScore() {
 }
 
 llvm::Error Selector::correct(UnitSelection &selection) {
-  std::vector<double> factor;
-  if (llvm::Error error = factorize(selection.kept, factor))
-    return error;
+  llvm::Expected<DampedFactor> damped = factorizeDamped(problem.hessian, k, selection.kept, problem.damping, /*deadDamping=*/0, parallelFor);
+  if (!damped)
+    return damped.takeError();
   std::vector<int64_t> removed;
   for (int64_t j = 0; j < k; ++j)
     if (!isLeft[j / size])
@@ -191,7 +154,7 @@ llvm::Error Selector::correct(UnitSelection &selection) {
     for (int64_t p : removed)
       for (int64_t j = 0; j < count; ++j)
         row[j] += problem.weights[i * k + p] * getEntry(p, selection.kept[j]);
-    solve(factor, count, row.data());
+    solveCholesky(damped->factor, count, row.data());
     for (int64_t j = 0; j < count; ++j)
       selection.weights[i * count + j] += row[j];
   });

@@ -3,6 +3,7 @@
 
 #include "compress/Weights/FloatStorage.h"
 #include "normalize/Algebra/Algebra.h"
+#include "terse/Analysis/State.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -206,19 +207,6 @@ static OpOperand *getOnlyUse(Value value) {
   return only;
 }
 
-/// What the state `update` writes into holds nothing else, and only `attention` reads it.
-static bool isPrivateState(CacheUpdateOp update, AttentionOp attention) {
-  auto cache = dyn_cast<BlockArgument>(update.getCache());
-  auto function = cache ? dyn_cast<func::FuncOp>(cache.getOwner()->getParentOp()) : func::FuncOp();
-  if (!function || !function.getArgAttr(cache.getArgNumber(), TerseDialect::kStateAttr) || !getOnlyUse(cache))
-    return false;
-  return llvm::all_of(update.getResult().getUses(), [&](OpOperand &use) {
-    if (isa<func::ReturnOp>(use.getOwner()))
-      return bool(function.getResultAttr(use.getOperandNumber(), TerseDialect::kStateAttr));
-    return isa<tensor::DimOp>(use.getOwner()) || &use == &attention.getValueMutable();
-  });
-}
-
 /// The linear layer, and the first of its channels, that `value`, [B, S, heads * size], is; nobody else reads these channels.
 static std::pair<LinearOp, int64_t> findWriter(Value value) {
   while (Operation *op = value.getDefiningOp()) {
@@ -258,7 +246,7 @@ std::optional<ValueHeads> terse::findValueHeads(AttentionOp attention) {
     return std::nullopt;
   heads.count = type.getDimSize(1) * heads.size;
   if (auto update = value.getDefiningOp<CacheUpdateOp>()) {
-    if (!isPrivateState(update, attention))
+    if (!isPrivateState(update, [&](OpOperand &use) { return &use == &attention.getValueMutable(); }))
       return std::nullopt;
     value = update.getUpdate();
   } else {

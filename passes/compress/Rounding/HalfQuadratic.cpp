@@ -1,5 +1,6 @@
 //===- HalfQuadratic.cpp - rounding with zero points that are not whole ---===//
 #include "compress/Rounding/HalfQuadratic.h"
+#include "compress/Rounding/Vectorized.h"
 
 #include <algorithm>
 #include <cmath>
@@ -18,20 +19,13 @@ static RoundingOptions withoutSymmetry(RoundingOptions options) {
 HalfQuadraticRounding::HalfQuadraticRounding(const RoundingOptions &options, int64_t k, bool keepsZeros)
     : options(options), start(withoutSymmetry(options), k), k(k), keepsZeros(keepsZeros) {}
 
-/// Round to nearest, ties to even, of |x| < 2^22.
-static inline float roundNearest(float x) {
-  constexpr float kMagic = 0x1.8p23f;
-  return (x + kMagic) - kMagic;
-}
-
-static inline float findCode(float scaled, float zero, float last) {
+TERSE_INLINE float findCode(float scaled, float zero, float last) {
   return roundNearest(std::min(std::max(scaled + zero, 0.0f), last));
 }
 
 /// One step for `count` values in steps of the grid: the sums of |error| with `zero` and of the zero points that would make each value exact, but
 /// for the large errors. Eight sums each, so that the additions need not wait for each other.
-static inline __attribute__((always_inline)) void stepAny(const float *scaled, size_t count, float zero, float last, float threshold,
-                                                          double &error, double &sum) {
+TERSE_INLINE void stepAny(const float *scaled, size_t count, float zero, float last, float threshold, double &error, double &sum) {
   float errors[8] = {}, sums[8] = {};
   auto see = [&](float x, unsigned j) __attribute__((always_inline)) {
     float code = findCode(x, zero, last), difference = x + zero - code, size = std::fabs(difference);
@@ -52,18 +46,15 @@ static inline __attribute__((always_inline)) void stepAny(const float *scaled, s
   }
 }
 
-// Twice from one source without fused operations: results are the same on every machine.
 static void stepPlain(const float *scaled, size_t count, float zero, float last, float threshold, double &error, double &sum) {
   stepAny(scaled, count, zero, last, threshold, error, sum);
 }
 
-__attribute__((target("avx2"))) static void stepAvx2(const float *scaled, size_t count, float zero, float last, float threshold,
-                                                     double &error, double &sum) {
+TERSE_AVX2 static void stepAvx2(const float *scaled, size_t count, float zero, float last, float threshold, double &error, double &sum) {
   stepAny(scaled, count, zero, last, threshold, error, sum);
 }
 
 float HalfQuadraticRounding::findZero(llvm::ArrayRef<float> scaled, float zero) {
-  static const bool hasAvx2 = __builtin_cpu_supports("avx2");
   const float last = (1 << options.bits) - 1;
   auto round = [&](float x) {
     if (keepsZeros)
@@ -74,7 +65,7 @@ float HalfQuadraticRounding::findZero(llvm::ArrayRef<float> scaled, float zero) 
   double bestError = -1;
   for (int step = 0; step < kSteps; ++step, beta *= kBetaGrowth) {
     double error, sum;
-    (hasAvx2 ? stepAvx2 : stepPlain)(scaled.data(), scaled.size(), zero, last, 1 / beta, error, sum);
+    (hasAvx2() ? stepAvx2 : stepPlain)(scaled.data(), scaled.size(), zero, last, 1 / beta, error, sum);
     if (bestError >= 0 && error >= bestError)
       break;
     best = zero;

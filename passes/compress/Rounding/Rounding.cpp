@@ -1,5 +1,6 @@
 //===- Rounding.cpp - values to codes and back ----------------------------===//
 #include "compress/Rounding/Rounding.h"
+#include "compress/Rounding/Vectorized.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -9,16 +10,6 @@
 #include <immintrin.h>
 
 using namespace terse;
-
-// Inner loops are compiled twice, for any processor and for AVX2, from one source without fused operations: results are
-// the same on every machine.
-#define TERSE_AVX2 __attribute__((target("avx2,f16c")))
-#define TERSE_INLINE static inline __attribute__((always_inline))
-
-static bool hasAvx2() {
-  static const bool has = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
-  return has;
-}
 
 //===----------------------------------------------------------------------===//
 // Narrow floats
@@ -144,12 +135,6 @@ void terse::unpackCodes(llvm::ArrayRef<uint8_t> bytes, unsigned bits, llvm::Muta
 //===----------------------------------------------------------------------===//
 // Rounding
 //===----------------------------------------------------------------------===//
-
-/// Round to nearest, ties to even, of |x| < 2^22; plain additions, so that the compiler vectorizes it for any CPU.
-TERSE_INLINE float roundNearest(float x) {
-  constexpr float kMagic = 0x1.8p23f;
-  return (x + kMagic) - kMagic;
-}
 
 RowRounding::RowRounding(const RoundingOptions &options, int64_t k)
     : options(options), k(k), numLevels(1 << options.bits) {}

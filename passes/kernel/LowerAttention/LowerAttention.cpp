@@ -1,6 +1,7 @@
 //===- LowerAttention.cpp - attention, RoPE and KV cache to kernels -------===//
 #include "Kernel/KernelDialect.h"
 #include "Kernels.h"
+#include "terse/Analysis/State.h"
 #include "terse/Passes.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -64,16 +65,8 @@ private:
 };
 } // namespace
 
-/// Whether the cache that `update` writes is state that only attention reads, as
-/// keys: then its form is nobody else's concern.
 static bool isPrivateKeyCache(CacheUpdateOp update) {
-  auto argument = dyn_cast<BlockArgument>(update.getCache());
-  auto function = argument ? dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp()) : nullptr;
-  if (!function || !function.getArgAttr(argument.getArgNumber(), TerseDialect::kStateAttr) || !argument.hasOneUse())
-    return false;
-  return llvm::all_of(update->getUses(), [](OpOperand &use) {
-    if (isa<func::ReturnOp>(use.getOwner()))
-      return true;
+  return isPrivateState(update, [](OpOperand &use) {
     auto attention = dyn_cast<AttentionOp>(use.getOwner());
     return attention && canLower(attention) && &use == &attention.getKeyMutable();
   });

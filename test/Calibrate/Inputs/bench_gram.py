@@ -53,6 +53,6 @@ with tempfile.TemporaryDirectory() as folder:
     main, program = os.path.join(folder, "main.cpp"), os.path.join(folder, "bench")
     open(main, "w").write(DRIVER.replace("SIZES", options.sizes))
     calibrate = os.path.join(SOURCE, "lib", "Calibrate")
-    subprocess.run(["clang++-22", "-O3", "-std=c++17", "-ffp-contract=fast", "-w", f"-I{calibrate}", "-I/usr/lib/llvm-22/include", main, os.path.join(calibrate, "Gram.cpp"),
+    subprocess.run(["clang++-22", "-O3", "-std=c++17", "-ffp-contract=fast", "-w", f"-I{calibrate}", f"-I{SOURCE}/include", "-I/usr/lib/llvm-22/include", main, os.path.join(calibrate, "Gram.cpp"),
                     "-o", program], check=True)
     sys.exit(subprocess.run([program]).returncode)

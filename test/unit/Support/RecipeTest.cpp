@@ -36,6 +36,13 @@ TEST(Recipe, Pipelines) {
             "terse-prune-sparsegpt{pattern=2:4},"
             "terse-quantize-weights{bits=4 group-size=32 head-bits=4 "
             "embedding-bits=8 method=gptq},terse-quantize-activations");
+  EXPECT_EQ(pipeline("w2:prune=50%,embedding-bits=0"),
+            "terse-prune-sparsegpt{sparsity=0.500000},"
+            "terse-quantize-weights{bits=2 group-size=32 embedding-bits=0},"
+            "terse-quantize-activations");
+  EXPECT_EQ(llvm::toString(parseRecipe("w4:prune=half").takeError()),
+            "expected N:M, a share of less than 1, or structured:SHARE for the "
+            "key 'prune' of the recipe 'w4'; got 'half'");
   EXPECT_EQ(pipeline("w8:prune=structured:25%,exclude=up"),
             "terse-prune-structured{share=25% exclude=up},"
             "terse-quantize-weights{bits=8 group-size=32 exclude=up "

@@ -12,7 +12,7 @@
 func.func @forward(%q: tensor<?x?x64xf32>, %k: tensor<?x?x32xf32>, %v: tensor<?x?x32xf32>,
                    %cos: tensor<?x?x8xf32>, %sin: tensor<?x?x8xf32>, %past: index, %total: index,
                    %kc: tensor<?x2x?x16xf32> {terse.state = "k"}, %vc: tensor<?x2x?x16xf32> {terse.state = "v"})
-    -> (tensor<?x?x64xf32>, tensor<?x2x?x16xf32>, tensor<?x2x?x16xf32>) {
+    -> (tensor<?x?x64xf32>, tensor<?x2x?x16xf32> {terse.state = "k"}, tensor<?x2x?x16xf32> {terse.state = "v"}) {
   %qr = terse.rope %q, %cos, %sin {num_heads = 4} : tensor<?x?x64xf32>, tensor<?x?x8xf32>
   %kr = terse.rope %k, %cos, %sin {num_heads = 2} : tensor<?x?x32xf32>, tensor<?x?x8xf32>
   %kn = terse.cache_update %kc, %kr at %past : tensor<?x2x?x16xf32>, tensor<?x?x32xf32>
