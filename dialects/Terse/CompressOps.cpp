@@ -91,6 +91,18 @@ LogicalResult QuantizeDynamicOp::verify() {
   return success();
 }
 
+LogicalResult QuantizeHeadsOp::verify() {
+  auto type = getType();
+  int64_t heads = getNumHeads();
+  if (type.getRank() != 3 || type.isDynamicDim(2)) // H1
+    return emitOpError("expected an input of shape [batch, sequence, channels] with static channels; got ") << type;
+  if (heads < 1 || type.getDimSize(2) < heads || type.getDimSize(2) % heads) // H2
+    return emitOpError("expected channels to be a multiple of num_heads; got ") << type.getDimSize(2) << " and " << heads;
+  if (getBits() != 4 && getBits() != 8) // H3
+    return emitOpError("expected 4 or 8 bits; got ") << getBits();
+  return success();
+}
+
 LogicalResult QuantizeStaticOp::verify() {
   double scale = getScale().convertToDouble();
   if (!(scale > 0) || !getScale().isFinite()) // S1

@@ -98,6 +98,26 @@ def Terse_QuantizeDynamicOp : TerseOp<"quantize_dynamic", [Pure, AllTypesMatch<[
   let hasVerifier = 1;
 }
 
+def Terse_QuantizeHeadsOp : TerseOp<"quantize_heads", [Pure, AllTypesMatch<["input", "result"]>]> {
+  let summary = "rounds the heads of tokens to 4 or 8 bits, in float";
+  let description = [{
+    `input` is [B, S, heads * D], token-major: what enters a KV cache. The D values of a token's head are replaced by their nearest ones on a
+    grid of their own, low + code * scale: low = f16(min x), scale = f16((max x - low) / (2^bits - 1)), code = round((x - low) / scale), ties to
+    even, within 0 .. 2^bits - 1; low and scale stay within 65504, and where the scale is 0 all values are low. Arithmetic in f32.
+
+    Float semantics; `integerize` makes a cache of codes of it.
+
+    Example:
+    ```mlir
+    %y = terse.quantize_heads %x {bits = 4 : i64, num_heads = 2 : i64} : tensor<1x?x128xf32>
+    ```
+  }];
+  let arguments = (ins FloatTensor:$input, I64Attr:$num_heads, I64Attr:$bits);
+  let results = (outs FloatTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let hasVerifier = 1;
+}
+
 def Terse_QuantizeStaticOp : TerseOp<"quantize_static", [Pure, Elementwise, AllTypesMatch<["input", "result"]>]> {
   let summary = "rounds activations to a grid known in advance, in float";
   let description = [{

@@ -2,6 +2,7 @@
 //
 // Labels (L1, A3, ...) name the constraints; test/invalid.mlir has a case for
 // each.
+#include "Terse/CachedRow.h"
 #include "Terse/TerseDialect.h"
 
 using namespace mlir;
@@ -191,6 +192,22 @@ static LogicalResult verifyStarts(Operation *op, Value starts, int64_t batch) {
   return success();
 }
 
+/// A cache [.., rows, size] holds floats, or codes of `bits`.
+static LogicalResult verifyCache(Operation *op, RankedTensorType cache, std::optional<uint64_t> bits, StringRef attribute) {
+  if (bits && *bits != 4 && *bits != 8) // B1
+    return op->emitOpError("expected ") << attribute << " of 4 or 8; got " << *bits;
+  if (cache.getElementType().isInteger(8) != bits.has_value()) // B2
+    return op->emitOpError("expected ") << attribute << " exactly with a cache of i8; got " << cache;
+  if (bits && cache.getDimSize(3) <= kCachedParameterBytes) // B3
+    return op->emitOpError("expected rows of more than ") << kCachedParameterBytes << " bytes; got " << cache;
+  return success();
+}
+
+int64_t AttentionOp::getRowSize(Value cache, std::optional<uint64_t> bits) {
+  int64_t size = tensorType(cache).getDimSize(3);
+  return bits ? getCachedRowSize(size, *bits) : size;
+}
+
 LogicalResult AttentionOp::verify() {
   auto query = tensorType(getQuery()), key = tensorType(getKey()), value = tensorType(getValue());
   if (query.getRank() != 3 || getType().getRank() != 3) // A1
@@ -198,9 +215,12 @@ LogicalResult AttentionOp::verify() {
            << query << " and " << getType();
   if (key.getRank() != 4 || value.getRank() != 4) // A2
     return emitOpError("expected key and value of shape [batch, heads, rows, size]; got ") << key << " and " << value;
-  int64_t kvHeads = key.getDimSize(1), size = key.getDimSize(3), valueSize = value.getDimSize(3), heads = getNumHeads();
-  if (ShapedType::isDynamic(kvHeads) || ShapedType::isDynamic(size) || ShapedType::isDynamic(valueSize)) // A3
+  int64_t kvHeads = key.getDimSize(1), heads = getNumHeads();
+  if (ShapedType::isDynamic(kvHeads) || key.isDynamicDim(3) || value.isDynamicDim(3)) // A3
     return emitOpError("expected static numbers of KV heads and head sizes; got ") << key << " and " << value;
+  if (failed(verifyCache(*this, key, getKeyBits(), "key_bits")) || failed(verifyCache(*this, value, getValueBits(), "value_bits")))
+    return failure();
+  int64_t size = getKeySize(), valueSize = getValueSize();
   if (kvHeads < 1 || heads < 1 || heads % kvHeads || value.getDimSize(1) != kvHeads) // A4
     return emitOpError("expected num_heads to be a multiple of the KV heads; got ")
            << heads << ", " << kvHeads << " and " << value.getDimSize(1);
@@ -232,7 +252,11 @@ LogicalResult CacheUpdateOp::verify() {
     return emitOpError("expected a cache of shape [batch, heads, rows, size]; got ") << cache;
   if (update.getRank() != 3) // C2
     return emitOpError("expected an update of shape [batch, sequence, channels]; got ") << update;
+  if (failed(verifyCache(*this, cache, getBits(), "bits")))
+    return failure();
   int64_t heads = cache.getDimSize(1), size = cache.getDimSize(3);
+  if (getBits() && !ShapedType::isDynamic(size))
+    size = getCachedRowSize(size, *getBits());
   if (ShapedType::isDynamic(heads) || ShapedType::isDynamic(size) || !compatible(update.getDimSize(2), heads * size)) // C3
     return emitOpError("expected update channels of heads times size; got ") << update << " for " << cache;
   return verifyStarts(*this, getStarts(), update.getDimSize(0)); // C4

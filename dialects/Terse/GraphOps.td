@@ -11,6 +11,7 @@ defvar Float = AnyTypeOf<[F16, BF16, F32, F64]>;
 defvar FloatTensor = RankedTensorOf<[Float]>;
 defvar TableTensor = RankedTensorOf<[Float, I8]>;
 defvar IdTensor = RankedTensorOf<[I32, I64]>;
+defvar CacheTensor = RankedTensorOf<[Float, I8]>;
 
 def Terse_WeightOp : TerseOp<"weight", [Pure]> {
   let summary = "a parameter of the model";
@@ -140,12 +141,15 @@ def Terse_AttentionOp : TerseOp<"attention", [Pure, AttrSizedOperandSegments]> {
     slopes[h] * (key's position - query's) (ALiBi, Press et al., 2022). `softcap` = c is
     c * tanh(x / c). With `sinks` [H], exp(sinks[h]) is one more term of the sum that the
     exponentials are divided by. A query that may read nothing yields 0.
+
+    With `key_bits` (4 or 8) `key` is a quantized cache, as `terse.cache_update` with so many `bits` writes it; with `value_bits` `value` is.
   }];
-  let arguments = (ins FloatTensor:$query, FloatTensor:$key, FloatTensor:$value, Index:$length,
+  let arguments = (ins FloatTensor:$query, CacheTensor:$key, CacheTensor:$value, Index:$length,
                        Optional<IdTensor>:$starts, Optional<RankedTensorOf<[I1]>>:$padding, Optional<FloatTensor>:$bias,
                        Optional<FloatTensor>:$slopes, Optional<FloatTensor>:$sinks,
                        I64Attr:$num_heads, F64Attr:$scale, UnitAttr:$causal,
-                       OptionalAttr<I64Attr>:$window, OptionalAttr<F64Attr>:$softcap);
+                       OptionalAttr<I64Attr>:$window, OptionalAttr<F64Attr>:$softcap,
+                       OptionalAttr<I64Attr>:$key_bits, OptionalAttr<I64Attr>:$value_bits);
   let results = (outs FloatTensor:$result);
   let assemblyFormat = [{
     $query `,` $key `,` $value `length` $length (`starts` $starts^ `:` type($starts))?
@@ -153,6 +157,14 @@ def Terse_AttentionOp : TerseOp<"attention", [Pure, AttrSizedOperandSegments]> {
     (`sinks` $sinks^ `:` type($sinks))? attr-dict `:` type($query) `,` type($key) `,` type($value) `->` type($result)
   }];
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Values of a key, of a value: D and Dv.
+    int64_t getKeySize() { return getRowSize(getKey(), getKeyBits()); }
+    int64_t getValueSize() { return getRowSize(getValue(), getValueBits()); }
+  private:
+    static int64_t getRowSize(::mlir::Value cache, std::optional<uint64_t> bits);
+  public:
+  }];
 }
 
 def Terse_CacheUpdateOp : TerseOp<"cache_update", [Pure, AllTypesMatch<["cache", "result"]>]> {
@@ -162,9 +174,13 @@ def Terse_CacheUpdateOp : TerseOp<"cache_update", [Pure, AllTypesMatch<["cache",
     position .. position + S of the result are the update's, the others the
     cache's. With `starts` [B], those of sequence b begin at starts[b] instead, kept
     within 0 .. capacity - S. Lowered in place: the cache is state of the artifact.
+
+    With `bits` (4 or 8) the cache is quantized: i8 [B, KV, capacity, D * bits / 8 + 4], of each head's token the codes and the f16 scale and low
+    that `terse.quantize_heads` finds. In which order the bytes lie is for the kernels that read and write them to say.
   }];
-  let arguments = (ins FloatTensor:$cache, FloatTensor:$update, Index:$position, Optional<IdTensor>:$starts);
-  let results = (outs FloatTensor:$result);
+  let arguments = (ins CacheTensor:$cache, FloatTensor:$update, Index:$position, Optional<IdTensor>:$starts,
+                       OptionalAttr<I64Attr>:$bits);
+  let results = (outs CacheTensor:$result);
   let assemblyFormat = [{
     $cache `,` $update `at` $position (`starts` $starts^ `:` type($starts))? attr-dict `:` type($cache) `,` type($update)
   }];

@@ -11,7 +11,7 @@ using namespace terse;
 /// operations keep the leading dimensions of their first operand.
 static Value findSizeRoot(Value tensor, int64_t dim) {
   while (Operation *op = tensor.getDefiningOp()) {
-    bool keeps = isa<LinearOp, QLinearOp, NormOp, ActivationOp, ScaleChannelsOp, RotateOp, QuantizeDynamicOp, RopeOp, EmbeddingOp>(op) ||
+    bool keeps = isa<LinearOp, QLinearOp, NormOp, ActivationOp, ScaleChannelsOp, RotateOp, QuantizeDynamicOp, QuantizeHeadsOp, RopeOp, EmbeddingOp>(op) ||
                  (op->hasTrait<OpTrait::Elementwise>() && op->getNumOperands() > 0);
     auto operand = keeps ? dyn_cast<RankedTensorType>(op->getOperand(0).getType()) : RankedTensorType();
     if (!operand || dim >= operand.getRank())

@@ -33,8 +33,8 @@ static constexpr llvm::StringLiteral quantizeKeys[] = {
     "embedding-group-size", "method",         "damping",
     "sweeps"};
 // What is done before and behind it.
-static constexpr llvm::StringLiteral otherKeys[] = {"activations", "smooth",
-                                                    "prune", "rotate"};
+static constexpr llvm::StringLiteral otherKeys[] = {
+    "activations", "smooth", "prune", "rotate", "kv-cache"};
 
 std::string terse::suggestNearest(llvm::StringRef text,
                                   llvm::ArrayRef<llvm::StringRef> candidates) {
@@ -96,6 +96,17 @@ static std::string quantizeWeights(const std::string &bits, Keys keys) {
                            quantizeKeys);
 }
 
+/// `8`, `4`, or keys and values apart, `k8v4`; empty where there is no such text.
+static std::string quantizeKvCache(llvm::StringRef text) {
+  auto isWidth = [](llvm::StringRef bits) { return bits == "8" || bits == "4"; };
+  if (isWidth(text))
+    return ("terse-quantize-kv-cache{bits=" + text + "}").str();
+  auto [keys, values] = text.split('v');
+  if (keys.consume_front("k") && isWidth(keys) && isWidth(values))
+    return ("terse-quantize-kv-cache{key-bits=" + keys + " value-bits=" + values + "}").str();
+  return "";
+}
+
 /// The recipe that quantizes to `bits`, with its `keys`.
 static Recipe makeRecipe(const std::string &bits, Keys keys) {
   Recipe recipe;
@@ -130,6 +141,8 @@ static Recipe makeRecipe(const std::string &bits, Keys keys) {
     passes.push_back("terse-quantize-activations");
   if (!smooth.empty() || method == "awq")
     passes.push_back("terse-fold-scales");
+  if (std::string cache = findKey(keys, "kv-cache"); !cache.empty())
+    passes.push_back(quantizeKvCache(cache));
   recipe.pipeline = llvm::join(passes, ",");
   if (findKey(keys, "rotate") == "hadamard")
     recipe.prepare = "terse-rotate-hadamard";
@@ -158,6 +171,8 @@ static llvm::Error checkKey(llvm::StringRef recipe, llvm::StringRef key,
   }
   if (key == "rotate" && value != "hadamard" && value != "none")
     return refuse("hadamard or none");
+  if (key == "kv-cache" && quantizeKvCache(value).empty())
+    return refuse("8, 4 or kNvM");
   if (key == "method" && value != "rtn" && value != "hqq" && value != "gptq" &&
       value != "awq")
     return refuse("rtn, hqq, gptq or awq");

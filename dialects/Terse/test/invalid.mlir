@@ -674,3 +674,66 @@ func.func @f(%x: tensor<3x6xf32>) {
   %0 = terse.rotate %x {block = 4 : i64} : tensor<3x6xf32>
   return
 }
+
+// -----
+
+// B1
+func.func @f(%c: tensor<1x2x5x8xi8>, %u: tensor<1x3x8xf32>, %p: index) {
+  // expected-error@below {{expected bits of 4 or 8; got 5}}
+  %y = terse.cache_update %c, %u at %p {bits = 5 : i64} : tensor<1x2x5x8xi8>, tensor<1x3x8xf32>
+  return
+}
+
+// -----
+
+// B2
+func.func @f(%q: tensor<1x3x8xf32>, %k: tensor<1x2x5x4xf32>, %v: tensor<1x2x5x8xi8>, %n: index) {
+  // expected-error@below {{expected value_bits exactly with a cache of i8; got 'tensor<1x2x5x8xi8>'}}
+  %y = terse.attention %q, %k, %v length %n {num_heads = 2 : i64, scale = 1.0 : f64} : tensor<1x3x8xf32>, tensor<1x2x5x4xf32>, tensor<1x2x5x8xi8> -> tensor<1x3x8xf32>
+  return
+}
+
+// -----
+
+// B3
+func.func @f(%c: tensor<1x2x5x4xi8>, %u: tensor<1x3x8xf32>, %p: index) {
+  // expected-error@below {{expected rows of more than 4 bytes; got 'tensor<1x2x5x4xi8>'}}
+  %y = terse.cache_update %c, %u at %p {bits = 8 : i64} : tensor<1x2x5x4xi8>, tensor<1x3x8xf32>
+  return
+}
+
+// -----
+
+// C3
+func.func @f(%c: tensor<1x2x5x8xi8>, %u: tensor<1x3x8xf32>, %p: index) {
+  // expected-error@below {{expected update channels of heads times size}}
+  %y = terse.cache_update %c, %u at %p {bits = 4 : i64} : tensor<1x2x5x8xi8>, tensor<1x3x8xf32>
+  return
+}
+
+// -----
+
+// H1
+func.func @f(%x: tensor<3x8xf32>) {
+  // expected-error@below {{expected an input of shape [batch, sequence, channels] with static channels}}
+  %y = terse.quantize_heads %x {bits = 4 : i64, num_heads = 2 : i64} : tensor<3x8xf32>
+  return
+}
+
+// -----
+
+// H2
+func.func @f(%x: tensor<1x3x8xf32>) {
+  // expected-error@below {{expected channels to be a multiple of num_heads; got 8 and 3}}
+  %y = terse.quantize_heads %x {bits = 4 : i64, num_heads = 3 : i64} : tensor<1x3x8xf32>
+  return
+}
+
+// -----
+
+// H3
+func.func @f(%x: tensor<1x3x8xf32>) {
+  // expected-error@below {{expected 4 or 8 bits; got 3}}
+  %y = terse.quantize_heads %x {bits = 3 : i64, num_heads = 2 : i64} : tensor<1x3x8xf32>
+  return
+}

@@ -42,6 +42,18 @@ func.func @ragged(%q: tensor<?x?x8xf32>, %cache: tensor<?x2x?x4xf32>, %length: i
   return %a : tensor<?x?x8xf32>
 }
 
+// CHECK-LABEL: func.func @quantized_cache
+func.func @quantized_cache(%q: tensor<?x?x8xf32>, %cache: tensor<?x2x?x8xi8>, %rows: tensor<?x2x?x6xi8>, %past: index, %length: index) -> tensor<?x?x8xf32> {
+  // CHECK: terse.quantize_heads %{{.*}} {bits = 4 : i64, num_heads = 2 : i64} : tensor<?x?x8xf32>
+  %r = terse.quantize_heads %q {bits = 4 : i64, num_heads = 2 : i64} : tensor<?x?x8xf32>
+  // CHECK: terse.cache_update %{{.*}}, %{{.*}} at %{{.*}} {bits = 8 : i64} : tensor<?x2x?x8xi8>, tensor<?x?x8xf32>
+  %k = terse.cache_update %cache, %q at %past {bits = 8 : i64} : tensor<?x2x?x8xi8>, tensor<?x?x8xf32>
+  %v = terse.cache_update %rows, %q at %past {bits = 4 : i64} : tensor<?x2x?x6xi8>, tensor<?x?x8xf32>
+  // CHECK: terse.attention %{{.*}} {key_bits = 8 : i64, num_heads = 2 : i64, scale = 1.000000e+00 : f64, value_bits = 4 : i64}
+  %a = terse.attention %r, %k, %v length %length {key_bits = 8 : i64, num_heads = 2 : i64, scale = 1.0 : f64, value_bits = 4 : i64} : tensor<?x?x8xf32>, tensor<?x2x?x8xi8>, tensor<?x2x?x6xi8> -> tensor<?x?x8xf32>
+  return %a : tensor<?x?x8xf32>
+}
+
 // CHECK-LABEL: func.func @compress
 func.func @compress(%x: tensor<?x33xf32>, %codes: tensor<4x13xi8>, %scales: tensor<4x2xf16>, %zeros: tensor<4x2xi8>,
                     %whole: tensor<?x5x33xi8>, %rowScales: tensor<?x5x1xf32>) -> (tensor<?x4xf32>, tensor<?x4xf32>) {

@@ -1,4 +1,6 @@
 //===- Integerize.cpp - quantize and dequantize meet in integer ops -------===//
+#include "QuantizedCache.h"
+
 #include "Terse/LayerAttributes.h"
 #include "Terse/TerseDialect.h"
 #include "terse/Passes.h"
@@ -121,11 +123,13 @@ struct Integerize : terse::impl::IntegerizeBase<Integerize> {
     for (Operation *source : llvm::reverse(sources))
       if (source->use_empty())
         rewriter.eraseOp(source);
+    int64_t numCaches = integerizeCaches(getOperation());
     Report &report = getContext().getLoadedDialect<TerseDialect>()->getReport();
     report.add(getArgument(), "layers-integerized", numLayers);
     report.add(getArgument(), "layers-weight-only", numWeightOnly);
     report.add(getArgument(), "layers-left", numLeft);
     report.add(getArgument(), "embeddings-integerized", numEmbeddings);
+    report.add(getArgument(), "caches-integerized", numCaches);
   }
 };
 } // namespace

@@ -11,7 +11,10 @@ def Integerize : Pass<"terse-integerize", "::mlir::ModuleOp"> {
     `embedding(ids, dequantize(codes, scales))` becomes `dequantize(embedding(ids, codes), embedding(ids, scales))`: rows
     are taken from the table before they are unpacked.
 
-    Facts: `layers-integerized`, `embeddings-integerized`, `layers-weight-only` (of the grid `none`), and `layers-left`: layers
+    `cache_update(cache, quantize_heads(rows))` of state that attention alone reads becomes an update with `bits`, and the state a cache of codes; attention
+    reads it so.
+
+    Facts: `layers-integerized`, `embeddings-integerized`, `caches-integerized`, `layers-weight-only` (of the grid `none`), and `layers-left`: layers
     whose weight's codes do not lie along the summed axis, so that they stay in float.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect", "::terse::TerseDialect"];

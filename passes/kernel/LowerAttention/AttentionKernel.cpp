@@ -5,6 +5,8 @@
 // weighted sum of values are corrected whenever the maximum grows.
 #include "AttentionWriter.h"
 
+#include "Terse/CachedRow.h"
+
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/xxhash.h"
@@ -13,15 +15,24 @@ using namespace mlir;
 using namespace terse;
 using namespace terse::attention;
 
+/// Types of the caches: rows of `$KD` elements `$KT`, of `$VD` elements `$VT`.
+static void setCacheTypes(KernelSource &source, const AttentionShape &shape) {
+  std::string element = typeText(shape.element);
+  source.set("KD", shape.keyBits ? getCachedRowBytes(shape.keySize, shape.keyBits) : shape.keySize);
+  source.set("VD", shape.valueBits ? getCachedRowBytes(shape.valueSize, shape.valueBits) : shape.valueSize);
+  source.set("KT", shape.keyBits ? "i8" : element).set("VT", shape.valueBits ? "i8" : element);
+}
+
 std::string attention::getArguments(const AttentionShape &shape) {
   KernelSource text;
   text.set("T", typeText(shape.element)).set("W", shape.sourceWidth).set("KV", shape.kvHeads).set("H", shape.heads);
-  text.set("D", shape.keySize).set("E", shape.valueSize).set("HE", shape.heads * shape.valueSize);
-  text.add("%query: memref<?x?x${W}x${T}>, %keys: memref<?x${KV}x?x${D}x${T}>,");
+  text.set("HE", shape.heads * shape.valueSize);
+  setCacheTypes(text, shape);
+  text.add("%query: memref<?x?x${W}x${T}>, %keys: memref<?x${KV}x?x${KD}x${KT}>,");
   if (shape.valueWidth)
     text.set("VW", *shape.valueWidth).add("%values: memref<?x?x${VW}x${T}>, %length: index,");
   else
-    text.add("%values: memref<?x${KV}x?x${E}x${T}>, %length: index,");
+    text.add("%values: memref<?x${KV}x?x${VD}x${VT}>, %length: index,");
   if (shape.starts)
     text.add("%starts: memref<?xi64>,");
   if (shape.padding)
@@ -42,12 +53,17 @@ AttentionWriter::AttentionWriter(const AttentionShape &shape, StringRef name, in
   source.set("D", shape.keySize).set("E", shape.valueSize).set("HE", shape.heads * shape.valueSize);
   source.set("H", shape.heads).set("rows", rows).set("lastRow", rows - 1).set("tile", kTile).set("scale", floatText(shape.scale));
   source.set("arguments", getArguments(shape));
+  setCacheTypes(source, shape);
 }
 
 const KernelSource &AttentionWriter::write() {
   writeHead();
   writeStart();
-  forRows([&] { writeRow(); });
+  forRows([&] {
+    writeRow();
+    if (shape.keyBits)
+      writeQuerySum();
+  });
   writeRange();
   openTileLoop();
   writeScores();
@@ -56,6 +72,8 @@ const KernelSource &AttentionWriter::write() {
     writeBias();
     writeMask();
     writeSoftmax();
+    if (shape.valueBits)
+      writeValueScales();
   });
   writeValues();
   closeTileLoop();
@@ -65,6 +83,7 @@ const KernelSource &AttentionWriter::write() {
 }
 
 void AttentionWriter::writeHead() {
+  source.set("columns", shape.keyBits ? shape.keySize * shape.keyBits / 8 : shape.keySize);
   source.add(R"(func.func @$name($arguments) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -72,7 +91,8 @@ void AttentionWriter::writeHead() {
   %tile = arith.constant $tile : index
   %kv_heads = arith.constant $KV : index
   %group = arith.constant $G : index
-  %key_size = arith.constant $D : index
+  %key_columns = arith.constant $columns : index
+  %key_step = arith.constant $KD : index
   %value_size = arith.constant $E : index
   %row_count = arith.constant $rows : index
   %query_offset = arith.constant $O : index
@@ -86,17 +106,18 @@ void AttentionWriter::writeHead() {
   %scale = arith.constant dense<$scale> : vector<16xf32>
   %batch = memref.dim %query, %c0 : memref<?x?x${W}x${T}>
   %sequence = memref.dim %query, %c1 : memref<?x?x${W}x${T}>
-  %key_rows = memref.dim %keys, %c2 : memref<?x${KV}x?x${D}x${T}>
-  %flat_keys = memref.collapse_shape %keys [[0, 1, 2, 3]] : memref<?x${KV}x?x${D}x${T}> into memref<?x${T}>)");
+  %query_size = arith.constant $D : index
+  %key_rows = memref.dim %keys, %c2 : memref<?x${KV}x?x${KD}x${KT}>
+  %flat_keys = memref.collapse_shape %keys [[0, 1, 2, 3]] : memref<?x${KV}x?x${KD}x${KT}> into memref<?x${KT}>)");
   if (shape.valueWidth)
     source.set("VW", *shape.valueWidth).set("VO", shape.valueOffset).add(R"(  %value_rows = memref.dim %values, %c1 : memref<?x?x${VW}x${T}>
   %flat_values = memref.collapse_shape %values [[0, 1, 2]] : memref<?x?x${VW}x${T}> into memref<?x${T}>
   %value_step = arith.constant $VW : index
   %value_offset = arith.constant $VO : index)");
   else
-    source.add(R"(  %value_rows = memref.dim %values, %c2 : memref<?x${KV}x?x${E}x${T}>
-  %flat_values = memref.collapse_shape %values [[0, 1, 2, 3]] : memref<?x${KV}x?x${E}x${T}> into memref<?x${T}>
-  %value_step = arith.constant $E : index)");
+    source.add(R"(  %value_rows = memref.dim %values, %c2 : memref<?x${KV}x?x${VD}x${VT}>
+  %flat_values = memref.collapse_shape %values [[0, 1, 2, 3]] : memref<?x${KV}x?x${VD}x${VT}> into memref<?x${VT}>
+  %value_step = arith.constant $VD : index)");
   if (shape.bias) {
     constexpr const char *axes[] = {"batch", "head", "query", "key"};
     source.set("B", typeText(shape.bias));
@@ -141,7 +162,7 @@ void AttentionWriter::writeRow() {
     %token_$r = arith.divui %row_$r, %group : index
     %member_$r = arith.remui %row_$r, %group : index
     %head_$r = arith.addi %first_head, %member_$r : index
-    %head_start_$r = arith.muli %head_$r, %key_size : index
+    %head_start_$r = arith.muli %head_$r, %query_size : index
     %query_start_$r = arith.addi %head_start_$r, %query_offset : index
     %position_$r = arith.addi %start, %token_$r : index)");
   if (shape.causal)
@@ -174,7 +195,7 @@ void AttentionWriter::writeRange() {
   source.add(shape.window ? "    %first_tile = arith.divui %begin_0, %tile : index"
                           : "    %first_tile = arith.addi %c0, %c0 : index");
   source.add(R"(    %key_row = arith.muli %cache_head, %key_rows : index
-    %key_start = arith.muli %key_row, %key_size : index)");
+    %key_start = arith.muli %key_row, %key_step : index)");
   if (shape.valueWidth)
     source.add(R"(    %first_token = arith.muli %b, %value_rows : index
     %sequence_start = arith.muli %first_token, %value_step : index
@@ -215,8 +236,8 @@ func::FuncOp attention::getAttentionKernel(ModuleOp module, const AttentionShape
                            {shape.slopes, "_slopes"}, {shape.sinks, "_sinks"}})
     suffix += has ? word : "";
   // What the name does not say is hashed into it.
-  std::string rest = llvm::formatv("{0} {1} {2} {3} {4} {5}", floatText(shape.scale), shape.causal, shape.window.value_or(0),
-                                   floatText(shape.softcap.value_or(0)), shape.valueOffset, arguments);
+  std::string rest = llvm::formatv("{0} {1} {2} {3} {4} {5} {6} {7}", floatText(shape.scale), shape.causal, shape.window.value_or(0),
+                                   floatText(shape.softcap.value_or(0)), shape.valueOffset, shape.keyBits, shape.valueBits, arguments);
   suffix += llvm::formatv("_{0:x-}", llvm::xxh3_64bits(rest));
   std::string name = "attention_" + suffix;
   if (auto known = module.lookupSymbol<func::FuncOp>(name))

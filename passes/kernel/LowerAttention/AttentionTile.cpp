@@ -24,35 +24,63 @@ void AttentionWriter::load(StringRef name, StringRef memref, StringRef index, in
   }
 }
 
+/// `%next_r` = `%sums_r` + `%key` times dimension `column` of row r's query.
+void AttentionWriter::addProducts(StringRef key, StringRef column, StringRef sums, StringRef next) {
+  source.set("key", key).set("column", column).set("before", sums).set("after", next);
+  forRows([&] {
+    source.add(R"(        %at_${key}_$r = arith.addi %query_start_$r, $column : index
+        %q_${key}_narrow_$r = memref.load %query[%b, %token_$r, %at_${key}_$r] : memref<?x?x${W}x${T}>)");
+    std::string query = "%q_" + key.str() + "_narrow_" + std::to_string(row);
+    if (!shape.element.isF32()) {
+      source.add("        %q_${key}_$r = arith.extf %q_${key}_narrow_$r : $T to f32");
+      query = "%q_" + key.str() + "_" + std::to_string(row);
+    }
+    source.set("q", query);
+    source.add(R"(        %q_${key}_tile_$r = vector.broadcast $q : f32 to vector<16xf32>
+        %${after}_$r = llvm.intr.fmuladd(%q_${key}_tile_$r, %$key, %${before}_$r) : (vector<16xf32>, vector<16xf32>, vector<16xf32>) -> vector<16xf32>)");
+  });
+}
+
 void AttentionWriter::openTileLoop() {
   source.set("results", "%done:" + std::to_string(3 * rows));
   source.set("init", list("%m_{0} = %m0_{0}") + ", " + list("%l_{0} = %l0_{0}") + ", " + list("%a_{0} = %zero_values"));
   source.set("types", list("f32") + ", " + list("f32") + ", " + list("vector<" + std::to_string(shape.valueSize) + "xf32>"));
   source.add(R"(    $results = scf.for %t = %first_tile to %tiles step %c1 iter_args($init) -> ($types) {
       %first_key = arith.muli %t, %tile : index
-      %tile_offset = arith.muli %first_key, %key_size : index
+      %tile_offset = arith.muli %first_key, %key_step : index
       %tile_start = arith.addi %key_start, %tile_offset : index)");
 }
 
 void AttentionWriter::writeScores() {
   source.set("sums", list("%s_{0} = %zero_tile")).set("sumTypes", list("vector<16xf32>"));
   source.set("dots", "%dots:" + std::to_string(rows));
-  source.add(R"(      $dots = scf.for %d = %c0 to %key_size step %c1 iter_args($sums) -> ($sumTypes) {
+  source.add(R"(      $dots = scf.for %d = %c0 to %key_columns step %c1 iter_args($sums) -> ($sumTypes) {
         %key_column = arith.muli %d, %tile : index
         %key_place = arith.addi %tile_start, %key_column : index)");
-  load("key", "%flat_keys", "%key_place", kTile);
-  forRows([&] {
-    source.add(R"(        %query_column_$r = arith.addi %query_start_$r, %d : index
-        %q_narrow_$r = memref.load %query[%b, %token_$r, %query_column_$r] : memref<?x?x${W}x${T}>)");
-    if (shape.element.isF32())
-      source.add("        %q_tile_$r = vector.broadcast %q_narrow_$r : f32 to vector<16xf32>");
+  std::string sums = "s";
+  if (shape.keyBits == 4) {
+    // A byte holds the codes of dimensions d and d + D/2.
+    loadCodes("low_key", "high_key", "%flat_keys", "%key_place", kTile);
+    source.add("        %d_high = arith.addi %d, %key_columns : index");
+    addProducts("low_key", "%d", sums, "half");
+    addProducts("high_key", "%d_high", "half", "next_s");
+  } else {
+    if (shape.keyBits)
+      loadCodes("key", "", "%flat_keys", "%key_place", kTile);
     else
-      source.add(R"(        %q_$r = arith.extf %q_narrow_$r : $T to f32
-        %q_tile_$r = vector.broadcast %q_$r : f32 to vector<16xf32>)");
-    source.add("        %next_s_$r = llvm.intr.fmuladd(%q_tile_$r, %key, %s_$r) : (vector<16xf32>, vector<16xf32>, vector<16xf32>) -> vector<16xf32>");
-  });
+      load("key", "%flat_keys", "%key_place", kTile);
+    addProducts("key", "%d", sums, "next_s");
+  }
   source.set("sums", list("%next_s_{0}"));
   source.add("        scf.yield $sums : $sumTypes\n      }");
+  if (!shape.keyBits)
+    return;
+  // (low + code * scale) q summed: low * sum(q) + scale * sum(code * q).
+  loadParameters("key", "%flat_keys", "%tile_start", shape.keySize * shape.keyBits / 8);
+  forRows([&] {
+    source.add(R"(      %scaled_dot_$r = arith.mulf %dots#$r, %key_scales : vector<16xf32>
+      %dot_$r = llvm.intr.fmuladd(%query_sum_tile_$r, %key_lows, %scaled_dot_$r) : (vector<16xf32>, vector<16xf32>, vector<16xf32>) -> vector<16xf32>)");
+  });
 }
 
 /// `%name`, true in the lanes of keys before `end`.
@@ -78,6 +106,11 @@ void AttentionWriter::writeLeft() {
       %no_bias = arith.constant dense<0.0> : vector<16x${B}>)");
     compareLanes("biased", "slt", "%bias_end");
   }
+  if (shape.valueBits) {
+    source.add(R"(      %value_offset_of_tile = arith.muli %first_key, %value_step : index
+      %value_tile = arith.addi %value_start, %value_offset_of_tile : index)");
+    loadParameters("value", "%flat_values", "%value_tile", shape.valueSize * shape.valueBits / 8);
+  }
   if (shape.slopes)
     source.add(R"(      %first_distance = arith.subi %first_key, %start : index
       %lanes_float = arith.sitofp %lanes : vector<16xi32> to vector<16xf32>)");
@@ -85,8 +118,8 @@ void AttentionWriter::writeLeft() {
 
 /// Scores of row $r, scaled, capped and biased: `%score_$r`.
 void AttentionWriter::writeBias() {
-  source.set("score", "%scaled_" + std::to_string(row));
-  source.add("      %scaled_$r = arith.mulf %dots#$r, %scale : vector<16xf32>");
+  source.set("score", "%scaled_" + std::to_string(row)).set("dot", (shape.keyBits ? "%dot_" : "%dots#") + std::to_string(row));
+  source.add("      %scaled_$r = arith.mulf $dot, %scale : vector<16xf32>");
   auto next = [&](StringRef name) { source.set("score", ("%" + name + "_" + Twine(row)).str()); };
   if (shape.softcap) {
     source.set("cap", floatText(*shape.softcap)).set("capInverse", floatText(1.0 / *shape.softcap));
@@ -156,21 +189,45 @@ void AttentionWriter::writeSoftmax() {
       %a_${r}_0 = arith.mulf %a_$r, %alpha_values_$r : vector<${E}xf32>)");
 }
 
-void AttentionWriter::writeValues() {
-  for (int64_t j = 0; j < kTile; ++j) {
-    source.set("j", j).set("next", j + 1);
+/// The values of key $j: `%value_$j`.
+void AttentionWriter::loadValue(int64_t j) {
+  std::string name = "value_" + std::to_string(j);
+  if (!shape.valueBits) {
     // Keys past the end have weight 0; the last row stands in for their values.
     source.add(R"(      %key_step_$j = arith.constant $j : index
       %key_wanted_$j = arith.addi %first_key, %key_step_$j : index
       %key_$j = arith.minui %key_wanted_$j, %last_key : index
       %value_place_$j = arith.muli %key_$j, %value_step : index
       %value_start_$j = arith.addi %value_start, %value_place_$j : index)");
-    std::string index = std::to_string(j);
-    load("value_" + index, "%flat_values", "%value_start_" + index, shape.valueSize);
+    load(name, "%flat_values", "%value_start_" + std::to_string(j), shape.valueSize);
+    return;
+  }
+  int64_t codeBytes = shape.valueSize * shape.valueBits / 8;
+  source.set("p", j * codeBytes);
+  source.add(R"(      %value_place_$j = arith.constant $p : index
+      %value_start_$j = arith.addi %value_tile, %value_place_$j : index)");
+  std::string at = "%value_start_" + std::to_string(j);
+  if (shape.valueBits == 8) {
+    loadCodes(name, "", "%flat_values", at, codeBytes);
+    return;
+  }
+  std::string lanes;
+  for (int64_t i = 0; i < shape.valueSize; ++i)
+    lanes += (i ? ", " : "") + std::to_string(i);
+  loadCodes(name + "_low", name + "_high", "%flat_values", at, codeBytes);
+  source.set("lanes", lanes).set("v", name).set("n", codeBytes);
+  source.add("      %$v = vector.shuffle %${v}_low, %${v}_high [$lanes] : vector<${n}xf32>, vector<${n}xf32>");
+}
+
+void AttentionWriter::writeValues() {
+  for (int64_t j = 0; j < kTile; ++j) {
+    source.set("j", j).set("next", j + 1);
+    loadValue(j);
     forRows([&] {
-      source.add(R"(      %weight_${r}_$j = vector.extract %p_$r[$j] : f32 from vector<16xf32>
+      source.set("p", shape.valueBits ? "code_p" : "p").set("before", shape.valueBits && j == 0 ? "first" : std::to_string(j));
+      source.add(R"(      %weight_${r}_$j = vector.extract %${p}_$r[$j] : f32 from vector<16xf32>
       %weights_${r}_$j = vector.broadcast %weight_${r}_$j : f32 to vector<${E}xf32>
-      %a_${r}_$next = llvm.intr.fmuladd(%weights_${r}_$j, %value_$j, %a_${r}_$j) : (vector<${E}xf32>, vector<${E}xf32>, vector<${E}xf32>) -> vector<${E}xf32>)");
+      %a_${r}_$next = llvm.intr.fmuladd(%weights_${r}_$j, %value_$j, %a_${r}_$before) : (vector<${E}xf32>, vector<${E}xf32>, vector<${E}xf32>) -> vector<${E}xf32>)");
     });
   }
 }

@@ -29,18 +29,26 @@ private:
   std::string list(llvm::StringRef format);
   /// Loads `%name`, `size` values as f32.
   void load(llvm::StringRef name, llvm::StringRef memref, llvm::StringRef index, int64_t size);
+  /// Loads `%low` (and `%high`, of nibbles), `size` codes as f32.
+  void loadCodes(llvm::StringRef low, llvm::StringRef high, llvm::StringRef memref, llvm::StringRef index, int64_t size);
+  /// Loads `%NAME_scales` and `%NAME_lows` of the coded tile at `tile`.
+  void loadParameters(llvm::StringRef name, llvm::StringRef memref, llvm::StringRef tile, int64_t codeBytes);
 
   void writeHead();
   void writeStart();
   void writeRow();
+  void writeQuerySum();
   void writeRange();
   void openTileLoop();
+  void addProducts(llvm::StringRef key, llvm::StringRef column, llvm::StringRef sums, llvm::StringRef next);
   void writeScores();
   void compareLanes(llvm::StringRef name, llvm::StringRef predicate, llvm::StringRef end);
   void writeLeft();
   void writeBias();
   void writeMask();
   void writeSoftmax();
+  void writeValueScales();
+  void loadValue(int64_t j);
   void writeValues();
   void closeTileLoop();
   void writeResults();

@@ -27,12 +27,15 @@ struct RopeShape {
 /// (source [B, S, width], cos, sin) -> [B, S, heads * headSize].
 mlir::func::FuncOp getRopeKernel(mlir::ModuleOp module, const RopeShape &shape);
 
-/// How rows enter a cache [B, KV, capacity, size].
+/// How rows enter a cache [B, KV, capacity, size], or one of codes, [B, KV, capacity, bytes].
 struct UpdateShape {
   int64_t heads, size;
   int64_t sourceWidth, sourceOffset;
   mlir::Type element;
+  /// Elements of a row are a tile's width apart: keys, not values.
   bool tiled;
+  /// Of codes in a quantized cache; 0: the cache has the update's elements.
+  int64_t bits;
   /// Each sequence begins at a place of its own: starts [B] of i64 follow the position.
   bool starts;
   /// With rope: the update is rotated on its way; cos and sin follow the source.
@@ -56,6 +59,8 @@ struct AttentionShape {
   mlir::Type bias; // element type, if there is one
   std::optional<int64_t> window;
   std::optional<double> softcap;
+  /// Of codes in quantized caches; 0: floats.
+  int64_t keyBits, valueBits;
   mlir::Type element;
 };
 

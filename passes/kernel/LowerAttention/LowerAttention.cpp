@@ -1,7 +1,8 @@
 //===- LowerAttention.cpp - attention, RoPE and KV cache to kernels -------===//
 #include "Kernel/KernelDialect.h"
 #include "Kernels.h"
-#include "terse/Analysis/State.h"
+#include "Terse/CachedRow.h"
+#include "terse/Analysis/AttentionKernel.h"
 #include "terse/Passes.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
@@ -18,18 +19,6 @@ using namespace terse;
 using namespace terse::attention;
 
 static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
-
-static bool isFloat(Type type) { return type.isF32() || type.isF16(); }
-
-static bool canLower(AttentionOp op) {
-  Type element = op.getType().getElementType();
-  auto bias = op.getBias() ? tensorType(op.getBias()) : RankedTensorType();
-  if (bias && (!isFloat(bias.getElementType()) || bias.getDimSize(3) == 1))
-    return false;
-  return isFloat(element) && tensorType(op.getQuery()).getElementType() == element &&
-         tensorType(op.getKey()).getElementType() == element && tensorType(op.getValue()).getElementType() == element &&
-         !tensorType(op.getQuery()).isDynamicDim(2) && !op.getType().isDynamicDim(2);
-}
 
 static Value castTo(OpBuilder &builder, Value value, Type type) {
   return value.getType() == type ? value : tensor::CastOp::create(builder, value.getLoc(), type, value).getResult();
@@ -56,7 +45,7 @@ struct LowerAttention : terse::impl::LowerAttentionBase<LowerAttention> {
 private:
   LogicalResult lowerAttention(AttentionOp op);
   LogicalResult lowerUpdate(CacheUpdateOp op);
-  Value launchUpdate(OpBuilder &builder, Location loc, Value rows, Value position, Value starts, Value cache, bool tiled);
+  Value launchUpdate(OpBuilder &builder, Location loc, Value rows, Value position, Value starts, Value cache, bool tiled, int64_t bits = 0);
   Value tileKeys(OpBuilder &builder, AttentionOp op);
   LogicalResult lowerRope(RopeOp op);
 
@@ -65,11 +54,13 @@ private:
 };
 } // namespace
 
-static bool isPrivateKeyCache(CacheUpdateOp update) {
-  return isPrivateState(update, [](OpOperand &use) {
-    auto attention = dyn_cast<AttentionOp>(use.getOwner());
-    return attention && canLower(attention) && &use == &attention.getKeyMutable();
-  });
+/// The order of codes in a cache is that of its readers.
+static LogicalResult verifyCodedCache(AttentionOp op, Value cache, CacheRole role) {
+  auto update = cache.getDefiningOp<CacheUpdateOp>();
+  if (update && getCacheRole(update) == role)
+    return success();
+  return op.emitOpError("expected the quantized cache of ") << (role == CacheRole::Key ? "keys" : "values")
+         << " to be state that nothing else reads, and sizes and elements that there is a kernel for";
 }
 
 LogicalResult LowerAttention::lowerRope(RopeOp op) {
@@ -102,9 +93,10 @@ static Value widenStarts(OpBuilder &builder, Location loc, Value starts) {
 
 /// Writes rows [B, S, KV * D] into a cache; a rotation that nothing else reads is done on the way.
 Value LowerAttention::launchUpdate(OpBuilder &builder, Location loc, Value rows, Value position, Value starts,
-                                   Value cache, bool tiled) {
+                                   Value cache, bool tiled, int64_t bits) {
   auto type = tensorType(cache);
-  UpdateShape shape{type.getDimSize(1), type.getDimSize(3), 0, 0, type.getElementType(), tiled, bool(starts), std::nullopt};
+  int64_t size = bits ? getCachedRowSize(type.getDimSize(3), bits) : type.getDimSize(3);
+  UpdateShape shape{type.getDimSize(1), size, 0, 0, tensorType(rows).getElementType(), tiled, bits, bool(starts), std::nullopt};
   SmallVector<Value> inputs;
   auto rope = rows.getDefiningOp<RopeOp>();
   RowView view = RowView::of(rows);
@@ -125,13 +117,11 @@ Value LowerAttention::launchUpdate(OpBuilder &builder, Location loc, Value rows,
 }
 
 LogicalResult LowerAttention::lowerUpdate(CacheUpdateOp op) {
-  Type element = op.getType().getElementType();
-  if (!isFloat(element) || tensorType(op.getUpdate()).getElementType() != element ||
-      tensorType(op.getUpdate()).isDynamicDim(2))
+  if (!hasKernel(op))
     return success();
   OpBuilder builder(op);
   Value result = launchUpdate(builder, op.getLoc(), op.getUpdate(), op.getPosition(), op.getStarts(), op.getCache(),
-                              tiled.contains(op));
+                              tiled.contains(op), op.getBits().value_or(0));
   if (!result)
     return failure();
   op.replaceAllUsesWith(castTo(builder, result, op.getType()));
@@ -184,17 +174,18 @@ static Value toFloats(OpBuilder &builder, Location loc, Value vector, int64_t he
 }
 
 LogicalResult LowerAttention::lowerAttention(AttentionOp op) {
-  if (!canLower(op))
+  if (!hasKernel(op))
     return success();
   OpBuilder builder(op);
   Location loc = op.getLoc();
-  auto keyType = tensorType(op.getKey()), valueType = tensorType(op.getValue());
   AttentionShape shape{};
-  shape.element = keyType.getElementType();
+  shape.element = op.getType().getElementType();
   shape.heads = op.getNumHeads();
-  shape.kvHeads = keyType.getDimSize(1);
-  shape.keySize = keyType.getDimSize(3);
-  shape.valueSize = valueType.getDimSize(3);
+  shape.kvHeads = tensorType(op.getKey()).getDimSize(1);
+  shape.keySize = op.getKeySize();
+  shape.valueSize = op.getValueSize();
+  shape.keyBits = op.getKeyBits().value_or(0);
+  shape.valueBits = op.getValueBits().value_or(0);
   shape.scale = op.getScale().convertToDouble();
   shape.causal = op.getCausal();
   if (op.getWindow())
@@ -256,8 +247,12 @@ void LowerAttention::runOnOperation() {
     else if (auto update = dyn_cast<CacheUpdateOp>(op))
       updates.push_back(update);
   });
+  for (AttentionOp op : attentions)
+    if ((op.getKeyBits() && failed(verifyCodedCache(op, op.getKey(), CacheRole::Key))) ||
+        (op.getValueBits() && failed(verifyCodedCache(op, op.getValue(), CacheRole::Value))))
+      return signalPassFailure();
   for (CacheUpdateOp update : updates)
-    if (isPrivateKeyCache(update))
+    if (getCacheRole(update) == CacheRole::Key)
       tiled.insert(update);
   for (AttentionOp op : attentions)
     if (failed(lowerAttention(op)))

@@ -15,6 +15,10 @@ def LowerAttention : Pass<"terse-lower-attention", "::mlir::ModuleOp"> {
     rearranged before, straight from rows of tokens where they are such. Values are read from
     a cache or from rows of tokens. `terse.rope` before a cache, or before such rows, is fused with the update.
 
+    A tile of 16 rows of a quantized cache holds their codes (keys with the head dimension outermost, values row by row), then 16 scales, then 16 lows; a
+    byte of 4-bit codes those of dimensions d and d + D/2. Codes become floats as they are read, and scales are applied to the 16 scores or weights of a
+    tile, not to its values.
+
     Attention of other than f32 and f16 elements is left.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",

@@ -1,5 +1,5 @@
-//===- RopeKernels.cpp - rotary embedding and cache update ----------------===//
-#include "Kernels.h"
+//===- RopeKernels.cpp - rotary embedding ---------------------------------===//
+#include "RopeWriter.h"
 
 #include "llvm/Support/FormatVariadic.h"
 
@@ -33,8 +33,7 @@ static void addLoad(KernelSource &source, StringRef name, StringRef from, String
                    .str());
 }
 
-/// Rounds `%name` (f32) to the element type; returns the name of the result.
-static std::string addRound(KernelSource &source, StringRef name, int64_t size, Type element) {
+std::string attention::addRound(KernelSource &source, StringRef name, int64_t size, Type element) {
   if (element.isF32())
     return name.str();
   source.add(llvm::formatv("    %{0}_round = arith.truncf %{0} : vector<{1}xf32> to vector<{1}x{2}>", name, size,
@@ -43,13 +42,7 @@ static std::string addRound(KernelSource &source, StringRef name, int64_t size, 
   return name.str() + "_round";
 }
 
-/// Rotates the head at %column of the source row (%b, %s): a list of vectors in
-/// f32 with their places in the head.
-struct Piece {
-  std::string name;
-  int64_t place, size;
-};
-static SmallVector<Piece> addRotatedHead(KernelSource &source, const RopeShape &shape) {
+SmallVector<Piece> attention::addRotatedHead(KernelSource &source, const RopeShape &shape) {
   std::string memref = llvm::formatv("memref<?x?x{0}x{1}>", shape.sourceWidth, typeText(shape.element));
   std::string table = llvm::formatv("memref<?x?x{0}x{1}>", shape.angles, typeText(shape.angleElement));
   int64_t angles = shape.angles, rest = shape.headSize - 2 * angles;
@@ -89,9 +82,8 @@ static SmallVector<Piece> addRotatedHead(KernelSource &source, const RopeShape &
   return pieces;
 }
 
-/// Opens the loop over this thread's (token, head) pairs: %b, %s, %h, %column.
-static void addTokenHeadLoop(KernelSource &source, int64_t heads, int64_t size, int64_t width, int64_t offset,
-                             Type element, bool angles) {
+void attention::addTokenHeadLoop(KernelSource &source, int64_t heads, int64_t size, int64_t width, int64_t offset,
+                                 Type element, bool angles) {
   source.set("H", heads).set("D", size).set("W", width).set("O", offset).set("T", typeText(element));
   source.add(R"(  %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
@@ -116,14 +108,14 @@ static void addTokenHeadLoop(KernelSource &source, int64_t heads, int64_t size, 
     source.add("    %tb = arith.select %one_table, %c0, %b : index");
 }
 
-static std::string ropeName(const RopeShape &shape) {
+std::string attention::getRopeName(const RopeShape &shape) {
   return llvm::formatv("h{0}d{1}r{2}w{3}o{4}{5}_{6}{7}", shape.heads, shape.headSize, shape.angles, shape.sourceWidth,
                        shape.sourceOffset, shape.interleaved ? "i" : "", typeText(shape.element),
                        typeText(shape.angleElement));
 }
 
 func::FuncOp attention::getRopeKernel(ModuleOp module, const RopeShape &shape) {
-  std::string name = "rope_" + ropeName(shape);
+  std::string name = "rope_" + getRopeName(shape);
   KernelSource source;
   source.set("name", name).set("T", typeText(shape.element)).set("A", typeText(shape.angleElement));
   source.set("W", shape.sourceWidth).set("R", shape.angles).set("HD", shape.heads * shape.headSize);
@@ -138,119 +130,5 @@ func::FuncOp attention::getRopeKernel(ModuleOp module, const RopeShape &shape) {
     vector.store %$v, %out[%b, %s, %to_$v] : memref<?x?x${HD}x${T}>, vector<${n}x${T}>)");
   }
   source.add("  }\n  return\n}");
-  return getOrAddKernel(module, name, source);
-}
-
-/// Where row %row of %cache_head begins: `%start`. In tiles, elements of a row are a tile's width apart.
-static void addRowStart(KernelSource &source, bool tiled) {
-  source.add("    %first_row = arith.muli %cache_head, %capacity : index");
-  if (tiled)
-    source.add(R"(    %lane = arith.remui %row, %tile : index
-    %tile_row = arith.subi %row, %lane : index
-    %head_row = arith.addi %first_row, %tile_row : index
-    %tile_start = arith.muli %head_row, %size : index
-    %start = arith.addi %tile_start, %lane : index)");
-  else
-    source.add(R"(    %head_row = arith.addi %first_row, %row : index
-    %start = arith.muli %head_row, %size : index)");
-}
-
-func::FuncOp attention::getCacheUpdateKernel(ModuleOp module, const UpdateShape &shape) {
-  std::string name = llvm::formatv("cache_update_{0}{1}{2}k{3}d{4}w{5}o{6}_{7}", shape.tiled ? "tiled_" : "",
-                                   shape.starts ? "starts_" : "", shape.rope ? "rope_" + ropeName(*shape.rope) + "_" : "", shape.heads, shape.size,
-                                   shape.sourceWidth, shape.sourceOffset, typeText(shape.element));
-  KernelSource source;
-  source.set("name", name).set("T", typeText(shape.element)).set("W", shape.sourceWidth);
-  source.set("KV", shape.heads).set("D", shape.size).set("tile", kTile).set("angles", "");
-  if (shape.rope) {
-    source.set("R", shape.rope->angles).set("A", typeText(shape.rope->angleElement));
-    source.set("angles",
-               llvm::formatv(" %cos: memref<?x?x{0}x{1}>, %sin: memref<?x?x{0}x{1}>,", shape.rope->angles,
-                             typeText(shape.rope->angleElement))
-                   .str());
-  }
-  source.set("starts", shape.starts ? " %starts: memref<?xi64>," : "");
-  source.add(R"(func.func @$name(%x: memref<?x?x${W}x${T}>,$angles %position: index,$starts
-    %cache: memref<?x${KV}x?x${D}x${T}>, %thread: index, %threads: index) {
-  %flat = memref.collapse_shape %cache [[0, 1, 2, 3]] : memref<?x${KV}x?x${D}x${T}> into memref<?x${T}>
-  %axis = arith.constant 2 : index
-  %tile = arith.constant $tile : index
-  %capacity = memref.dim %cache, %axis : memref<?x${KV}x?x${D}x${T}>)");
-  addTokenHeadLoop(source, shape.heads, shape.size, shape.sourceWidth, shape.sourceOffset, shape.element,
-                   shape.rope.has_value());
-  SmallVector<Piece> pieces;
-  if (shape.rope) {
-    pieces = addRotatedHead(source, *shape.rope);
-    for (Piece &piece : pieces)
-      piece.name = addRound(source, piece.name, piece.size, shape.element);
-  } else {
-    source.add("    %row_values = vector.load %x[%b, %s, %column] : memref<?x?x${W}x${T}>, vector<${D}x${T}>");
-    pieces.push_back({"row_values", 0, shape.size});
-  }
-  if (shape.starts)
-    source.add(R"(    %given = memref.load %starts[%b] : memref<?xi64>
-    %wanted = arith.index_cast %given : i64 to index
-    %limit = arith.subi %capacity, %sequence : index
-    %inside = arith.minsi %wanted, %limit : index
-    %first = arith.maxsi %inside, %c0 : index
-    %row = arith.addi %first, %s : index)");
-  else
-    source.add("    %row = arith.addi %position, %s : index");
-  source.add(R"(    %first_head = arith.muli %b, %heads : index
-    %cache_head = arith.addi %first_head, %h : index)");
-  addRowStart(source, shape.tiled);
-  for (const Piece &piece : pieces) {
-    source.set("v", piece.name).set("n", piece.size);
-    if (!shape.tiled) {
-      source.set("p", piece.place);
-      source.add(R"(    %at_$v = arith.constant $p : index
-    %to_$v = arith.addi %start, %at_$v : index
-    vector.store %$v, %flat[%to_$v] : memref<?x${T}>, vector<${n}x${T}>)");
-      continue;
-    }
-    for (int64_t i = 0; i < piece.size; ++i) {
-      source.set("i", i).set("p", (piece.place + i) * kTile);
-      source.add(R"(    %at_${v}_$i = arith.constant $p : index
-    %to_${v}_$i = arith.addi %start, %at_${v}_$i : index
-    %value_${v}_$i = vector.extract %$v[$i] : $T from vector<${n}x${T}>
-    memref.store %value_${v}_$i, %flat[%to_${v}_$i] : memref<?x${T}>)");
-    }
-  }
-  source.add("  }\n  return\n}");
-  return getOrAddKernel(module, name, source);
-}
-
-func::FuncOp attention::getTileKeysKernel(ModuleOp module, int64_t heads, int64_t size, Type element) {
-  std::string name = llvm::formatv("tile_keys_k{0}d{1}_{2}", heads, size, typeText(element));
-  KernelSource source;
-  source.set("name", name).set("KV", heads).set("D", size).set("T", typeText(element)).set("tile", kTile);
-  source.add(R"(func.func @$name(%keys: memref<?x${KV}x?x${D}x${T}>, %length: index,
-    %out: memref<?x${KV}x?x${D}x${T}>, %thread: index, %threads: index) {
-  %c0 = arith.constant 0 : index
-  %c1 = arith.constant 1 : index
-  %c2 = arith.constant 2 : index
-  %size = arith.constant $D : index
-  %heads = arith.constant $KV : index
-  %tile = arith.constant $tile : index
-  %flat = memref.collapse_shape %out [[0, 1, 2, 3]] : memref<?x${KV}x?x${D}x${T}> into memref<?x${T}>
-  %batch = memref.dim %keys, %c0 : memref<?x${KV}x?x${D}x${T}>
-  %capacity = memref.dim %out, %c2 : memref<?x${KV}x?x${D}x${T}>
-  %all_heads = arith.muli %batch, %heads : index
-  %tasks = arith.muli %all_heads, %length : index
-  scf.for %task = %thread to %tasks step %threads {
-    %row = arith.remui %task, %length : index
-    %cache_head = arith.divui %task, %length : index
-    %h = arith.remui %cache_head, %heads : index
-    %b = arith.divui %cache_head, %heads : index)");
-  addRowStart(source, /*tiled=*/true);
-  source.add(R"(    scf.for %d = %c0 to %size step %c1 {
-      %value = memref.load %keys[%b, %h, %row, %d] : memref<?x${KV}x?x${D}x${T}>
-      %place = arith.muli %d, %tile : index
-      %to = arith.addi %start, %place : index
-      memref.store %value, %flat[%to] : memref<?x${T}>
-    }
-  }
-  return
-})");
   return getOrAddKernel(module, name, source);
 }

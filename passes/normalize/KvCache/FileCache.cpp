@@ -114,7 +114,7 @@ static void convertPair(func::FuncOp function, Pair pair, Value past, Value batc
   Value length = arith::AddIOp::create(builder, loc, past, newTokens);
   builder.setInsertionPoint(pair.present().getDefiningOp());
   auto updated = CacheUpdateOp::create(builder, loc, cache.getType(), cache, update, past,
-                                       pair.update ? pair.update.getStarts() : Value());
+                                       pair.update ? pair.update.getStarts() : Value(), /*bits=*/IntegerAttr());
   replaceDims(cache, [&](int64_t axis) { return axis == 2 ? past : axis == 0 ? batch : Value(); });
   for (Value value : {Value(room.getResult()), pair.present()})
     replaceDims(value, [&](int64_t axis) { return axis == 2 ? length : Value(); });

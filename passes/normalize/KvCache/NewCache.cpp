@@ -187,7 +187,7 @@ void CacheAdder::addState(AttentionOp attention, OpOperand &operand, const Twine
   (void)function.insertArgument(argument, stateType, {}, attention.getLoc());
   (void)function.insertResult(result, stateType, {});
   auto updated = CacheUpdateOp::create(builder, attention.getLoc(), stateType, function.getArgument(argument), rows, past,
-                                       /*starts=*/Value());
+                                       /*starts=*/Value(), /*bits=*/IntegerAttr());
   function.getBody().front().getTerminator()->insertOperands(result, updated.getResult());
   markState(function, argument, result, name.str(), batch);
   operand.set(updated);

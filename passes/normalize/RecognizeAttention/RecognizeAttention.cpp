@@ -69,7 +69,7 @@ static std::string replaceByAttention(func::FuncOp function, SoftmaxOp softmax) 
   auto attention = AttentionOp::create(builder, loc, type, query, keys, values, length, /*starts=*/Value(),
                                        /*padding=*/Value(), /*bias=*/Value(), /*slopes=*/Value(), /*sinks=*/Value(),
                                        heads, APFloat(scores->scale * factor * key->factor), /*causal=*/false,
-                                       IntegerAttr(), FloatAttr());
+                                       IntegerAttr(), FloatAttr(), /*key_bits=*/IntegerAttr(), /*value_bits=*/IntegerAttr());
   applyMasks(attention, *scores);
   if (scores->softcap)
     attention.setSoftcap(APFloat(*scores->softcap));

@@ -164,6 +164,7 @@ struct LowerToLinalg : terse::impl::LowerToLinalgBase<LowerToLinalg> {
     populateEmbedding(patterns);
     populateAttention(patterns);
     populateQuantize(patterns);
+    populateQuantizeHeads(patterns);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
       return signalPassFailure();
 

@@ -19,6 +19,7 @@ void populateRotate(mlir::RewritePatternSet &patterns);
 void populateEmbedding(mlir::RewritePatternSet &patterns);
 void populateAttention(mlir::RewritePatternSet &patterns);
 void populateQuantize(mlir::RewritePatternSet &patterns);
+void populateQuantizeHeads(mlir::RewritePatternSet &patterns);
 
 /// Patterns that must see operations of the terse dialect together, before the
 /// others lower them.

@@ -32,6 +32,17 @@ def activation(kind, x):
             "quick_gelu": lambda: x * sigmoid(1.702 * x)}[kind]()
 
 
+def quantize_heads(x, heads, bits):
+    """Each head of each token of x [B, S, heads * D] on a grid of its own: an f16 low and an f16 scale."""
+    values = x.reshape(*x.shape[:2], heads, -1).astype(np.float32)
+    half = lambda v: np.clip(v, -65504, 65504).astype(np.float16).astype(np.float32)
+    low = half(values.min(-1, keepdims=True))
+    scale = half((values.max(-1, keepdims=True) - low) / np.float32(2 ** bits - 1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        codes = np.clip(np.nan_to_num(np.round((values - low) / scale), nan=0), 0, 2 ** bits - 1)
+    return (low + codes * scale).reshape(x.shape).astype(x.dtype)
+
+
 def embedding(ids, table):
     rows = np.clip(np.where(ids < 0, ids + len(table), ids), 0, len(table) - 1)
     return table[rows]

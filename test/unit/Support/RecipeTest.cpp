@@ -49,6 +49,12 @@ TEST(Recipe, Pipelines) {
             "embedding-bits=8},terse-quantize-activations");
 }
 
+TEST(Recipe, KvCache) {
+  EXPECT_TRUE(llvm::StringRef(pipeline("w4:kv-cache=8")).ends_with(",terse-quantize-kv-cache{bits=8}"));
+  EXPECT_TRUE(llvm::StringRef(pipeline("w4:kv-cache=k8v4")).ends_with(",terse-quantize-kv-cache{key-bits=8 value-bits=4}"));
+  EXPECT_NE(pipeline("w4:kv-cache=k4").find("expected 8, 4 or kNvM"), std::string::npos);
+}
+
 TEST(Recipe, WholeModelFirst) {
   Recipe recipe = llvm::cantFail(parseRecipe("w4:rotate=hadamard"));
   EXPECT_EQ(recipe.prepare, "terse-rotate-hadamard");

@@ -122,7 +122,8 @@ Tensor *attention(Importer &im, const AttentionParts &parts) {
                                      /*slopes=*/Value(), sinks, b.getI64IntegerAttr(parts.heads), b.getF64FloatAttr(scale),
                                      parts.causal ? b.getUnitAttr() : UnitAttr(),
                                      parts.window > 0 ? b.getI64IntegerAttr(parts.window) : IntegerAttr(),
-                                     parts.softcap > 0 ? b.getF64FloatAttr(parts.softcap) : FloatAttr()));
+                                     parts.softcap > 0 ? b.getF64FloatAttr(parts.softcap) : FloatAttr(),
+                                     /*key_bits=*/IntegerAttr(), /*value_bits=*/IntegerAttr()));
 }
 
 } // namespace terse::importer

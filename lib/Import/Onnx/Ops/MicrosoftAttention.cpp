@@ -271,7 +271,7 @@ static Tensor *present(Importer &im, Tensor *past, Tensor *rows, Tensor *starts,
   Value cache = im.value(room), update = im.value(rows), position = im.index(past->dims[2]), places = im.value(starts);
   if (!cache || !update || !position || !places)
     return nullptr;
-  return im.make(room->dtype, room->dims, CacheUpdateOp::create(im.b, im.loc, cache.getType(), cache, update, position, places));
+  return im.make(room->dtype, room->dims, CacheUpdateOp::create(im.b, im.loc, cache.getType(), cache, update, position, places, /*bits=*/IntegerAttr()));
 }
 
 /// Grouped-query attention with a cache. seqlens_k[b] + 1 is the number of tokens that

@@ -1,0 +1,58 @@
+//===- CodedTile.cpp - tiles of quantized caches --------------------------===//
+#include "AttentionWriter.h"
+
+using namespace mlir;
+using namespace terse;
+using namespace terse::attention;
+
+void AttentionWriter::loadCodes(StringRef low, StringRef high, StringRef memref, StringRef index, int64_t size) {
+  source.set("v", low).set("h", high).set("from", memref).set("at", index).set("n", size);
+  source.add("      %${v}_bytes = vector.load $from[$at] : memref<?xi8>, vector<${n}xi8>");
+  if (high.empty()) {
+    source.add("      %$v = arith.uitofp %${v}_bytes : vector<${n}xi8> to vector<${n}xf32>");
+    return;
+  }
+  source.add(R"(      %${v}_mask = arith.constant dense<15> : vector<${n}xi8>
+      %${v}_shift = arith.constant dense<4> : vector<${n}xi8>
+      %${v}_codes = arith.andi %${v}_bytes, %${v}_mask : vector<${n}xi8>
+      %${h}_codes = arith.shrui %${v}_bytes, %${v}_shift : vector<${n}xi8>
+      %$v = arith.uitofp %${v}_codes : vector<${n}xi8> to vector<${n}xf32>
+      %$h = arith.uitofp %${h}_codes : vector<${n}xi8> to vector<${n}xf32>)");
+}
+
+void AttentionWriter::loadParameters(StringRef name, StringRef memref, StringRef tile, int64_t codeBytes) {
+  source.set("cache", name).set("from", memref).set("at", tile);
+  for (auto [part, place] : {std::pair("scales", codeBytes * kTile), {"lows", codeBytes * kTile + 2 * kTile}}) {
+    source.set("v", (name + "_" + part).str()).set("p", place);
+    source.add(R"(      %${v}_place = arith.constant $p : index
+      %${v}_at = arith.addi $at, %${v}_place : index
+      %${v}_bytes = vector.load $from[%${v}_at] : memref<?xi8>, vector<32xi8>
+      %${v}_half = vector.bitcast %${v}_bytes : vector<32xi8> to vector<16xf16>
+      %$v = arith.extf %${v}_half : vector<16xf16> to vector<16xf32>)");
+  }
+}
+
+/// `%query_sum_tile_$r`: the sum of row $r's query, in all lanes.
+void AttentionWriter::writeQuerySum() {
+  source.add("    %whole_query_$r = vector.load %query[%b, %token_$r, %query_start_$r] : memref<?x?x${W}x${T}>, vector<${D}x${T}>");
+  std::string query = "%whole_query_" + std::to_string(row);
+  if (!shape.element.isF32()) {
+    source.add("    %wide_query_$r = arith.extf %whole_query_$r : vector<${D}x${T}> to vector<${D}xf32>");
+    query = "%wide_query_" + std::to_string(row);
+  }
+  source.set("q", query);
+  source.add(R"(    %query_sum_$r = vector.reduction <add>, $q : vector<${D}xf32> into f32
+    %query_sum_tile_$r = vector.broadcast %query_sum_$r : f32 to vector<16xf32>)");
+}
+
+/// Weights of codes in place of those of values: sum(p (low + code * scale)) is sum(p low) + sum((p scale) code). Lanes that are not read may hold
+/// anything.
+void AttentionWriter::writeValueScales() {
+  source.add(R"(      %weighted_scale_$r = arith.mulf %p_$r, %value_scales : vector<16xf32>
+      %code_p_$r = arith.select $mask, %weighted_scale_$r, %zero_tile : vector<16xi1>, vector<16xf32>
+      %weighted_low_$r = arith.mulf %p_$r, %value_lows : vector<16xf32>
+      %low_p_$r = arith.select $mask, %weighted_low_$r, %zero_tile : vector<16xi1>, vector<16xf32>
+      %low_sum_$r = vector.reduction <add>, %low_p_$r : vector<16xf32> into f32
+      %low_sums_$r = vector.broadcast %low_sum_$r : f32 to vector<${E}xf32>
+      %a_${r}_first = arith.addf %a_${r}_0, %low_sums_$r : vector<${E}xf32>)");
+}
