@@ -40,45 +40,7 @@ double timeTogether(int threads, int runs, const ThreadFn &work) {
 }
 
 namespace {
-/// Memory in large pages where the system gives them, filled.
-class Memory {
-public:
-  explicit Memory(uint64_t bytes) : bytes_(bytes) {
-    void *data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (data == MAP_FAILED)
-      return;
-    data_ = static_cast<char *>(data);
-    ::madvise(data, bytes, MADV_HUGEPAGE);
-    std::memset(data, 1, bytes);
-  }
-  ~Memory() {
-    if (data_)
-      ::munmap(data_, bytes_);
-  }
-  const char *data() const { return data_; }
-
-private:
-  char *data_ = nullptr;
-  uint64_t bytes_;
-};
-
 std::atomic<uint64_t> sink;
-
-Floor measureBandwidth(const char *data, uint64_t bytes, int threads,
-                       const FloorOptions &options) {
-  Floor floor{"read bandwidth", "", "GB/s", threads, 0};
-  uint64_t part = bytes / uint64_t(threads) / 4096 * 4096;
-  for (const ReadPattern &pattern : readPatterns(options.level)) {
-    double seconds = timeTogether(threads, options.runs, [&](int thread) {
-      sink += pattern.read(data + uint64_t(thread) * part, part);
-    });
-    double rate = double(part) * threads / seconds * 1e-9;
-    if (rate > floor.value)
-      floor.value = rate, floor.how = pattern.name;
-  }
-  return floor;
-}
 
 Floor measureRate(const char *name, const RateLoop &loop, int threads,
                   const FloorOptions &options) {
@@ -90,25 +52,63 @@ Floor measureRate(const char *name, const RateLoop &loop, int threads,
 }
 } // namespace
 
-Result<std::vector<Floor>> measureFloors(const FloorOptions &options) {
-  Memory memory(options.bytes);
-  if (!memory.data())
+Result<std::unique_ptr<FloorMeter>>
+FloorMeter::create(const FloorOptions &options) {
+  std::unique_ptr<FloorMeter> meter(new FloorMeter(options));
+  void *data = ::mmap(nullptr, options.bytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (data == MAP_FAILED)
     return fail(Code::OutOfMemory, "no memory for %llu bytes to read",
                 (unsigned long long)options.bytes);
+  meter->data_ = static_cast<char *>(data);
+  ::madvise(data, options.bytes, MADV_HUGEPAGE);
+  std::memset(data, 1, options.bytes);
+  return meter;
+}
+
+FloorMeter::~FloorMeter() {
+  if (data_)
+    ::munmap(data_, options_.bytes);
+}
+
+Floor FloorMeter::readBandwidth(int threads) const {
+  Floor floor{"read bandwidth", "", "GB/s", threads, 0};
+  uint64_t part = options_.bytes / uint64_t(threads) / 4096 * 4096;
+  for (const ReadPattern &pattern : readPatterns(options_.level)) {
+    double seconds = timeTogether(threads, options_.runs, [&](int thread) {
+      sink += pattern.read(data_ + uint64_t(thread) * part, part);
+    });
+    double rate = double(part) * threads / seconds * 1e-9;
+    if (rate > floor.value)
+      floor.value = rate, floor.how = pattern.name;
+  }
+  return floor;
+}
+
+Floor FloorMeter::integerDot(int threads) const {
+  return measureRate("integer dot", integerDotLoop(options_.level), threads,
+                     options_);
+}
+
+Floor FloorMeter::multiplyAdd(int threads) const {
+  return measureRate("f32 multiply-add", multiplyAddLoop(options_.level),
+                     threads, options_);
+}
+
+Result<std::vector<Floor>> measureFloors(const FloorOptions &options) {
+  Result<std::unique_ptr<FloorMeter>> meter = FloorMeter::create(options);
+  if (!meter.ok())
+    return meter.status();
   std::vector<int> counts = {1};
   if (options.threads > 1)
     counts.push_back(options.threads);
   std::vector<Floor> floors;
   for (int threads : counts)
-    floors.push_back(
-        measureBandwidth(memory.data(), options.bytes, threads, options));
+    floors.push_back((*meter)->readBandwidth(threads));
   for (int threads : counts)
-    floors.push_back(measureRate("integer dot", integerDotLoop(options.level),
-                                 threads, options));
+    floors.push_back((*meter)->integerDot(threads));
   for (int threads : counts)
-    floors.push_back(measureRate("f32 multiply-add",
-                                 multiplyAddLoop(options.level), threads,
-                                 options));
+    floors.push_back((*meter)->multiplyAdd(threads));
   return floors;
 }
 

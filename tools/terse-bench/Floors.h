@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,24 @@ struct FloorOptions {
   uint64_t bytes = 512u << 20;
   /// Each figure is the best of so many runs.
   int runs = 5;
+};
+
+/// Measures floors again and again over memory that it keeps.
+class FloorMeter {
+public:
+  static rt::Result<std::unique_ptr<FloorMeter>>
+  create(const FloorOptions &options);
+  ~FloorMeter();
+
+  Floor readBandwidth(int threads) const;
+  Floor integerDot(int threads) const;
+  Floor multiplyAdd(int threads) const;
+
+private:
+  explicit FloorMeter(const FloorOptions &options) : options_(options) {}
+
+  FloorOptions options_;
+  char *data_ = nullptr; ///< options_.bytes, in large pages where there are such
 };
 
 /// Bandwidth, integer and float rate, each of one thread and of all.
