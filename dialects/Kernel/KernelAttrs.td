@@ -13,9 +13,10 @@ class KernelInstruction<string name, string mnemonicName, list<string> overrides
   let mnemonic = mnemonicName;
 }
 
+defvar LookupMethods = ["createLookup"];
 defvar SparseMethods = ["getMaxSparseSteps", "createSparseMma", "createSparseMmaByDefinition"];
 
-def Kernel_X86VnniAttr : KernelInstruction<"X86Vnni", "x86_vnni", SparseMethods> {
+def Kernel_X86VnniAttr : KernelInstruction<"X86Vnni", "x86_vnni", !listconcat(LookupMethods, SparseMethods)> {
   let summary = "AVX512-VNNI vpdpbusd: 16 columns, sums of 32 bits";
 }
 
@@ -28,7 +29,8 @@ def Kernel_X86MaddubsAttr : KernelInstruction<"X86Maddubs", "x86_maddubs",
   }];
 }
 
-def Kernel_X86MaddubsSignedAttr : KernelInstruction<"X86MaddubsSigned", "x86_maddubs_signed", ["getWeightOffset"]> {
+def Kernel_X86MaddubsSignedAttr : KernelInstruction<"X86MaddubsSigned", "x86_maddubs_signed",
+                                  !listconcat(["getWeightOffset"], LookupMethods)> {
   let summary = "AVX2 for 8-bit weights: 8 columns, sums of 32 bits";
   let description = [{
     Multiplies by weight - 128 as |w| times a with the sign of w, so that a pair's sum,

@@ -47,6 +47,11 @@ def Kernel_MmaInstruction : AttrInterface<"MmaInstruction"> {
                     "::mlir::Value", "createSumByDefinition",
                     (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc, "::mlir::Value":$partial,
                          "::mlir::Value":$sum), "", "return partial;">,
+    InterfaceMethod<[{What `lookup` says, by the machine's instructions; null where it has none that look up many bytes
+                      at once.}],
+                    "::mlir::Value", "createLookup",
+                    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc, "::mlir::Value":$table,
+                         "::mlir::Value":$indices), "", "return {};">,
     InterfaceMethod<[{Sparse products that can be added to partial sums of 0 before these may overflow; 0 if the
                       instruction has none.}],
                     "int64_t", "getMaxSparseSteps", (ins), "", "return 0;">,

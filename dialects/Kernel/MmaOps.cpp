@@ -28,6 +28,12 @@ LogicalResult MmaSparseOp::verify() {
                  succeeded(verifyType(*this, "sums", getPartial(), instruction.getPartialType())));                       // M10
 }
 
+LogicalResult LookupOp::verify() {
+  if (getTable().size() != 16) // M11
+    return emitOpError("expected a table of 16 bytes; got ") << getTable().size();
+  return verifyType(*this, "indices", getIndices(), getInstruction().getWeightsType()); // M12
+}
+
 LogicalResult MmaSumOp::verify() {
   MmaInstruction instruction = getInstruction();
   if (!instruction.hasPartialSums()) // M4

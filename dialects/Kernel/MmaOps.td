@@ -55,6 +55,23 @@ def Kernel_MmaSparseOp : KernelOp<"mma_sparse", [Pure, AllTypesMatch<["partial",
   let hasVerifier = 1;
 }
 
+def Kernel_LookupOp : KernelOp<"lookup", [Pure, AllTypesMatch<["indices", "result"]>]> {
+  let summary = "bytes of a table";
+  let description = [{
+    result[i] = table[indices[i]], where the table has 16 bytes and indices are 0..15: codes become weights of a register of the instruction.
+
+    Example:
+    ```mlir
+    %w = kernel.lookup #kernel.x86_vnni [1, 40, 61, 78, 92, 105, 116, -128, -118, -108, -97, -85, -72, -57, -36, -1] %c : vector<64xi8>
+    ```
+  }];
+  let arguments = (ins Kernel_MmaInstruction:$instruction, DenseI8ArrayAttr:$table,
+                       VectorOfRankAndType<[1], [I8]>:$indices);
+  let results = (outs VectorOfRankAndType<[1], [I8]>:$result);
+  let assemblyFormat = "$instruction $table $indices attr-dict `:` type($indices)";
+  let hasVerifier = 1;
+}
+
 def Kernel_MmaSumOp : KernelOp<"mma_sum", [Pure, AllTypesMatch<["sum", "result"]>]> {
   let summary = "adds partial sums of 16 bits to sums of 32";
   let description = [{

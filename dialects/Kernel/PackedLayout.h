@@ -24,7 +24,7 @@ struct PackedLayout {
       : n(n), k(k), group(std::min(scheme.getGroupSize(k), k)), bits(scheme.getBits()), sparse(sparse) {}
 
   /// Whether codes of this scheme have a sparse form.
-  static bool canBeSparse(SchemeAttr scheme) { return scheme.getBits() == 4 && scheme.isSymmetric(); }
+  static bool canBeSparse(SchemeAttr scheme) { return scheme.getBits() == 4 && scheme.isSymmetric() && !scheme.hasTable(); }
 
   /// The code of 0, of a symmetric scheme.
   uint8_t getZeroCode() const { return 1 << (bits - 1); }

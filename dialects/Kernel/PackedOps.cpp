@@ -47,6 +47,11 @@ LogicalResult QLinearOp::verify() {
   if (scales.getShape() != ArrayRef<int64_t>(groupShape) || scales.getElementType() != getScheme().getScale()) // P6
     return emitOpError("expected scales of ")
            << RankedTensorType::get(groupShape, getScheme().getScale()) << "; got " << scales;
+  int64_t sumShape[] = {getNumPanels(n), kPanelColumns};
+  auto isOfColumns = [&](Value value) { return cast<RankedTensorType>(value.getType()).getShape() == ArrayRef<int64_t>(sumShape); };
+  if (getScheme().hasRowScales() != static_cast<bool>(getRowScales()) || (getRowScales() && !isOfColumns(getRowScales()))) // P12
+    return emitOpError("expected scales of rows of shape [")
+           << sumShape[0] << ", " << sumShape[1] << "] exactly when scales are of i8";
   if (getScheme().isSymmetric() != !getZeroPoints()) // P7
     return emitOpError("expected zero points exactly when the scheme has them");
   if (hasPairedZeros(getScheme()))
@@ -55,10 +60,8 @@ LogicalResult QLinearOp::verify() {
       cast<RankedTensorType>(getZeroPoints().getType()).getShape() != ArrayRef<int64_t>(groupShape)) // P8
     return emitOpError("expected zero points of shape [")
            << groupShape[0] << ", " << groupShape[1] << ", " << groupShape[2] << "]; got " << getZeroPoints().getType();
-  int64_t sumShape[] = {getNumPanels(n), kPanelColumns};
   bool hasZero = getGrid() && getGrid()->hasZero();
-  if (hasZero != static_cast<bool>(getColumnSums()) ||
-      (hasZero && cast<RankedTensorType>(getColumnSums().getType()).getShape() != ArrayRef<int64_t>(sumShape))) // P10
+  if (hasZero != static_cast<bool>(getColumnSums()) || (hasZero && !isOfColumns(getColumnSums()))) // P10
     return emitOpError("expected sums of columns of shape [")
            << sumShape[0] << ", " << sumShape[1] << "] exactly when the grid of the input has a zero point";
   return success();

@@ -8,6 +8,7 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 
 defvar PackedBytes = RankedTensorOf<[I8]>;
 defvar PackedFloats = RankedTensorOf<[F16, BF16, F32]>;
+defvar PackedScales = RankedTensorOf<[I8, F16, BF16, F32]>;
 
 def Kernel_QLinearOp : KernelOp<"qlinear", [Pure, AttrSizedOperandSegments]> {
   let summary = "terse.qlinear with packed weights";
@@ -24,14 +25,15 @@ def Kernel_QLinearOp : KernelOp<"qlinear", [Pure, AttrSizedOperandSegments]> {
       codes and two bits each that say where they lie; two planes of 64 bytes, in each byte the codes for 8 k in the low nibbles
       and for the next 8 in the high ones, [16 columns][2 fours][2], and one of places, lowest bits first. Of 4 bits, symmetric,
       3 bits a weight; the input must be rounded.
-    - `scales` [ceil(N/16), groups, 16] in the scheme's type, `zero_points` likewise in that type or in i8,
+    - `scales` [ceil(N/16), groups, 16] in the scheme's type, `zero_points` likewise in the scheme's type of these or in i8,
       read as unsigned; of up to 4 bits two to a byte, [ceil(N/16), groups, 8]: columns 0-7 in the low nibbles.
+    - `row_scales` [ceil(N/16), 16], where scales are of i8: what all of an output channel's scales are multiples of.
     - `bias` [ceil(N/16), 16].
     - `column_sums` [ceil(N/16), 16], where the grid of the input has a zero point: the sum of each output
       channel's weights, by which the zero point is made up for.
   }];
-  let arguments = (ins RankedTensorOf<[F32]>:$input, PackedBytes:$codes, PackedFloats:$scales,
-                       Optional<RankedTensorOf<[I8, F16, BF16, F32]>>:$zero_points, Optional<RankedTensorOf<[F32]>>:$bias,
+  let arguments = (ins RankedTensorOf<[F32]>:$input, PackedBytes:$codes, PackedScales:$scales,
+                       Optional<RankedTensorOf<[F32]>>:$row_scales, Optional<PackedScales>:$zero_points, Optional<RankedTensorOf<[F32]>>:$bias,
                        Optional<RankedTensorOf<[F32]>>:$residual, Optional<RankedTensorOf<[F32]>>:$column_sums,
                        Terse_SchemeAttr:$scheme, OptionalAttr<StrAttr>:$name, OptionalAttr<Terse_GridAttr>:$grid,
                        UnitAttr:$sparse);
@@ -43,7 +45,7 @@ def Kernel_QLinearOp : KernelOp<"qlinear", [Pure, AttrSizedOperandSegments]> {
     bool roundsInput() { return !getGrid() || getGrid()->getKind() != GridKind::None; }
   }];
   let assemblyFormat = [{
-    $scheme $input `,` $codes `,` $scales (`zero` $zero_points^ `:` type($zero_points))?
+    $scheme $input `,` $codes `,` $scales (`rows` $row_scales^ `:` type($row_scales))? (`zero` $zero_points^ `:` type($zero_points))?
     (`bias` $bias^ `:` type($bias))? (`residual` $residual^ `:` type($residual))?
     (`sums` $column_sums^ `:` type($column_sums))? attr-dict
     `:` type($input) `,` type($codes) `,` type($scales) `->` type($result)

@@ -20,7 +20,7 @@ static std::string printShape(ArrayRef<int64_t> shape) {
 }
 
 /// Codes, scales and zero points that represent [rows..., k] values.
-static LogicalResult verifyCodes(Operation *op, SchemeAttr scheme, Value codes, Value scales, Value zeroPoints,
+static LogicalResult verifyCodes(Operation *op, SchemeAttr scheme, Value codes, Value scales, Value rowScales, Value zeroPoints,
                                  ArrayRef<int64_t> rows, int64_t k) {
   auto codeType = cast<RankedTensorType>(codes.getType()), scaleType = cast<RankedTensorType>(scales.getType());
   SmallVector<int64_t> codeShape(rows), groupShape(rows);
@@ -32,14 +32,19 @@ static LogicalResult verifyCodes(Operation *op, SchemeAttr scheme, Value codes, 
     return op->emitOpError("expected scales of shape ") << printShape(groupShape) << "; got " << scaleType;
   if (scaleType.getElementType() != scheme.getScale()) // Q3
     return op->emitOpError("expected scales of ") << scheme.getScale() << "; got " << scaleType.getElementType();
+  if (scheme.hasRowScales() != static_cast<bool>(rowScales)) // Q7
+    return op->emitOpError("expected scales of rows exactly when scales are of i8");
+  SmallVector<int64_t> rowShape(rows);
+  rowShape.push_back(1);
+  if (rowScales && cast<RankedTensorType>(rowScales.getType()).getShape() != ArrayRef<int64_t>(rowShape)) // Q8
+    return op->emitOpError("expected scales of rows of shape ") << printShape(rowShape) << "; got " << rowScales.getType();
   if (scheme.isSymmetric() != !zeroPoints) // Q4
     return op->emitOpError("expected zero points exactly when the scheme has them");
   if (zeroPoints && cast<RankedTensorType>(zeroPoints.getType()).getShape() != ArrayRef<int64_t>(groupShape)) // Q5
     return op->emitOpError("expected zero points of shape ")
            << printShape(groupShape) << "; got " << zeroPoints.getType();
-  Type zeroType = scheme.getZero() == ZeroPoint::Float ? Type(scheme.getScale()) : IntegerType::get(op->getContext(), 8);
-  if (zeroPoints && getElementTypeOrSelf(zeroPoints) != zeroType) // Q6
-    return op->emitOpError("expected zero points of ") << zeroType << "; got " << zeroPoints.getType();
+  if (zeroPoints && getElementTypeOrSelf(zeroPoints) != scheme.getZeroType()) // Q6
+    return op->emitOpError("expected zero points of ") << scheme.getZeroType() << "; got " << zeroPoints.getType();
   return success();
 }
 
@@ -77,8 +82,8 @@ LogicalResult DequantizeOp::verify() {
   auto result = getType();
   if (result.getRank() < 1 || result.isDynamicDim(result.getRank() - 1)) // D1
     return emitOpError("expected a result of rank 1 or more with a static last dimension; got ") << result;
-  return verifyCodes(*this, getScheme(), getCodes(), getScales(), getZeroPoints(), result.getShape().drop_back(),
-                     result.getShape().back());
+  return verifyCodes(*this, getScheme(), getCodes(), getScales(), getRowScales(), getZeroPoints(),
+                     result.getShape().drop_back(), result.getShape().back());
 }
 
 LogicalResult QuantizeDynamicOp::verify() {
@@ -138,5 +143,5 @@ LogicalResult QLinearOp::verify() {
       return emitOpError("expected equal leading dimensions; got ") << input << " and " << result;
   if (getBias() && (cast<RankedTensorType>(getBias().getType()).getShape() != ArrayRef<int64_t>(n))) // X4
     return emitOpError("expected a bias of shape [") << n << "]; got " << getBias().getType();
-  return verifyCodes(*this, getScheme(), getCodes(), getScales(), getZeroPoints(), n, k);
+  return verifyCodes(*this, getScheme(), getCodes(), getScales(), getRowScales(), getZeroPoints(), n, k);
 }

@@ -5,6 +5,7 @@
 include "GraphOps.td"
 
 defvar CodeTensor = RankedTensorOf<[I8]>;
+defvar ScaleTensor = RankedTensorOf<[I8, F16, BF16, F32]>;
 defvar ZeroTensor = RankedTensorOf<[I8, F16, BF16, F32]>;
 
 def Terse_TapOp : TerseOp<"tap", [AllTypesMatch<["input", "result"]>]> {
@@ -66,18 +67,21 @@ def Terse_RotateOp : TerseOp<"rotate", [Pure, AllTypesMatch<["input", "result"]>
   }];
 }
 
-def Terse_DequantizeOp : TerseOp<"dequantize", [Pure]> {
+def Terse_DequantizeOp : TerseOp<"dequantize", [Pure, AttrSizedOperandSegments]> {
   let summary = "the values that codes mean";
   let description = [{
     `codes` is [N, ceil(K * bits / 8)] bytes packed as the scheme says, `scales` [N, groups] of
-    the scheme's scale type, `zero_points` (present exactly when the scheme has them) [N, groups]
-    in code units, of i8 read as unsigned, or of the scale type where the scheme says so. The result is [N, K] float. N stands for any number of
+    the scheme's scale type, `row_scales` (present exactly when that is i8) [N, 1] of f32, `zero_points` (present exactly
+    when the scheme has them) [N, groups] in code units, of i8 read as unsigned, or of floats where the scheme says so. The result is [N, K] float. N stands for any number of
     dimensions: [batch, sequence, K] are rows gathered from a table's codes.
   }];
-  let arguments = (ins CodeTensor:$codes, FloatTensor:$scales, Optional<ZeroTensor>:$zero_points,
-                       Terse_SchemeAttr:$scheme);
+  let arguments = (ins CodeTensor:$codes, ScaleTensor:$scales, Optional<RankedTensorOf<[F32]>>:$row_scales,
+                       Optional<ZeroTensor>:$zero_points, Terse_SchemeAttr:$scheme);
   let results = (outs FloatTensor:$result);
-  let assemblyFormat = "$scheme $codes `,` $scales (`zero` $zero_points^ `:` type($zero_points))? attr-dict `:` type($codes) `,` type($scales) `->` type($result)";
+  let assemblyFormat = [{
+    $scheme $codes `,` $scales (`rows` $row_scales^ `:` type($row_scales))? (`zero` $zero_points^ `:` type($zero_points))?
+    attr-dict `:` type($codes) `,` type($scales) `->` type($result)
+  }];
   let hasVerifier = 1;
 }
 
@@ -146,17 +150,17 @@ def Terse_QuantizeTensorOp : TerseOp<"quantize_tensor", [Pure]> {
 def Terse_QLinearOp : TerseOp<"qlinear", [Pure, AttrSizedOperandSegments]> {
   let summary = "a linear layer in integer arithmetic";
   let description = [{
-    linear(rounded input, dequantize(codes, scales, zero_points)) + bias with
+    linear(rounded input, dequantize(codes, scales, row_scales, zero_points)) + bias with
     integer dot products: per token and group an exact integer sum, then one
     multiply-add in f32. `input` is float [..., K]; its rounding, by `grid` (each token by itself where there is none), is
     part of the operation. With the grid `none` products are in float, of the weights' codes.
   }];
-  let arguments = (ins FloatTensor:$input, CodeTensor:$codes, FloatTensor:$scales,
-                       Optional<ZeroTensor>:$zero_points, Optional<FloatTensor>:$bias,
+  let arguments = (ins FloatTensor:$input, CodeTensor:$codes, ScaleTensor:$scales,
+                       Optional<RankedTensorOf<[F32]>>:$row_scales, Optional<ZeroTensor>:$zero_points, Optional<FloatTensor>:$bias,
                        Terse_SchemeAttr:$scheme, OptionalAttr<StrAttr>:$name, OptionalAttr<Terse_GridAttr>:$grid);
   let results = (outs FloatTensor:$result);
   let assemblyFormat = [{
-    $scheme $input `,` $codes `,` $scales (`zero` $zero_points^ `:` type($zero_points))?
+    $scheme $input `,` $codes `,` $scales (`rows` $row_scales^ `:` type($row_scales))? (`zero` $zero_points^ `:` type($zero_points))?
     (`bias` $bias^ `:` type($bias))? attr-dict `:` type($input) `,` type($codes) `,` type($scales) `->` type($result)
   }];
   let hasVerifier = 1;

@@ -14,7 +14,7 @@ using namespace terse;
 #include "Terse/TerseAttrs.cpp.inc"
 
 LogicalResult SchemeAttr::verify(function_ref<InFlightDiagnostic()> emitError, IntegerType storage, int64_t group,
-                                 FloatType scale, ZeroPoint zero) {
+                                 Type scale, ZeroPoint zero, Codebook codebook) {
   unsigned bits = storage.getWidth();
   if (bits != 2 && bits != 3 && bits != 4 && bits != 8)
     return emitError() << "expected storage of 2, 3, 4 or 8 bits; got " << bits;
@@ -22,9 +22,24 @@ LogicalResult SchemeAttr::verify(function_ref<InFlightDiagnostic()> emitError, I
     return emitError() << "expected a signless storage type; got " << storage;
   if (group < 0)
     return emitError() << "expected a positive group size; got " << group;
-  if (!scale.isF16() && !scale.isBF16() && !scale.isF32())
-    return emitError() << "expected scales of type f16, bf16 or f32; got " << scale;
+  if (!scale.isF16() && !scale.isBF16() && !scale.isF32() && !scale.isSignlessInteger(8))
+    return emitError() << "expected scales of type f16, bf16, f32 or i8; got " << scale;
+  if (codebook != Codebook::Linear && (bits != 4 || zero != ZeroPoint::None))
+    return emitError() << "expected 4 bits without zero points of codes from a table; got " << bits << " bits, zero = "
+                       << stringifyZeroPoint(zero);
   return success();
+}
+
+Type SchemeAttr::getZeroType() const {
+  if (getZero() != ZeroPoint::Float)
+    return IntegerType::get(getContext(), 8);
+  return hasRowScales() ? Type(Float16Type::get(getContext())) : getScale();
+}
+
+ArrayRef<int8_t> SchemeAttr::getTable() const {
+  // round(127 v) of the values v of NF4.
+  static constexpr int8_t nf4[] = {-127, -88, -67, -50, -36, -23, -12, 0, 10, 20, 31, 43, 56, 71, 92, 127};
+  return hasTable() ? ArrayRef(nf4) : ArrayRef<int8_t>();
 }
 
 LogicalResult GridAttr::verify(function_ref<InFlightDiagnostic()> emitError, GridKind kind, FloatAttr scale, int64_t zero,

@@ -30,6 +30,17 @@ def Terse_ZeroPoint : I32EnumAttr<"ZeroPoint", "how a scheme represents zero", [
   let cppNamespace = "::terse";
 }
 
+def Terse_Codebook : I32EnumAttr<"Codebook", "what codes stand for", [
+  I32EnumAttrCase<"Linear", 0, "linear">,
+  I32EnumAttrCase<"NF4", 1, "nf4">]> {
+  let genSpecializedAttr = 0;
+  let cppNamespace = "::terse";
+}
+
+def CodebookParameter : EnumParameter<Terse_Codebook> {
+  let defaultValue = "::terse::Codebook::Linear";
+}
+
 def Terse_SchemeAttr : TerseAttr<"Scheme", "scheme"> {
   let summary = "how the values of a tensor are represented by integer codes";
   let description = [{
@@ -41,17 +52,36 @@ def Terse_SchemeAttr : TerseAttr<"Scheme", "scheme"> {
     need not be whole and are of the scales' type. The attribute says how;
     scales and zero points are operands and say how much.
 
+    With `scale = i8` the scale of a group is itself a code: the signed byte times a scale of its row, f32 (double
+    quantization, QLoRA, Dettmers et al., 2023; there of 256 scales, here of a row's, so that kernels multiply by it once, at the
+    end). Zero points that are not whole are then f16.
+
+    With `codebook = nf4`, of 4 bits and symmetric, a code `c` means `table[c] * scale`, where the table is that of NF4 (QLoRA:
+    the values that divide a normal distribution into 16 equal parts) rounded to multiples of 1/127, in such units: -127, -88, -67, -50,
+    -36, -23, -12, 0, 10, 20, 31, 43, 56, 71, 92, 127. So products are of integers; each value is within 0.4 % of the largest
+    of NF4's own.
+
     Codes of a row are a little-endian bit stream of ceil(K * bits / 8) bytes.
 
-    Example: `#terse.scheme<i4, group = 32, scale = f16, zero = none>`
+    Examples: `#terse.scheme<i4, group = 32, scale = f16, zero = none>`,
+    `#terse.scheme<i4, group = 64, scale = i8, zero = none, codebook = nf4>`
   }];
   let parameters = (ins "::mlir::IntegerType":$storage, OptionalParameter<"int64_t", "0">:$group,
-                        "::mlir::FloatType":$scale, EnumParameter<Terse_ZeroPoint>:$zero);
-  let assemblyFormat = "`<` $storage `,` struct($group, $scale, $zero) `>`";
+                        "::mlir::Type":$scale, EnumParameter<Terse_ZeroPoint>:$zero, CodebookParameter:$codebook);
+  let assemblyFormat = "`<` $storage `,` struct($group, $scale, $zero, $codebook) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     unsigned getBits() const { return getStorage().getWidth(); }
     bool isSymmetric() const { return getZero() == ZeroPoint::None; }
+    /// Whether scales are codes too, times a scale of the row.
+    bool hasRowScales() const { return getScale().isInteger(); }
+    /// The type of zero points.
+    ::mlir::Type getZeroType() const;
+    bool hasTable() const { return getCodebook() != Codebook::Linear; }
+    /// What each code means, in units of the scale, where a table says so; else empty.
+    ::llvm::ArrayRef<int8_t> getTable() const;
+    /// What `code` means in units of the scale, of a symmetric scheme.
+    int getLevel(uint8_t code) const { return hasTable() ? getTable()[code] : code - (1 << (getBits() - 1)); }
     /// Values that share a scale in a row of `k` values.
     int64_t getGroupSize(int64_t k) const { return getGroup() ? getGroup() : k; }
     /// Scales of a row of `k` values (the last group may be partial).

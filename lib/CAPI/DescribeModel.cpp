@@ -36,7 +36,7 @@ public:
       else if (auto quantized = dyn_cast<QLinearOp>(op))
         addCodes("linear", quantized.getName(), quantized.getScheme(),
                  cast<RankedTensorType>(quantized.getInput().getType()).getShape().back(),
-                 quantized.getCodes(), quantized.getScales(), quantized.getZeroPoints());
+                 quantized.getCodes(), {quantized.getScales(), quantized.getRowScales(), quantized.getZeroPoints()});
     });
     module.walk([&](WeightOp weight) {
       if (seen.contains(weight.getResult()))
@@ -69,7 +69,7 @@ private:
   void addMatrix(Value value, StringRef kind, std::optional<StringRef> name) {
     if (auto codes = value.getDefiningOp<DequantizeOp>()) {
       int64_t k = cast<RankedTensorType>(codes.getResult().getType()).getShape().back();
-      addCodes(kind, name, codes.getScheme(), k, codes.getCodes(), codes.getScales(), codes.getZeroPoints());
+      addCodes(kind, name, codes.getScheme(), k, codes.getCodes(), {codes.getScales(), codes.getRowScales(), codes.getZeroPoints()});
     } else if (value.getDefiningOp<WeightOp>()) {
       addDense(value, kind, name);
     }
@@ -85,16 +85,19 @@ private:
   }
 
   void addCodes(StringRef kind, std::optional<StringRef> name, SchemeAttr scheme, int64_t k, Value codes,
-                Value scales, Value zeros) {
+                ArrayRef<Value> parts) {
     if (!seen.insert(codes).second)
       return;
-    seen.insert(scales);
-    if (zeros)
-      seen.insert(zeros);
+    int64_t bytes = bytesOf(codes);
+    for (Value part : parts) {
+      bytes += bytesOf(part);
+      if (part)
+        seen.insert(part);
+    }
     SmallVector<int64_t> shape(cast<RankedTensorType>(codes.getType()).getShape());
     shape.back() = k;
     addRow(nameOf(codes, name), kind, shape, scheme.getBits(), scheme.getGroupSize(k), scheme.isSymmetric(),
-           llvm::formatv("{0}", scheme.getScale()).str(), bytesOf(codes) + bytesOf(scales) + bytesOf(zeros));
+           llvm::formatv("{0}", scheme.getScale()).str(), bytes);
   }
 
   void addRow(std::string name, StringRef kind, ArrayRef<int64_t> shape, unsigned bits, int64_t group,

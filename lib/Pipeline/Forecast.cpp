@@ -112,23 +112,24 @@ private:
 
 SchemeAttr Sizes::scheme(int64_t bits, int64_t group) const {
   bool symmetric = quantize.get("symmetric", "true") != "false";
-  Type scale = quantize.get("scale", "f16") == "f32"
-                   ? Type(Float32Type::get(context))
-                   : Type(Float16Type::get(context));
+  llvm::StringRef text = quantize.get("scale", "f16");
+  // A scale for a row needs no other scale.
+  Type scale = text == "f32"            ? Type(Float32Type::get(context))
+               : text == "i8" && group != 0 ? Type(IntegerType::get(context, 8))
+                                            : Type(Float16Type::get(context));
   ZeroPoint zero = quantize.get("method", "rtn") == "hqq" ? ZeroPoint::Float
                    : symmetric                            ? ZeroPoint::None
                                                           : ZeroPoint::Integer;
   return SchemeAttr::get(context, IntegerType::get(context, bits), group,
-                         cast<FloatType>(scale), zero);
+                         scale, zero, Codebook::Linear); // a table is no larger
 }
 
 Sizes::Bytes Sizes::measure(int64_t n, int64_t k, SchemeAttr scheme,
                             bool packed, bool sparse) const {
-  uint64_t scaleBytes = scheme.getScale().getIntOrFloatBitWidth() / 8;
-  uint64_t perGroup = scaleBytes;
+  uint64_t perGroup = scheme.getScale().getIntOrFloatBitWidth() / 8;
   if (!scheme.isSymmetric())
-    perGroup += scheme.getZero() == ZeroPoint::Float ? scaleBytes : 1;
-  uint64_t groups = scheme.getNumGroups(k) * perGroup;
+    perGroup += scheme.getZeroType().getIntOrFloatBitWidth() / 8;
+  uint64_t groups = scheme.getNumGroups(k) * perGroup + (scheme.hasRowScales() ? 4 : 0);
   uint64_t rows = n * (scheme.getRowBytes(k) + groups);
   kernel::PackedLayout layout(n, k, scheme, sparse && kernel::PackedLayout::canBeSparse(scheme));
   uint64_t panels =

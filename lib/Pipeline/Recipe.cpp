@@ -27,11 +27,11 @@ llvm::ArrayRef<RecipeInfo> terse::getRecipes() { return recipes; }
 
 // Keys of the recipes that quantize: options of terse-quantize-weights.
 static constexpr llvm::StringLiteral quantizeKeys[] = {
-    "group-size",          "symmetric",       "scale",
-    "clip-search",         "layers",          "exclude",
-    "head-bits",           "head-group-size", "embedding-bits",
-    "embedding-group-size", "method",         "damping",
-    "sweeps"};
+    "group-size",           "symmetric",       "scale",
+    "format",               "clip-search",     "layers",
+    "exclude",              "head-bits",       "head-group-size",
+    "embedding-bits",       "embedding-group-size", "method",
+    "damping",              "sweeps"};
 // What is done before and behind it.
 static constexpr llvm::StringLiteral otherKeys[] = {
     "activations", "smooth", "prune", "rotate", "kv-cache"};
@@ -88,7 +88,7 @@ static std::string quantizeWeights(const std::string &bits, Keys keys) {
   if (findKey(keys, "method") == "awq") {
     keys["method"] = "rtn";
     passes = makePass("terse-awq-scale", "bits=" + bits, keys,
-                      {"group-size", "symmetric", "scale", "layers",
+                      {"group-size", "symmetric", "scale", "format", "layers",
                        "exclude"}) +
              ",";
   }
@@ -111,9 +111,10 @@ static std::string quantizeKvCache(llvm::StringRef text) {
 static Recipe makeRecipe(const std::string &bits, Keys keys) {
   Recipe recipe;
   recipe.bits = std::stoi(bits);
-  // Values are checked with the passes' options.
+  // Values are checked with the passes' options. Those of NF4 are QLoRA's.
+  bool isCoarse = bits == "3" || findKey(keys, "format") == "nf4";
   recipe.hasGroupSize =
-      !keys.insert({"group-size", bits == "3" ? "64" : "32"}).second;
+      !keys.insert({"group-size", isCoarse ? "64" : "32"}).second;
   llvm::StringRef(keys["group-size"]).getAsInteger(10, recipe.groupSize);
   std::string method = findKey(keys, "method"), smooth = findKey(keys, "smooth"),
               prune = findKey(keys, "prune"),
@@ -205,6 +206,10 @@ llvm::Expected<Recipe> terse::parseRecipe(llvm::StringRef text) {
       return unknown("key of the recipe '" + name.str() + "':", key, known);
     if (llvm::Error error = checkKey(name, key, value))
       return error;
+    if (key == "format" && value == "nf4" && name != "w4" && !isSearched)
+      return llvm::createStringError(
+          "expected the recipe w4 or auto with 'format=nf4'; got '" + name +
+          "'");
     if (!keys.insert({key.str(), value.str()}).second)
       return llvm::createStringError("the key '" + key + "' of the recipe '" +
                                      name + "' is given twice");
@@ -226,6 +231,8 @@ std::string terse::makePlainRecipe(llvm::StringRef text, int64_t bits,
                        ":group-size=" + std::to_string(groupSize);
   for (llvm::StringRef part : llvm::split(text.split(':').second, ',')) {
     llvm::StringRef key = part.split('=').first;
+    if (key == "format" && bits != 4)
+      continue;
     if (part == "method=hqq" ||
         (!part.empty() &&
          !llvm::is_contained({"group-size", "method", "damping", "sweeps",

@@ -19,11 +19,13 @@ ordered_json bitsJson(double bits) {
                                        : ordered_json(bits);
 }
 
-/// "4 bits, groups of 32, scales f16, symmetric".
+/// "4 bits, groups of 32, scales f16, symmetric"; "4 bits (nf4), ...".
 std::string formatOf(const WeightSpec &weight) {
   char bits[32];
   std::snprintf(bits, sizeof bits, "%g", weight.bits);
   std::string text = std::string(bits) + " bits";
+  if (!weight.codebook.empty())
+    text += " (" + weight.codebook + ")";
   if (!weight.scale.empty() && weight.scale != "none") {
     bool perChannel =
         weight.groupSize == 0 ||
@@ -100,6 +102,7 @@ void addLayers(ordered_json &root, const std::vector<WeightSpec> &given) {
          {"group_size", weight.groupSize},
          {"symmetric", weight.symmetric},
          {"scale", weight.scale},
+         {"codebook", weight.codebook},
          {"bytes", weight.bytes},
          {"bits_per_weight", bitsPerWeight(elementsOf(weight), weight.bytes)}});
   root["layers"] = std::move(layers);

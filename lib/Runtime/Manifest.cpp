@@ -209,6 +209,7 @@ WeightSpec weight(const json &item, uint64_t total) {
   spec.name = member(item, "name", json::value_t::string);
   spec.kind = text(item, "kind");
   spec.scale = text(item, "scale");
+  spec.codebook = text(item, "codebook");
   spec.partOf = text(item, "part_of");
   for (const json &dim : member(item, "shape", json::value_t::array))
     spec.shape.push_back(integer(dim, "a dimension"));

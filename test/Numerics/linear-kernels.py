@@ -69,27 +69,38 @@ def make_sparse(codes, size, zero):
             part[~kept[:, :part.shape[1]]] = zero
 
 
+# NF4 as bitsandbytes has it.
+NF4 = np.array([-1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
+                -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+                0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0])
+TABLE = np.rint(127 * NF4)
+
+
 def layer(k, n, bits, group, zero, bias, residual, scale, grid=None, sparse=False):
-    """A terse.qlinear and what it computes; `sparse`: its codes are 2:4."""
+    """A terse.qlinear and what it computes; `bits` of "nf4": codes are of the table; `scale` of int8: scales are multiples of the row's;
+    `sparse`: its codes are 2:4."""
+    table, bits = bits == "nf4", 4 if bits == "nf4" else bits
     size = group or k
     groups = -(-k // size)
     codes = rng.integers(0, 1 << bits, (n, k)).astype(np.uint8)
     codes.flat[:2] = 0, (1 << bits) - 1
     if sparse:
         make_sparse(codes, size, 1 << (bits - 1))
-    scales = (rng.random((n, groups)) * 0.02 + 0.001).astype(scale)
-    zeros = (rng.random((n, groups)) * (1 << bits)).astype(scale) if zero == "float" else \
+    scales = rng.integers(-127, 128, (n, groups)).astype(scale) if scale == I8 else (rng.random((n, groups)) * 0.02 + 0.001).astype(scale)
+    of_rows = (rng.random((n, 1)) * 2e-4).astype(F32) if scale == I8 else np.ones((n, 1), F32)
+    zeros = (rng.random((n, groups)) * (1 << bits)).astype(F16 if scale == I8 else scale) if zero == "float" else \
         rng.integers(0, 1 << bits, (n, groups)).astype(np.uint8) if zero else np.full((n, groups), 1 << (bits - 1), np.uint8)
     added = rng.standard_normal(n).astype(np.float32)
-    (c, ct), (s, st), (z, zt), (b, bt) = dense(pack_rows(codes, bits)), dense(scales), dense(zeros), dense(added)
-    scheme = f"<i{bits}, {f'group = {group}, ' if group else ''}scale = {'f16' if scale == np.float16 else 'f32'}, zero = {'float' if zero == 'float' else 'integer' if zero else 'none'}>"
+    (c, ct), (s, st), (o, ot), (z, zt), (b, bt) = map(dense, (pack_rows(codes, bits), scales, of_rows, zeros, added))
+    scheme = f"<i{bits}, {f'group = {group}, ' if group else ''}scale = {st[-4:-1].strip('x')}, zero = {'float' if zero == 'float' else 'integer' if zero else 'none'}{', codebook = nf4' if table else ''}>"
     rows = f"tensor<?x{n}xf32>"
     mlir = f"""func.func @forward(%x: tensor<?x{k}xf32>{f", %r: {rows}" if residual else ""}) -> {rows} {{
       %c = arith.constant {c}
       %s = arith.constant {s}
+      %o = arith.constant {o}
       %z = arith.constant {z}
       %b = arith.constant {b}
-      %y = terse.qlinear {scheme} %x, %c, %s {f"zero %z : {zt}" if zero else ""} {f"bias %b : {bt}" if bias else ""}{grid_text(grid)} : tensor<?x{k}xf32>, {ct}, {st} -> {rows}
+      %y = terse.qlinear {scheme} %x, %c, %s {f"rows %o : {ot}" if scale == I8 else ""} {f"zero %z : {zt}" if zero else ""} {f"bias %b : {bt}" if bias else ""}{grid_text(grid)} : tensor<?x{k}xf32>, {ct}, {st} -> {rows}
       {f"%t = arith.addf %r, %y : {rows}" if residual else ""}
       return {"%t" if residual else "%y"} : {rows}
     }}"""
@@ -99,8 +110,8 @@ def layer(k, n, bits, group, zero, bias, residual, scale, grid=None, sparse=Fals
         total = np.zeros((len(x), n))
         for g in range(groups):
             part = slice(g * size, min(k, (g + 1) * size))
-            weights = codes[:, part].astype(np.float64) - zeros[:, g:g + 1].astype(np.float64)
-            total += (q[:, part].astype(np.float64) @ weights.T) * scales[:, g].astype(np.float64)
+            weights = TABLE[codes[:, part]] if table else codes[:, part].astype(np.float64) - zeros[:, g:g + 1].astype(np.float64)
+            total += (q[:, part].astype(np.float64) @ weights.T) * (scales[:, g].astype(np.float64) * of_rows[:, 0])
         return total * unit + (added if bias else 0) + (r if residual else 0)
 
     return mlir, want
@@ -143,7 +154,7 @@ def check(what, mlir, want, k, n, rows, residual, level, emulate, sparse=False):
             sys.exit(f"FAILED {what}, {level}, {m} rows: threads change the result")
 
 
-F16, F32 = np.float16, np.float32
+F16, F32, I8 = np.float16, np.float32, np.int8
 # k, n, bits, group (0: per channel), zero points, bias, residual, type of scales
 LAYERS = [
     (96, 64, 4, 32, False, False, False, F16),
@@ -156,6 +167,10 @@ LAYERS = [
     (256, 128, 2, 0, False, False, False, F16),
     (90, 50, 8, 32, False, True, False, F16),
     (64, 70, 8, 0, True, False, True, F32),
+    (200, 83, 4, 32, False, True, True, I8),
+    (77, 35, 3, 16, True, False, False, I8),
+    (200, 83, "nf4", 64, False, True, True, F16),
+    (101, 33, "nf4", 0, False, False, False, F32),
 ]
 # The same with the grid of the input: of the whole tensor, fixed (scale, zero point, range), or none.
 GRIDS = [
@@ -172,19 +187,25 @@ GRIDS = [
     (300, 21, 8, 128, "float", False, False, F32, "none"),
     (90, 35, 2, 64, True, False, False, F32, "none"),
     (70, 40, 3, 32, False, False, False, F16, "none"),
+    (101, 37, 4, 32, False, True, False, I8, "tensor"),
+    (90, 40, 2, 32, "float", False, True, I8, "none"),
+    (130, 35, 8, 64, True, False, False, I8, (0.03, 131, 0, 255)),
+    (130, 40, "nf4", 64, False, True, False, I8, "tensor"),
+    (99, 35, "nf4", 32, False, False, True, F16, "none"),
+    (64, 20, "nf4", 16, False, False, False, F16, (0.05, 0, -128, 127)),
 ]
 for _ in range(3):  # odd shapes
     GRIDS.append((int(rng.integers(5, 200)), int(rng.integers(1, 90)), int(rng.choice([2, 4, 8])), int(rng.choice([0, 16, 64, 128])),
-                  [False, True, "float"][rng.integers(3)], bool(rng.integers(2)), bool(rng.integers(2)), [F16, F32][rng.integers(2)],
+                  [False, True, "float"][rng.integers(3)], bool(rng.integers(2)), bool(rng.integers(2)), [F16, F32, I8][rng.integers(3)],
                   [None, "tensor", "none", (0.02, 120, 0, 255)][rng.integers(4)]))
 FLOATS = [(33, 21, True, False, F32), (64, 80, False, True, F16), (130, 16, True, True, F32)]
 for number, (k, n, bits, group, zero, bias, residual, scale) in enumerate(LAYERS):
-    what = f"{n} x {k}, {bits} bits, group {group}, {'zero points' if zero else 'symmetric'}"
+    what = f"{n} x {k}, {bits} bits, scales {scale.__name__}, group {group}, {'zero points' if zero else 'symmetric'}"
     mlir, want = layer(k, n, bits, group, zero, bias, residual, scale)
     for level in MARCH:
         if NEEDS[level] <= FLAGS:
             check(what, mlir, want, k, n, (1, 2, 7, 24, 31, 300) if number < 2 else (1, 5, 29), residual, level, False)
-        if number < 4 or not NEEDS[level] <= FLAGS:
+        if number < 4 or bits == "nf4" or not NEEDS[level] <= FLAGS:
             check(what, mlir, want, k, n, (1, 3, 26), residual, level, True)
 for number, (k, n, bits, group, zero, bias, residual, scale, grid) in enumerate(GRIDS):
     what = f"{n} x {k}, {bits} bits, group {group}, zero points {zero}, grid {grid}"
@@ -198,6 +219,7 @@ SPARSE = [
     (204, 83, 64, True, True, F16, None),   # partial group that is no multiple of a unit, partial panel
     (1000, 48, 0, False, False, F32, (0.02, 3, -128, 127)),
     (150, 21, 100, True, False, F32, "tensor"),
+    (130, 40, 64, False, False, I8, None),
 ]
 for number, (k, n, group, bias, residual, scale, grid) in enumerate(SPARSE):
     what = f"{n} x {k}, 2:4, group {group}, grid {grid}"

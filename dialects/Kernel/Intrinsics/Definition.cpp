@@ -70,6 +70,29 @@ SmallVector<Value> terse::kernel::createSparseProducts(ImplicitLocOpBuilder &b, 
   return products;
 }
 
+Value terse::kernel::createTable(ImplicitLocOpBuilder &b, VectorType type, ArrayRef<int8_t> table) {
+  SmallVector<int8_t> bytes;
+  for (int64_t i = 0; i < type.getNumElements(); ++i)
+    bytes.push_back(table[i % table.size()]);
+  return arith::ConstantOp::create(b, DenseElementsAttr::get(type, ArrayRef<int8_t>(bytes)));
+}
+
+Value terse::kernel::createLookupByDefinition(ImplicitLocOpBuilder &b, ArrayRef<int8_t> table, Value indices) {
+  auto type = cast<VectorType>(indices.getType());
+  SmallVector<Value> choices;
+  for (int8_t byte : table)
+    choices.push_back(createSplat(b, type, byte));
+  // Each bit of the indices halves what is left.
+  for (int64_t bit = 1; choices.size() > 1; bit *= 2) {
+    Value isSet = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, arith::AndIOp::create(b, indices, createSplat(b, type, bit)),
+                                        createSplat(b, type, 0));
+    for (size_t i = 0; i < choices.size() / 2; ++i)
+      choices[i] = arith::SelectOp::create(b, isSet, choices[2 * i + 1], choices[2 * i]);
+    choices.resize(choices.size() / 2);
+  }
+  return choices.front();
+}
+
 Value terse::kernel::createSumOfProducts(ImplicitLocOpBuilder &b, MmaInstruction instruction, Value weights,
                                          Value activations, Value partial) {
   for (Value product : createProducts(b, instruction, weights, activations))

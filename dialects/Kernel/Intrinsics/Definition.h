@@ -25,6 +25,12 @@ llvm::SmallVector<mlir::Value> createProducts(mlir::ImplicitLocOpBuilder &builde
 llvm::SmallVector<mlir::Value> createSparseProducts(mlir::ImplicitLocOpBuilder &builder, MmaInstruction instruction,
                                                     mlir::Value values, mlir::Value places, mlir::Value activations);
 
+/// table[indices[i]] of 16 bytes, by the bits of the indices.
+mlir::Value createLookupByDefinition(mlir::ImplicitLocOpBuilder &builder, llvm::ArrayRef<int8_t> table, mlir::Value indices);
+
+/// A vector constant of `type` that repeats the bytes of a table.
+mlir::Value createTable(mlir::ImplicitLocOpBuilder &builder, mlir::VectorType type, llvm::ArrayRef<int8_t> table);
+
 /// partial + the sum of the products of `createProducts`.
 mlir::Value createSumOfProducts(mlir::ImplicitLocOpBuilder &builder, MmaInstruction instruction, mlir::Value weights,
                                 mlir::Value activations, mlir::Value partial);

@@ -96,6 +96,11 @@ int64_t X86MaddubsSignedAttr::getColumns() const { return 8; }
 VectorType X86MaddubsSignedAttr::getPartialType() const { return getSumType(); }
 int64_t X86MaddubsSignedAttr::getWeightOffset() const { return 128; }
 
+Value X86MaddubsSignedAttr::createLookup(OpBuilder &builder, Location loc, Value table, Value indices) const {
+  ImplicitLocOpBuilder b(loc, builder);
+  return createIntrinsic(b, getWeightsType(), "llvm.x86.avx2.pshuf.b", {table, indices});
+}
+
 Value X86MaddubsSignedAttr::createMma(OpBuilder &builder, Location loc, Value weights, Value activations,
                                       Value partial) const {
   ImplicitLocOpBuilder b(loc, builder);

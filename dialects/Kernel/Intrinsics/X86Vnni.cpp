@@ -21,6 +21,11 @@ Value X86VnniAttr::createMmaByDefinition(OpBuilder &builder, Location loc, Value
   return createSumOfProducts(b, *this, weights, activations, partial);
 }
 
+Value X86VnniAttr::createLookup(OpBuilder &builder, Location loc, Value table, Value indices) const {
+  ImplicitLocOpBuilder b(loc, builder);
+  return createIntrinsic(b, getWeightsType(), "llvm.x86.avx512.pshuf.b.512", {table, indices});
+}
+
 int64_t X86VnniAttr::getMaxSparseSteps() const { return std::numeric_limits<int64_t>::max(); }
 
 Value X86VnniAttr::createSparseMma(OpBuilder &builder, Location loc, Value values, Value places, Value activations,

@@ -87,3 +87,21 @@ func.func @sparse_sums(%v: vector<32xi8>, %p: vector<32xi8>, %a: vector<8xi8>, %
   %0 = kernel.mma_sparse #kernel.x86_maddubs %v, %p, %a, %s : vector<32xi8>, vector<8xi8>, vector<8xi32>
   return %0 : vector<8xi32>
 }
+
+// -----
+
+// M11
+func.func @table(%c: vector<64xi8>) -> vector<64xi8> {
+  // expected-error @+1 {{expected a table of 16 bytes; got 3}}
+  %0 = kernel.lookup #kernel.x86_vnni [1, 2, 3] %c : vector<64xi8>
+  return %0 : vector<64xi8>
+}
+
+// -----
+
+// M12
+func.func @indices(%c: vector<32xi8>) -> vector<32xi8> {
+  // expected-error @+1 {{expected indices of 'vector<64xi8>'; got 'vector<32xi8>'}}
+  %0 = kernel.lookup #kernel.x86_vnni [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16] %c : vector<32xi8>
+  return %0 : vector<32xi8>
+}

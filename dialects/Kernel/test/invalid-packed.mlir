@@ -114,3 +114,21 @@ func.func @not_rounded(%x: tensor<?x32xf32>, %c: tensor<1x192xi8>, %s: tensor<1x
   %0 = kernel.qlinear <i4, scale = f16, zero = none> %x, %c, %s {sparse, grid = #terse.grid<none>} : tensor<?x32xf32>, tensor<1x192xi8>, tensor<1x1x16xf16> -> tensor<?x16xf32>
   return %0 : tensor<?x16xf32>
 }
+
+// -----
+
+// P12
+func.func @f(%x: tensor<?x32xf32>, %c: tensor<1x256xi8>, %s: tensor<1x1x16xi8>) {
+  // expected-error@below {{expected scales of rows of shape [1, 16] exactly when scales are of i8}}
+  %0 = kernel.qlinear <i4, scale = i8, zero = none> %x, %c, %s : tensor<?x32xf32>, tensor<1x256xi8>, tensor<1x1x16xi8> -> tensor<?x16xf32>
+  return
+}
+
+// -----
+
+// P12
+func.func @f(%x: tensor<?x32xf32>, %c: tensor<1x256xi8>, %s: tensor<1x1x16xi8>, %r: tensor<16xf32>) {
+  // expected-error@below {{expected scales of rows of shape [1, 16] exactly when scales are of i8}}
+  %0 = kernel.qlinear <i4, scale = i8, zero = none> %x, %c, %s rows %r : tensor<16xf32> : tensor<?x32xf32>, tensor<1x256xi8>, tensor<1x1x16xi8> -> tensor<?x16xf32>
+  return
+}

@@ -515,6 +515,42 @@ func.func @f(%c: tensor<2x2xi8>, %s: tensor<2x1xf16>, %z: tensor<2x2xi8>) {
 
 // -----
 
+// Q7
+func.func @f(%c: tensor<2x2xi8>, %s: tensor<2x1xi8>) {
+  // expected-error@below {{expected scales of rows exactly when scales are of i8}}
+  %y = terse.dequantize <i4, scale = i8, zero = none> %c, %s : tensor<2x2xi8>, tensor<2x1xi8> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+// Q7
+func.func @f(%c: tensor<2x2xi8>, %s: tensor<2x1xf16>, %r: tensor<2x1xf32>) {
+  // expected-error@below {{expected scales of rows exactly when scales are of i8}}
+  %y = terse.dequantize <i4, scale = f16, zero = none> %c, %s rows %r : tensor<2x1xf32> : tensor<2x2xi8>, tensor<2x1xf16> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+// Q8
+func.func @f(%c: tensor<2x2xi8>, %s: tensor<2x1xi8>, %r: tensor<2xf32>) {
+  // expected-error@below {{expected scales of rows of shape [2, 1]; got 'tensor<2xf32>'}}
+  %y = terse.dequantize <i4, scale = i8, zero = none> %c, %s rows %r : tensor<2xf32> : tensor<2x2xi8>, tensor<2x1xi8> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+// Q6: where scales are of i8
+func.func @f(%c: tensor<2x2xi8>, %s: tensor<2x1xi8>, %r: tensor<2x1xf32>, %z: tensor<2x1xi8>) {
+  // expected-error@below {{expected zero points of 'f16'; got 'tensor<2x1xi8>'}}
+  %y = terse.dequantize <i4, scale = i8, zero = float> %c, %s rows %r : tensor<2x1xf32> zero %z : tensor<2x1xi8> : tensor<2x2xi8>, tensor<2x1xi8> -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
 // Q6
 func.func @f(%c: tensor<2x2xi8>, %s: tensor<2x1xf16>, %z: tensor<2x1xf32>) {
   // expected-error@below {{expected zero points of 'f16'; got 'tensor<2x1xf32>'}}
@@ -654,8 +690,20 @@ func.func private @f() attributes {s = #terse.scheme<i4, group = -1, scale = f16
 // -----
 
 // scheme
-// expected-error@below {{expected scales of type f16, bf16 or f32}}
+// expected-error@below {{expected scales of type f16, bf16, f32 or i8; got}}
 func.func private @f() attributes {s = #terse.scheme<i4, scale = f64, zero = none>}
+
+// -----
+
+// scheme
+// expected-error@below {{expected 4 bits without zero points of codes from a table; got 3 bits, zero = none}}
+func.func private @f() attributes {s = #terse.scheme<i3, scale = f16, zero = none, codebook = nf4>}
+
+// -----
+
+// scheme
+// expected-error@below {{expected 4 bits without zero points of codes from a table; got 4 bits, zero = integer}}
+func.func private @f() attributes {s = #terse.scheme<i4, scale = f16, zero = integer, codebook = nf4>}
 
 // -----
 

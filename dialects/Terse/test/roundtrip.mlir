@@ -80,6 +80,23 @@ func.func @compress(%x: tensor<?x33xf32>, %codes: tensor<4x13xi8>, %scales: tens
   return %y, %z : tensor<?x4xf32>, tensor<?x4xf32>
 }
 
+// CHECK-LABEL: func.func @doubly_quantized
+func.func @doubly_quantized(%x: tensor<?x33xf32>, %codes: tensor<4x13xi8>, %scales: tensor<4x2xi8>, %rows: tensor<4x1xf32>,
+                            %zeros: tensor<4x2xf16>) -> (tensor<4x33xf32>, tensor<?x4xf32>) {
+  // CHECK: terse.dequantize <i3, group = 32, scale = i8, zero = float> %{{.*}}, %{{.*}} rows %{{.*}} : tensor<4x1xf32> zero %{{.*}} : tensor<4x2xf16> : tensor<4x13xi8>, tensor<4x2xi8> -> tensor<4x33xf32>
+  %w = terse.dequantize <i3, group = 32, scale = i8, zero = float> %codes, %scales rows %rows : tensor<4x1xf32> zero %zeros : tensor<4x2xf16> : tensor<4x13xi8>, tensor<4x2xi8> -> tensor<4x33xf32>
+  // CHECK: terse.qlinear <i3, group = 32, scale = i8, zero = none> %{{.*}}, %{{.*}}, %{{.*}} rows %{{.*}} : tensor<4x1xf32> : tensor<?x33xf32>, tensor<4x13xi8>, tensor<4x2xi8> -> tensor<?x4xf32>
+  %y = terse.qlinear <i3, group = 32, scale = i8, zero = none> %x, %codes, %scales rows %rows : tensor<4x1xf32> : tensor<?x33xf32>, tensor<4x13xi8>, tensor<4x2xi8> -> tensor<?x4xf32>
+  return %w, %y : tensor<4x33xf32>, tensor<?x4xf32>
+}
+
+// CHECK-LABEL: func.func @table
+func.func @table(%codes: tensor<4x17xi8>, %scales: tensor<4x2xf16>) -> tensor<4x33xf32> {
+  // CHECK: terse.dequantize <i4, group = 32, scale = f16, zero = none, codebook = nf4> %{{.*}}, %{{.*}} : tensor<4x17xi8>, tensor<4x2xf16> -> tensor<4x33xf32>
+  %w = terse.dequantize <i4, group = 32, scale = f16, zero = none, codebook = nf4> %codes, %scales : tensor<4x17xi8>, tensor<4x2xf16> -> tensor<4x33xf32>
+  return %w : tensor<4x33xf32>
+}
+
 // CHECK-LABEL: func.func @grids
 func.func @grids(%x: tensor<?x8xf32>, %codes: tensor<4x4xi8>, %scales: tensor<4x1xbf16>, %zeros: tensor<4x1xbf16>) -> tensor<?x4xf32> {
   // CHECK: terse.quantize_tensor %{{.*}} : tensor<?x8xf32> -> tensor<?x8xi8>, tensor<f32>, tensor<i8>

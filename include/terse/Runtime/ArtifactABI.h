@@ -57,9 +57,10 @@
  *             runtime takes the entry with the most conditions, all true; one
  *             entry must have none
  *   weights   {"bytes", "sha256", "tensors": [{"name", "kind", "shape", "bits",
- *             "group_size", "symmetric", "scale", "offset", "bytes",
- *             "part_of"}]}; shape, bits: of the values that codes mean;
- *             part_of: scales and zero points name their codes
+ *             "group_size", "symmetric", "scale", "codebook", "offset",
+ *             "bytes", "part_of"}]}; shape, bits: of the values that codes
+ *             mean; codebook (optional): the table they are from, nf4; part_of:
+ *             scales (also of rows) and zero points name their codes
  *   code      {"sha256"} of the contents of all PROGBITS sections that segments
  *             map, in their order in the file, but .terse.manifest
  *   tokenizer {"kind": "sentencepiece" | "llama2c" | "bytes" | "bytes+N",

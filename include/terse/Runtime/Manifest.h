@@ -47,6 +47,7 @@ struct ConstraintSpec {
 /// A tensor in the weights section.
 struct WeightSpec {
   std::string name, kind, scale;
+  std::string codebook; ///< the table that codes are from: "nf4"
   std::string partOf; ///< scales: the name of the codes
   std::vector<int64_t> shape;
   double bits = 0;

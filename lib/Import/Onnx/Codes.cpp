@@ -193,16 +193,17 @@ Value Importer::dequantize(const CodedMatrix &m, int axis) {
   if (!codes || !scales || !zeros)
     return {};
   auto scheme = SchemeAttr::get(b.getContext(), b.getIntegerType(m.bits), block == k ? 0 : block,
-                                llvm::cast<FloatType>(elementType(m.scales->dtype)),
-                                !*zeros                    ? ZeroPoint::None
+                                elementType(m.scales->dtype),
+                                !*zeros                              ? ZeroPoint::None
                                 : m.zeros && isFloat(m.zeros->dtype) ? ZeroPoint::Float
-                                                           : ZeroPoint::Integer);
+                                                                     : ZeroPoint::Integer,
+                                Codebook::Linear);
   SmallVector<Value> parts{codes, scales};
   if (*zeros)
     parts.push_back(*zeros);
   OpBuilder builder = builderAfter(parts);
   return known = DequantizeOp::create(builder, loc, RankedTensorType::get({n, k}, elementType(m.dtype)), codes, scales,
-                                      *zeros, scheme);
+                                      Value(), *zeros, scheme);
 }
 
 std::pair<Value, Value> Importer::codesAndZeros(const CodedMatrix &m, int axis) {

@@ -51,8 +51,10 @@ struct AwqScale : terse::impl::AwqScaleBase<AwqScale> {
       return refuse("bits of 2, 3, 4 or 8; got " + Twine(bits.getValue()));
     if (groupSize < 0)
       return refuse("a group size of 0 or more; got " + Twine(groupSize.getValue()));
-    if (scale != "f16" && scale != "f32")
-      return refuse("scale to be f16 or f32; got '" + scale + "'");
+    if (!parseScaleFormat(scale))
+      return refuse("scale to be f16, f32 or i8; got '" + scale + "'");
+    if (format != "int" && format != "nf4")
+      return refuse("format to be int or nf4; got '" + format + "'");
     if (rows < 1)
       return refuse("1 row or more; got " + Twine(rows.getValue()));
     return success();
@@ -65,9 +67,17 @@ struct AwqScale : terse::impl::AwqScaleBase<AwqScale> {
   }
 
 private:
-  RoundingOptions getRounding(const Policy &policy, int64_t k) const {
+  RoundingOptions getRounding(const Policy &policy, int64_t k) {
     int64_t group = policy.groupSize.value_or(groupSize);
-    return {static_cast<unsigned>(policy.bits.value_or(bits)), group == 0 || group > k ? k : group, symmetric, scale == "f16"};
+    RoundingOptions rounding{static_cast<unsigned>(policy.bits.value_or(bits)), group == 0 || group > k ? k : group, symmetric,
+                             *parseScaleFormat(scale)};
+    if (format == "nf4" && rounding.bits == 4) {
+      Builder builder(&getContext());
+      rounding.table = SchemeAttr::get(builder.getContext(), builder.getIntegerType(4), 0, builder.getF16Type(), ZeroPoint::None,
+                                       Codebook::NF4)
+                           .getTable();
+    }
+    return rounding;
   }
 
   FailureOr<ChosenScales> choose(InputGroup &group, LayerStatistics &statistics) {

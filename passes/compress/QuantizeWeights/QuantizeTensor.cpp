@@ -5,6 +5,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/Threading.h"
 
+#include <cmath>
 #include <cstring>
 
 using namespace mlir;
@@ -23,14 +24,16 @@ constexpr int64_t kRowsPerBlock = 32;
 
 /// Rounds the rows of a block. The row at which it failed is returned.
 static int64_t roundRows(const RoundingOptions &options, const TensorRounding &rounding, int64_t k, ArrayRef<float> rows,
-                         MutableArrayRef<uint8_t> codes, MutableArrayRef<float> scales, MutableArrayRef<uint8_t> zeroPoints,
-                         MutableArrayRef<float> floatZeros, RowBlock &block) {
+                         MutableArrayRef<uint8_t> codes, MutableArrayRef<float> scales, MutableArrayRef<float> rowScales,
+                         MutableArrayRef<uint8_t> zeroPoints, MutableArrayRef<float> floatZeros, RowBlock &block) {
   int64_t count = rows.size() / k, numGroups = scales.size() / count;
   if (rounding.problem) {
     SecondOrderOptions all{options, rounding.numSweeps, true, rounding.keepsZeros};
     SecondOrderRounding rounder(all, *rounding.problem);
     block.status = rounder.round(rows, count, codes, scales, zeroPoints);
     block.errors = rounder.errors;
+    for (int64_t row = 0; row < count; ++row)
+      rowScales[row] = rounder.getRowScale(row);
     return rounder.getFailedRow();
   }
   auto roundAll = [&](auto rounder, auto zeros) -> int64_t {
@@ -39,6 +42,7 @@ static int64_t roundRows(const RoundingOptions &options, const TensorRounding &r
                                    zeros.slice(row * numGroups, numGroups));
       if (block.status != RowRounding::Ok)
         return row;
+      rowScales[row] = rounder.getRowScale();
     }
     block.errors.squaredError = rounder.getSquaredError();
     block.errors.squaredNorm = rounder.getSquaredNorm();
@@ -47,6 +51,27 @@ static int64_t roundRows(const RoundingOptions &options, const TensorRounding &r
   if (rounding.isHalfQuadratic)
     return roundAll(HalfQuadraticRounding(options, k, rounding.keepsZeros), floatZeros);
   return roundAll(RowRounding(options, k), zeroPoints);
+}
+
+/// Scales as multiples of those of their rows.
+static void storeMultiples(ArrayRef<float> scales, ArrayRef<float> rowScales, char *bytes) {
+  int64_t numGroups = scales.size() / rowScales.size();
+  for (size_t i = 0; i < scales.size(); ++i) {
+    float rowScale = rowScales[i / numGroups];
+    bytes[i] = rowScale != 0 ? std::lrint(scales[i] / rowScale) : 0;
+  }
+}
+
+/// The type of scales of this format.
+static Type getScaleType(MLIRContext *context, ScaleFormat format) {
+  switch (format) {
+  case ScaleFormat::F32:
+    return Float32Type::get(context);
+  case ScaleFormat::F16:
+    return Float16Type::get(context);
+  case ScaleFormat::I8:
+    return IntegerType::get(context, 8);
+  }
 }
 
 FailureOr<QuantizedTensor> terse::quantizeTensor(RoundingSource source, Operation *user, StringRef name,
@@ -64,31 +89,36 @@ FailureOr<QuantizedTensor> terse::quantizeTensor(RoundingSource source, Operatio
   int64_t group = asked.groupSize >= k ? 0 : asked.groupSize;
   RoundingOptions options = asked;
   options.groupSize = group ? group : k;
-
-  FloatType scaleType = Float32Type::get(context);
-  if (asked.hasHalfScales)
-    scaleType = Float16Type::get(context);
+  // One scale needs no other.
+  if (!group && asked.scales == ScaleFormat::I8)
+    options.scales = ScaleFormat::F16;
+  Type scaleType = getScaleType(context, options.scales);
   QuantizedTensor result;
   result.scheme = SchemeAttr::get(context, IntegerType::get(context, asked.bits), group, scaleType,
                                   rounding.isHalfQuadratic ? ZeroPoint::Float
                                   : asked.isSymmetric      ? ZeroPoint::None
-                                                           : ZeroPoint::Integer);
+                                                           : ZeroPoint::Integer,
+                                  rounding.codebook);
+  options.table = result.scheme.getTable();
   result.rows = n;
   result.columns = k;
   int64_t rowBytes = result.scheme.getRowBytes(k), numGroups = result.scheme.getNumGroups(k);
-  int64_t scaleBytes = asked.hasHalfScales ? 2 : 4;
-  int64_t zeroBytes = rounding.isHalfQuadratic ? scaleBytes : asked.isSymmetric ? 0 : 1;
+  Type zeroType = result.scheme.getZeroType();
+  int64_t scaleBytes = scaleType.getIntOrFloatBitWidth() / 8;
+  int64_t zeroBytes = result.scheme.isSymmetric() ? 0 : zeroType.getIntOrFloatBitWidth() / 8;
   std::vector<char> codes(n * rowBytes), scales(n * numGroups * scaleBytes), zeroPoints(n * numGroups * zeroBytes);
+  std::vector<float> rowScales(n);
 
   static_assert(kRowsPerBlock == kLanes);
   std::vector<RowBlock> blocks((n + kRowsPerBlock - 1) / kRowsPerBlock);
   parallelFor(context, 0, blocks.size(), [&](size_t index) {
     RowBlock &block = blocks[index];
     int64_t begin = index * kRowsPerBlock, count = std::min(n - begin, kRowsPerBlock);
-    std::vector<float> rows(count * k), rowScales(count * numGroups), floatZeros(count * numGroups);
+    std::vector<float> rows(count * k), groupScales(count * numGroups), floatZeros(count * numGroups);
     std::vector<uint8_t> rowCodes(count * k), rowZeros(count * numGroups);
     reader.read(begin, begin + count, rows.data());
-    int64_t failed = roundRows(options, rounding, k, rows, rowCodes, rowScales, rowZeros, floatZeros, block);
+    MutableArrayRef<float> scalesOfRows = MutableArrayRef(rowScales).slice(begin, count);
+    int64_t failed = roundRows(options, rounding, k, rows, rowCodes, groupScales, scalesOfRows, rowZeros, floatZeros, block);
     if (block.status != RowRounding::Ok) {
       block.failedRow = begin + failed;
       return;
@@ -96,11 +126,15 @@ FailureOr<QuantizedTensor> terse::quantizeTensor(RoundingSource source, Operatio
     for (int64_t row = 0; row < count; ++row)
       packCodes(ArrayRef<uint8_t>(rowCodes).slice(row * k, k), asked.bits,
                 {reinterpret_cast<uint8_t *>(codes.data()) + (begin + row) * rowBytes, static_cast<size_t>(rowBytes)});
-    storeFloats(rowScales, scaleType, scales.data() + begin * numGroups * scaleBytes);
-    if (rounding.isHalfQuadratic)
-      storeFloats(floatZeros, scaleType, zeroPoints.data() + begin * numGroups * scaleBytes);
-    else if (!asked.isSymmetric)
-      memcpy(zeroPoints.data() + begin * numGroups, rowZeros.data(), count * numGroups);
+    char *itsScales = scales.data() + begin * numGroups * scaleBytes, *itsZeros = zeroPoints.data() + begin * numGroups * zeroBytes;
+    if (result.scheme.hasRowScales())
+      storeMultiples(groupScales, scalesOfRows, itsScales);
+    else
+      storeFloats(groupScales, scaleType, itsScales);
+    if (isa<FloatType>(zeroType))
+      storeFloats(floatZeros, zeroType, itsZeros);
+    else if (zeroBytes)
+      memcpy(itsZeros, rowZeros.data(), count * numGroups);
   });
   for (const RowBlock &block : blocks) {
     if (block.status == RowRounding::NotFinite)
@@ -131,8 +165,13 @@ FailureOr<QuantizedTensor> terse::quantizeTensor(RoundingSource source, Operatio
     return failure();
   result.codes = *codesOp;
   result.scales = *scalesOp;
+  if (result.scheme.hasRowScales()) {
+    FailureOr<WeightOp> rowScalesOp = add("row_scales", {n, 1}, builder.getF32Type(), storeFloats(rowScales, builder.getF32Type()));
+    if (failed(rowScalesOp))
+      return failure();
+    result.rowScales = *rowScalesOp;
+  }
   if (zeroBytes) {
-    Type zeroType = rounding.isHalfQuadratic ? Type(scaleType) : builder.getI8Type();
     FailureOr<WeightOp> zerosOp = add("zero_points", {n, numGroups}, zeroType, zeroPoints);
     if (failed(zerosOp))
       return failure();
@@ -146,10 +185,11 @@ Value QuantizedTensor::dequantize(Type element) {
   for (DequantizeOp value : values)
     if (value.getType().getElementType() == element)
       return value;
-  WeightOp last = zeroPoints ? zeroPoints : scales;
+  WeightOp last = zeroPoints ? zeroPoints : rowScales ? rowScales : scales;
   OpBuilder builder(last.getContext());
   builder.setInsertionPointAfter(last);
   values.push_back(DequantizeOp::create(builder, last.getLoc(), RankedTensorType::get({rows, columns}, element),
-                                        codes, scales, zeroPoints ? zeroPoints.getResult() : Value(), scheme));
+                                        codes, scales, rowScales ? rowScales.getResult() : Value(),
+                                        zeroPoints ? zeroPoints.getResult() : Value(), scheme));
   return values.back();
 }

@@ -15,12 +15,15 @@ struct TensorRounding {
   const SecondOrderProblem *problem = nullptr;
   int64_t numSweeps = 0;   ///< of coordinate descent, with a problem
   bool keepsZeros = false; ///< weights of 0 stay 0; to the nearest values they always do
+  Codebook codebook = Codebook::Linear; ///< options.table is not read
   bool isHalfQuadratic = false; ///< by HalfQuadraticRounding, without a problem: zero points are of the scales' type
 };
 
-/// Codes [N, bytes], scales [N, groups] and zero points of one weight.
+/// Codes [N, bytes], scales [N, groups], scales of rows [N, 1] and zero points of one weight.
 struct QuantizedTensor {
-  WeightOp codes, scales, zeroPoints; ///< the last is null for symmetric schemes
+  WeightOp codes, scales;
+  WeightOp rowScales;  ///< null unless scales are of i8
+  WeightOp zeroPoints; ///< null for symmetric schemes
   SchemeAttr scheme;
   int64_t rows = 0, columns = 0;
   int64_t bytesBefore = 0, bytesAfter = 0;

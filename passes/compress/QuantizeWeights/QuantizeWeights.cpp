@@ -167,9 +167,10 @@ private:
 
   FailureOr<QuantizedTensor> quantize(Choice &choice) {
     TensorRounding rounding;
-    rounding.options = {static_cast<unsigned>(choice.bits), choice.groupSize, symmetric, scale == "f16", clipSearch};
+    rounding.options = {static_cast<unsigned>(choice.bits), choice.groupSize, symmetric, *parseScaleFormat(scale), clipSearch};
     rounding.reductionAxis = choice.reductionAxis;
     rounding.keepsZeros = choice.isSparse;
+    rounding.codebook = hasTable(choice.bits) ? Codebook::NF4 : Codebook::Linear;
     SecondOrderProblem problem;
     // Statistics that were asked for by name also choose the ranges of values that are rounded to the nearest.
     rounding.isHalfQuadratic = choice.method == "hqq";
@@ -193,6 +194,9 @@ private:
     return quantizeTensor(choice.source, choice.op, choice.name, rounding);
   }
 
+  /// Whether codes of so many bits are from a table.
+  bool hasTable(int64_t itsBits) const { return format == "nf4" && itsBits == 4; }
+
   LogicalResult checkOptions(function_ref<LogicalResult(const Twine &)> error) const {
     auto checkBits = [&](StringRef option, int64_t value, bool mayBeZero) -> LogicalResult {
       if (value == 2 || value == 3 || value == 4 || value == 8 || (mayBeZero && value == 0))
@@ -207,12 +211,16 @@ private:
         return error("expected a group size of 0 or more; got " + Twine(size));
     if (method != "rtn" && method != "gptq" && method != "hqq")
       return error("expected method to be rtn, gptq or hqq; got '" + method + "'");
+    if (format != "int" && format != "nf4")
+      return error("expected format to be int or nf4; got '" + format + "'");
+    if (format == "nf4" && (method == "hqq" || !symmetric))
+      return error("expected method to be rtn or gptq and no zero points with format=nf4");
     if (!(damping >= 0 && damping <= 1))
       return error("expected a damping of 0 to 1; got " + Twine(llvm::formatv("{0}", damping.getValue()).str()));
     if (sweeps < 0)
       return error("expected sweeps of 0 or more; got " + Twine(sweeps.getValue()));
-    if (scale != "f16" && scale != "f32")
-      return error("expected scale to be f16 or f32; got '" + scale + "'");
+    if (!parseScaleFormat(scale))
+      return error("expected scale to be f16, f32 or i8; got '" + scale + "'");
     return LayerNames(layers, exclude).check(error);
   }
 
@@ -252,6 +260,10 @@ private:
       // Calibration of blocks sees no input of the head.
       bool isUnseen = method == "gptq" && head && !statistics.contains(name);
       std::string itsMethod = policy->method.value_or(isUnseen ? "rtn" : method.getValue());
+      if (itsMethod == "hqq" && hasTable(itsBits)) {
+        op->emitError() << "expected method to be rtn or gptq with format=nf4; got 'hqq' for layer '" << name << "'";
+        return WalkResult::interrupt();
+      }
       choices.push_back({op, source, name, itsBits, group, linear.getReductionAxis(), itsMethod, isSparse(op)});
       return WalkResult::advance();
     });

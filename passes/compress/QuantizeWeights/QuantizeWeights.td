@@ -18,6 +18,14 @@ def QuantizeWeights : Pass<"terse-quantize-weights", "::mlir::ModuleOp"> {
     `clip-search` each group takes the one of least squared error of several ranges: from 10 % wider (symmetric only) to
     48 % narrower in steps of 2 % (8 bits: up to 10 % narrower).
 
+    With `scale=i8` the scales of groups are multiples, -127 to 127, of a scale of the row in f32 (double quantization, Dettmers et al., 2023):
+    a group costs 8 bits less. The row's is chosen so that its largest scale is the 127th multiple; ranges and codes are then chosen by the
+    scales as they are stored. A row that has one scale keeps it in f16; zero points that are not whole are f16.
+
+    With `format=nf4` codes of 4 bits stand for the 16 values of QLoRA's NormalFloat, rounded to multiples of 1/127 of the range (`#terse.scheme`), instead of
+    for whole numbers; codes of other bits are as ever. Scales are max|x| / 127; with `clip-search` ranges and signs as above are tried. `method=gptq`
+    takes the nearest value of the table, `hqq` and zero points do not go with it. What counts as the nearest is decided by the rounded table.
+
     A layer or table that is in codes already (of a quantized file) is rounded again where fewer bits are asked for than it has;
     else it keeps its codes.
 
@@ -58,7 +66,8 @@ def QuantizeWeights : Pass<"terse-quantize-weights", "::mlir::ModuleOp"> {
     Option<"bits", "bits", "int64_t", "4", "bits of a code: 2, 3, 4 or 8">,
     Option<"groupSize", "group-size", "int64_t", "32", "values along the summed axis that share a scale; 0: all (per channel)">,
     Option<"symmetric", "symmetric", "bool", "true", "without zero points">,
-    Option<"scale", "scale", "std::string", "\"f16\"", "type of the scales: f16 or f32">,
+    Option<"scale", "scale", "std::string", "\"f16\"", "type of the scales: f16, f32, or i8 (with a scale of the row)">,
+    Option<"format", "format", "std::string", "\"int\"", "what codes of 4 bits stand for: int (whole numbers) or nf4">,
     Option<"clipSearch", "clip-search", "bool", "true", "search the range of each group by squared error">,
     Option<"method", "method", "std::string", "\"rtn\"", "rtn: to the nearest values; hqq: with zero points that are not whole; gptq: by the statistics of inputs">,
     Option<"stats", "stats", "std::string", "\"\"", "file of statistics; empty: the one that the module names">,

@@ -59,7 +59,7 @@ float HalfQuadraticRounding::findZero(llvm::ArrayRef<float> scaled, float zero) 
   auto round = [&](float x) {
     if (keepsZeros)
       return roundNearest(std::min(std::max(x, 0.0f), last));
-    return options.hasHalfScales ? halfToFloat(floatToHalf(x)) : x;
+    return options.scales == ScaleFormat::F32 ? x : halfToFloat(floatToHalf(x));
   };
   float best = zero, beta = kFirstBeta;
   double bestError = -1;

@@ -20,9 +20,12 @@ public:
   /// `keepsZeros`: zero points are whole, so that weights of 0 stay 0. `options.isSymmetric` is not read.
   HalfQuadraticRounding(const RoundingOptions &options, int64_t k, bool keepsZeros);
 
-  /// Rounds `row`. `codes` receives k codes, one a byte; `scales` and `zeroPoints` one value a group, of f16 if scales are.
+  /// Rounds `row`. `codes` receives k codes, one a byte; `scales` and `zeroPoints` one value a group, of f32 if scales are, else of f16.
   RowRounding::Status round(llvm::ArrayRef<float> row, llvm::MutableArrayRef<uint8_t> codes, llvm::MutableArrayRef<float> scales,
                             llvm::MutableArrayRef<float> zeroPoints);
+
+  /// What the scales of the last row are multiples of, if of I8.
+  float getRowScale() const { return start.getRowScale(); }
 
   /// Sums over the rows so far: of squared errors, of squared values.
   double getSquaredError() const { return squaredError; }

@@ -3,6 +3,7 @@
 #include "compress/Rounding/Vectorized.h"
 
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringSwitch.h"
 
 #include <algorithm>
 #include <cmath>
@@ -133,16 +134,44 @@ void terse::unpackCodes(llvm::ArrayRef<uint8_t> bytes, unsigned bits, llvm::Muta
 }
 
 //===----------------------------------------------------------------------===//
+// Scales
+//===----------------------------------------------------------------------===//
+
+std::optional<ScaleFormat> terse::parseScaleFormat(llvm::StringRef text) {
+  return llvm::StringSwitch<std::optional<ScaleFormat>>(text)
+      .Case("f32", ScaleFormat::F32)
+      .Case("f16", ScaleFormat::F16)
+      .Case("i8", ScaleFormat::I8)
+      .Default(std::nullopt);
+}
+
+ScaleGrid ScaleGrid::get(ScaleFormat format, llvm::ArrayRef<float> scales, size_t stride) {
+  float most = 0;
+  for (size_t i = 0; i < scales.size(); i += stride)
+    most = std::max(most, std::fabs(scales[i]));
+  return {format, format == ScaleFormat::I8 ? most / 127 : 0};
+}
+
+float ScaleGrid::round(float scale) const {
+  if (format == ScaleFormat::F16)
+    scale = roundToHalf(scale);
+  else if (format == ScaleFormat::I8 && rowScale != 0)
+    scale = std::min(std::max(roundNearest(scale / rowScale), -127.0f), 127.0f) * rowScale;
+  return scale + 0.0f; // no negative zero
+}
+
+//===----------------------------------------------------------------------===//
 // Rounding
 //===----------------------------------------------------------------------===//
 
 RowRounding::RowRounding(const RoundingOptions &options, int64_t k)
-    : options(options), k(k), numLevels(1 << options.bits) {}
+    : options(options), k(k), numLevels(1 << options.bits) {
+  if (!options.table.empty())
+    table.emplace(options.table);
+}
 
 RowRounding::Grid RowRounding::makeGrid(float scale, float zero) const {
-  if (options.hasHalfScales)
-    scale = roundToHalf(scale);
-  scale += 0.0f; // no negative zero
+  scale = grid.round(scale);
   return {scale, scale != 0 ? 1 / scale : 0, zero};
 }
 
@@ -175,7 +204,38 @@ TERSE_AVX2 static double measureAvx2(const float *group, size_t count, float sca
   return measureAny(group, count, scale, inverse, low, high);
 }
 
+typedef float Eight __attribute__((vector_size(32)));
+typedef float UnalignedEight __attribute__((vector_size(32), aligned(4)));
+
+TERSE_INLINE double measureTableAny(const float *group, size_t count, float scale, float inverse, const LevelTable &table) {
+  Eight sums = {};
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    const Eight x = reinterpret_cast<const UnalignedEight &>(group[i]), scaled = x * inverse;
+    Eight error = table.findNearest(scaled) * scale - x;
+    sums += error * error;
+  }
+  double total = 0;
+  for (; i < count; ++i) {
+    float error = table.findNearest(group[i] * inverse) * scale - group[i];
+    total += static_cast<double>(error) * error;
+  }
+  for (unsigned j = 0; j < 8; ++j)
+    total += sums[j];
+  return total;
+}
+
+static double measureTable(const float *group, size_t count, float scale, float inverse, const LevelTable &table) {
+  return measureTableAny(group, count, scale, inverse, table);
+}
+
+TERSE_AVX2 static double measureTableAvx2(const float *group, size_t count, float scale, float inverse, const LevelTable &table) {
+  return measureTableAny(group, count, scale, inverse, table);
+}
+
 double RowRounding::measure(llvm::ArrayRef<float> group, const Grid &grid) const {
+  if (table)
+    return (hasAvx2() ? measureTableAvx2 : measureTable)(group.data(), group.size(), grid.scale, grid.inverse, *table);
   float low = -grid.zero, high = numLevels - 1 - grid.zero;
   return (hasAvx2() ? measureAvx2 : measureAny)(group.data(), group.size(), grid.scale, grid.inverse, low, high);
 }
@@ -227,44 +287,71 @@ TERSE_AVX2 static void encodeAvx2(const float *group, size_t count, float invers
   encodeAny(group, count, inverse, zero, last, codes);
 }
 
-RowRounding::Status RowRounding::round(llvm::ArrayRef<float> row, llvm::MutableArrayRef<uint8_t> codes,
-                                       llvm::MutableArrayRef<float> scales,
-                                       llvm::MutableArrayRef<uint8_t> zeroPoints) {
+RowRounding::Grid RowRounding::findGrid(llvm::ArrayRef<float> group, float low, float high, double &error) const {
   const float middle = numLevels / 2, last = numLevels - 1;
   // Other ranges are tried in steps of 2 %: narrower ones, and wider ones where that moves
   // the values to better places of a coarse symmetric grid. With 8 bits little can be won.
   const int firstStep = options.searchesClipping && options.isSymmetric && options.bits < 8 ? -5 : 0;
   const int endStep = !options.searchesClipping ? 1 : options.bits == 8 ? 6 : 25;
-  for (int64_t begin = 0, g = 0; begin < k; begin += options.groupSize, ++g) {
-    llvm::ArrayRef<float> group = row.slice(begin, std::min(options.groupSize, k - begin));
-    GroupRange range = (hasAvx2() ? findRangeAvx2 : findRangeAny)(group.data(), group.size());
-    if (!range.isFinite)
-      return NotFinite;
-    squaredNorm += range.squaredNorm;
-    Grid best;
-    double bestError = -1;
-    for (int step = firstStep; step < endStep; ++step) {
+  // A table has more levels on one side: the sign of the scale says which.
+  const int numSides = table && options.searchesClipping ? 2 : 1;
+  Grid best;
+  error = -1;
+  for (int step = firstStep; step < endStep; ++step)
+    for (int side = 0; side < numSides; ++side) {
       float part = 1 - 0.02f * step;
       Grid grid;
-      if (options.isSymmetric) {
-        float extreme = range.high > -range.low ? range.high : range.low;
+      if (table) {
+        float most = std::max(high, -low) * part / 127;
+        grid = makeGrid(side ? -most : most, 0);
+      } else if (options.isSymmetric) {
+        float extreme = high > -low ? high : low;
         grid = makeGrid(extreme * part / -middle, middle);
       } else {
-        grid = makeGrid((range.high - range.low) * part / last, 0);
-        grid.zero = std::min(std::max(roundNearest(-range.low * part * grid.inverse), 0.0f), last);
+        grid = makeGrid((high - low) * part / last, 0);
+        grid.zero = std::min(std::max(roundNearest(-low * part * grid.inverse), 0.0f), last);
       }
       if (!std::isfinite(grid.scale))
-        return ScaleOverflow;
-      double error = measure(group, grid);
-      if (bestError < 0 || error < bestError) {
+        return grid;
+      double itsError = measure(group, grid);
+      if (error < 0 || itsError < error) {
         best = grid;
-        bestError = error;
+        error = itsError;
       }
     }
-    squaredError += bestError;
-    scales[g] = best.scale;
-    zeroPoints[g] = static_cast<uint8_t>(best.zero);
-    (hasAvx2() ? encodeAvx2 : encodeAny)(group.data(), group.size(), best.inverse, best.zero, last, codes.data() + begin);
+  return best;
+}
+
+RowRounding::Status RowRounding::round(llvm::ArrayRef<float> row, llvm::MutableArrayRef<uint8_t> codes,
+                                       llvm::MutableArrayRef<float> scales,
+                                       llvm::MutableArrayRef<uint8_t> zeroPoints) {
+  grid = {options.scales, 0};
+  // The scales of a row are multiples of one that is not known before all of them were chosen.
+  const int passes = options.scales == ScaleFormat::I8 ? 2 : 1;
+  for (int pass = 0; pass < passes; ++pass) {
+    bool isLast = pass + 1 == passes;
+    for (int64_t begin = 0, g = 0; begin < k; begin += options.groupSize, ++g) {
+      llvm::ArrayRef<float> group = row.slice(begin, std::min(options.groupSize, k - begin));
+      GroupRange range = (hasAvx2() ? findRangeAvx2 : findRangeAny)(group.data(), group.size());
+      if (!range.isFinite)
+        return NotFinite;
+      double error;
+      Grid best = findGrid(group, range.low, range.high, error);
+      if (!std::isfinite(best.scale))
+        return ScaleOverflow;
+      scales[g] = best.scale;
+      if (!isLast)
+        continue;
+      squaredNorm += range.squaredNorm;
+      squaredError += error;
+      zeroPoints[g] = static_cast<uint8_t>(best.zero);
+      if (table)
+        std::transform(group.begin(), group.end(), codes.begin() + begin, [&](float x) { return table->findCode(x * best.inverse); });
+      else
+        (hasAvx2() ? encodeAvx2 : encodeAny)(group.data(), group.size(), best.inverse, best.zero, numLevels - 1, codes.data() + begin);
+    }
+    if (!isLast)
+      grid = ScaleGrid::get(options.scales, scales);
   }
   return Ok;
 }

@@ -18,6 +18,7 @@ struct Grids {
 
 /// Columns of one group.
 struct Columns {
+  const LevelTable *table; ///< null: levels are whole numbers
   const float *weights;
   float *errors, *levels, *products, *changes; ///< [size, kLanes]
   const float *hessian;                        ///< the first column's own element; rows are `stride` apart
@@ -34,8 +35,14 @@ TERSE_LANES_INLINE const Floats &lanes(const float *values, int64_t column, int6
   return reinterpret_cast<const Floats *>(values + column * kLanes)[v];
 }
 
-/// The multiple of the scale nearest to `x`, ties to even; |low|, |high| < 2^22.
-TERSE_LANES_INLINE Floats nearestLevel(const Floats &x, const Floats &inverse, const Floats &low, const Floats &high) {
+/// The multiple of the scale nearest to `x`, ties to even; |low|, |high| < 2^22. With a table, of those in it.
+TERSE_LANES_INLINE Floats nearestLevel(const LevelTable *table, const Floats &x, const Floats &inverse, const Floats &low,
+                                       const Floats &high) {
+  if (table) {
+    typedef float Aligned __attribute__((vector_size(64)));
+    const Aligned scaled = x * inverse;
+    return table->findNearest(scaled);
+  }
   Floats level = __builtin_elementwise_min(__builtin_elementwise_max(x * inverse, low), high);
   const Floats magic = Floats{} + 0x1.8p23f;
   return (level + magic) - magic;
@@ -48,7 +55,7 @@ TERSE_LANES_INLINE void measureGridsAny(const Columns &columns, const Grids &gri
            high = lanes(grids.high, 0, v), sum = {};
     for (int64_t j = 0; j < columns.size; ++j) {
       Floats weight = lanes(columns.weights, j, v);
-      Floats error = nearestLevel(weight, inverse, low, high) * scale - weight;
+      Floats error = nearestLevel(columns.table, weight, inverse, low, high) * scale - weight;
       sum += error * error * columns.hessian[j * (columns.stride + 1)];
     }
     lanes(errors, 0, v) = sum;
@@ -59,7 +66,8 @@ TERSE_LANES_INLINE void measureGridsAny(const Columns &columns, const Grids &gri
 TERSE_LANES_INLINE void roundColumnAny(const Columns &columns, const Grids &grids, const float *targets) {
   for (int64_t v = 0; v < kVectors; ++v) {
     Floats weight = lanes(columns.weights, 0, v), scale = lanes(grids.scale, 0, v);
-    Floats level = nearestLevel(lanes(targets, 0, v), lanes(grids.inverse, 0, v), lanes(grids.low, 0, v), lanes(grids.high, 0, v));
+    Floats level = nearestLevel(columns.table, lanes(targets, 0, v), lanes(grids.inverse, 0, v), lanes(grids.low, 0, v),
+                                lanes(grids.high, 0, v));
     if (columns.keepsZeros)
       level = weight == 0 ? Floats{} : level;
     lanes(columns.levels, 0, v) = level;
@@ -78,7 +86,7 @@ TERSE_LANES_INLINE bool descendLevelsAny(const Columns &columns, const Grids &gr
     for (int64_t v = 0; v < kVectors; ++v) {
       Floats scale = lanes(grids.scale, 0, v), level = lanes(columns.levels, j, v);
       Floats target = level * scale + lanes(columns.products, j, v) * inverseOwn;
-      Floats better = nearestLevel(target, lanes(grids.inverse, 0, v), lanes(grids.low, 0, v), lanes(grids.high, 0, v));
+      Floats better = nearestLevel(columns.table, target, lanes(grids.inverse, 0, v), lanes(grids.low, 0, v), lanes(grids.high, 0, v));
       if (columns.keepsZeros)
         better = lanes(columns.weights, j, v) == 0 ? Floats{} : better;
       Floats change = (level - better) * scale;
@@ -132,8 +140,6 @@ TERSE_FOR_LEVELS(void, sumProducts, (const float *x, const float *y, int64_t siz
 TERSE_FOR_LEVELS(void, addScaled, (const float *factor, const float *x, int64_t size, float *y), (factor, x, size, y))
 #undef TERSE_FOR_LEVELS
 
-static float roundScale(float scale, bool isHalf) { return (isHalf ? halfToFloat(floatToHalf(scale)) : scale) + 0.0f; }
-
 static void setGrid(Grids &grids, int64_t lane, float scale, float zero, float last) {
   grids.scale[lane] = scale;
   // A scale whose inverse overflows is as good as 0.
@@ -145,6 +151,8 @@ static void setGrid(Grids &grids, int64_t lane, float scale, float zero, float l
 
 SecondOrderRounding::SecondOrderRounding(const SecondOrderOptions &options, const SecondOrderProblem &problem)
     : options(options), problem(problem), k(problem.k), last((1 << options.rounding.bits) - 1) {
+  if (!options.rounding.table.empty())
+    table.emplace(options.rounding.table);
   int64_t group = std::min(options.rounding.groupSize, k);
   this->options.rounding.groupSize = group;
   numGroups = (k + group - 1) / group;
@@ -158,10 +166,21 @@ SecondOrderRounding::SecondOrderRounding(const SecondOrderOptions &options, cons
 
 /// Columns begin .. begin + size of everything.
 #define TERSE_COLUMNS(BEGIN, SIZE)                                                                                               \
-  Columns{weights.data() + (BEGIN)*kLanes, differences.data() + (BEGIN)*kLanes, levels.data() + (BEGIN)*kLanes, products.data(),      \
+  Columns{table ? &*table : nullptr, weights.data() + (BEGIN)*kLanes, differences.data() + (BEGIN)*kLanes, levels.data() + (BEGIN)*kLanes, products.data(),      \
           changes.data(), problem.hessian.data() + (BEGIN) * (k + 1), SIZE, k, problem.damping, options.keepsZeros}
 
 void SecondOrderRounding::findGrids() {
+  const ScaleFormat format = options.rounding.scales;
+  std::fill_n(scaleGrids, kLanes, ScaleGrid{format, 0});
+  findRanges();
+  if (format != ScaleFormat::I8)
+    return;
+  for (int64_t lane = 0; lane < kLanes; ++lane)
+    scaleGrids[lane] = ScaleGrid::get(format, llvm::ArrayRef<float>(scales).drop_front(lane), kLanes);
+  findRanges();
+}
+
+void SecondOrderRounding::findRanges() {
   const RoundingOptions &asked = options.rounding;
   const float middle = (last + 1) / 2;
   // Ranges as RowRounding's, and narrower ones where there are few levels.
@@ -176,26 +195,36 @@ void SecondOrderRounding::findGrids() {
         low[lane] = std::min(low[lane], columns.weights[j * kLanes + lane]);
         high[lane] = std::max(high[lane], columns.weights[j * kLanes + lane]);
       }
-    for (int step = firstStep; step < endStep; ++step) {
-      float part = 1 - 0.02f * step;
+    auto tryGrids = [&](float part, bool isFirst) {
       Grids grids;
       for (int64_t lane = 0; lane < kLanes; ++lane) {
-        if (asked.isSymmetric) {
-          float extreme = high[lane] > -low[lane] ? high[lane] : low[lane];
-          setGrid(grids, lane, roundScale(extreme * part / -middle, asked.hasHalfScales), middle, last);
+        if (table) {
+          setGrid(grids, lane, scaleGrids[lane].round(std::max(high[lane], -low[lane]) * part / 127), 0, last);
           continue;
         }
-        float scale = roundScale((high[lane] - low[lane]) * part / last, asked.hasHalfScales);
+        if (asked.isSymmetric) {
+          float extreme = high[lane] > -low[lane] ? high[lane] : low[lane];
+          setGrid(grids, lane, scaleGrids[lane].round(extreme * part / -middle), middle, last);
+          continue;
+        }
+        float scale = scaleGrids[lane].round((high[lane] - low[lane]) * part / last);
         float zero = scale != 0 ? std::min(std::max(std::nearbyint(-low[lane] * part / scale), 0.0f), last) : 0;
         setGrid(grids, lane, scale, zero, last);
       }
       measureGrids(columns, grids, error);
       for (int64_t lane = 0; lane < kLanes; ++lane)
-        if (step == firstStep || error[lane] < best[lane]) {
+        if (isFirst || error[lane] < best[lane]) {
           best[lane] = error[lane];
           scales[g * kLanes + lane] = grids.scale[lane];
           zeros[g * kLanes + lane] = -grids.low[lane];
         }
+    };
+    for (int step = firstStep; step < endStep; ++step) {
+      float part = 1 - 0.02f * step;
+      tryGrids(part, step == firstStep);
+      // A table has more levels on one side: the sign of the scale says which.
+      if (table && asked.searchesClipping)
+        tryGrids(-part, false);
     }
   }
 }
@@ -240,7 +269,6 @@ void SecondOrderRounding::roundInOrder() {
 }
 
 void SecondOrderRounding::descend() {
-  const bool isHalf = options.rounding.hasHalfScales;
   std::vector<float> ones(options.rounding.groupSize * kLanes);
   for (int64_t g = 0; g < numGroups; ++g) {
     int64_t begin = g * options.rounding.groupSize, size = std::min(options.rounding.groupSize, k - begin);
@@ -270,7 +298,7 @@ void SecondOrderRounding::descend() {
     if (options.refitsScales) {
       along(columns.levels);
       for (int64_t lane = 0; lane < kLanes; ++lane) {
-        float asked = quadratic[lane] > 0 ? roundScale(itsScales[lane] + linear[lane] / quadratic[lane], isHalf) : itsScales[lane];
+        float asked = quadratic[lane] > 0 ? scaleGrids[lane].round(itsScales[lane] + linear[lane] / quadratic[lane]) : itsScales[lane];
         step[lane] = asked - itsScales[lane];
         // Rounding of the scale may have taken the gain away.
         if (!std::isfinite(asked) || asked == 0 || !(step[lane] * (step[lane] * quadratic[lane] - 2 * linear[lane]) < 0))
@@ -354,7 +382,8 @@ RowRounding::Status SecondOrderRounding::round(llvm::ArrayRef<float> rows, int64
       errors.squaredNorm += weight * weight;
       errors.squaredError += error * error;
       int64_t group = j / options.rounding.groupSize;
-      codes[lane * k + j] = static_cast<uint8_t>(levels[j * kLanes + lane] + zeros[group * kLanes + lane]);
+      float level = levels[j * kLanes + lane];
+      codes[lane * k + j] = table ? table->findCode(level) : static_cast<uint8_t>(level + zeros[group * kLanes + lane]);
     }
     for (int64_t g = 0; g < numGroups; ++g) {
       rowScales[lane * numGroups + g] = scales[g * kLanes + lane];

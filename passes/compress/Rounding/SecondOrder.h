@@ -40,7 +40,7 @@ struct RoundingErrors {
 
 /// Rounds up to kLanes rows at once, the grids as `#terse.scheme` has them:
 ///
-/// 1. the grid of each group is the one of several ranges with the least sum of H_jj e_j^2;
+/// 1. the grid of each group is the one of several ranges with the least sum of H_jj e_j^2 (scales in I8 as RowRounding chooses them);
 /// 2. GPTQ (Frantar et al., 2022) in the order of the feedback, with these grids, or each value to the nearest;
 /// 3. coordinate descent on e^T H e (as QuantEase, Behdin et al., 2023): group by group the scale is fitted by least squares, the zero point
 ///    moved by one where that helps, and each code chosen again, all others given. No step makes it worse.
@@ -52,6 +52,9 @@ public:
   RowRounding::Status round(llvm::ArrayRef<float> rows, int64_t count, llvm::MutableArrayRef<uint8_t> codes,
                             llvm::MutableArrayRef<float> scales, llvm::MutableArrayRef<uint8_t> zeroPoints);
 
+  /// What the scales of a row of the last call are multiples of, if of I8.
+  float getRowScale(int64_t row) const { return scaleGrids[row].rowScale; }
+
   /// The row among those of the last call at which it failed.
   int64_t getFailedRow() const { return failedRow; }
 
@@ -60,6 +63,7 @@ public:
 
 private:
   void findGrids();
+  void findRanges();
   void roundToNearest();
   void roundInOrder();
   void descend();
@@ -68,6 +72,8 @@ private:
   const SecondOrderProblem &problem;
   int64_t k, numGroups, failedRow = 0;
   float last; ///< the largest code
+  ScaleGrid scaleGrids[kLanes];
+  std::optional<LevelTable> table; ///< then levels are its own
   /// [k or groups, kLanes]: weights, differences w - q, levels (codes less zero points), and scratch.
   std::vector<float> weights, differences, levels, products, changes, scales, zeros;
 };

@@ -17,10 +17,13 @@ using namespace terse;
 /// Where scales are on a weight, beside those of its inputs.
 static int64_t getOutputAxis(LinearOp linear) { return 1 - int64_t(linear.getReductionAxis()); }
 
+/// The floats that all values of a row are multiples of, or of a group where rows have none.
+static Value getFloatScales(DequantizeOp coded) { return coded.getRowScales() ? coded.getRowScales() : coded.getScales(); }
+
 /// The constant codes that a linear layer reads, if it does.
 static DequantizeOp getCodes(LinearOp linear) {
   auto coded = stripCasts(linear.getWeight()).getDefiningOp<DequantizeOp>();
-  bool isConstant = coded && coded.getCodes().getDefiningOp<WeightOp>() && isConstantFloats(coded.getScales());
+  bool isConstant = coded && coded.getCodes().getDefiningOp<WeightOp>() && isConstantFloats(getFloatScales(coded));
   return isConstant ? coded : DequantizeOp();
 }
 
@@ -73,27 +76,30 @@ static bool fitsHalf(float value) {
   return magnitude == 0 || (magnitude >= 0x1p-14f && magnitude <= 65504);
 }
 
-/// Multiplies the scales of row n, [N, groups], by scales[n]. Scales that f16 does not hold any more become f32.
+/// Multiplies the scales of row n, [N, groups] or [N, 1], by scales[n]. Those that f16 does not hold any more become f32.
 static LogicalResult absorbIntoCodes(LinearOp linear, DequantizeOp coded, ArrayRef<float> scales) {
-  FailureOr<std::vector<float>> values = readFloats(coded.getScales(), linear);
+  Value source = getFloatScales(coded);
+  FailureOr<std::vector<float>> values = readFloats(source, linear);
   if (failed(values))
     return failure();
-  auto type = cast<RankedTensorType>(coded.getScales().getType());
+  auto type = cast<RankedTensorType>(source.getType());
   SchemeAttr scheme = coded.getScheme();
   const int64_t groups = type.getDimSize(1);
   for (size_t i = 0; i < values->size(); ++i)
     (*values)[i] *= scales[i / groups];
-  if (scheme.getScale().isF16() && scheme.getZero() != ZeroPoint::Float && !llvm::all_of(*values, fitsHalf)) {
-    auto wide = Float32Type::get(linear.getContext());
-    scheme = SchemeAttr::get(linear.getContext(), scheme.getStorage(), scheme.getGroup(), wide, scheme.getZero());
-    type = type.clone(wide);
+  if (type.getElementType().isF16() && scheme.getZero() != ZeroPoint::Float && !llvm::all_of(*values, fitsHalf)) {
+    type = type.clone(Float32Type::get(linear.getContext()));
+    scheme = SchemeAttr::get(linear.getContext(), scheme.getStorage(), scheme.getGroup(), type.getElementType(), scheme.getZero(),
+                             scheme.getCodebook());
   }
-  auto old = coded.getScales().getDefiningOp<WeightOp>();
+  auto old = source.getDefiningOp<WeightOp>();
   FailureOr<WeightOp> fresh = addWeight(coded, old ? old.getName() : "scales", type, *values);
   if (failed(fresh))
     return failure();
   OpBuilder builder(coded);
-  auto scaled = DequantizeOp::create(builder, coded.getLoc(), coded.getType(), coded.getCodes(), *fresh, coded.getZeroPoints(), scheme);
+  auto scaled = cast<DequantizeOp>(builder.clone(*coded));
+  (coded.getRowScales() ? scaled.getRowScalesMutable()[0] : scaled.getScalesMutable()).assign(*fresh);
+  scaled.setSchemeAttr(scheme);
   Value weight = castElements(builder, scaled, getElementTypeOrSelf(linear.getWeight()));
   linear.getWeightMutable().assign(weight);
   return success();

@@ -76,7 +76,9 @@ FailureOr<WeightRows> WeightRows::open(RoundingSource source, int64_t reductionA
   if (DequantizeOp coded = source.coded) {
     rows.scheme = coded.getScheme();
     rows.hasZeros = static_cast<bool>(coded.getZeroPoints());
-    if (failed(load(coded.getScales(), rows.scales)) || (rows.hasZeros && failed(load(coded.getZeroPoints(), rows.zeros))))
+    if (failed(load(coded.getScales(), rows.scales)) ||
+        (coded.getRowScales() && failed(load(coded.getRowScales(), rows.rowScales))) ||
+        (rows.hasZeros && failed(load(coded.getZeroPoints(), rows.zeros))))
       return failure();
   }
   return rows;
@@ -97,18 +99,23 @@ void WeightRows::read(int64_t begin, int64_t end, float *rows) const {
 void WeightRows::decode(int64_t row, float *values) const {
   std::vector<uint8_t> unpacked(k);
   unpackCodes(data.as<uint8_t>().slice(row * scheme.getRowBytes(k), scheme.getRowBytes(k)), scheme.getBits(), unpacked);
-  auto number = [&](const WeightData &data, int64_t i) {
-    if (scheme.getScale().isF32())
+  auto number = [&](const WeightData &data, Type type, int64_t i) -> float {
+    if (type.isInteger(8))
+      return data.as<int8_t>()[i];
+    if (type.isF32())
       return data.as<float>()[i];
     uint16_t half = data.as<uint16_t>()[i];
-    return scheme.getScale().isBF16() ? bfloatToFloat(half) : halfToFloat(half);
+    return type.isBF16() ? bfloatToFloat(half) : halfToFloat(half);
   };
   int64_t groups = scheme.getNumGroups(k);
   for (int64_t j = 0; j < k; ++j) {
     int64_t group = row * groups + j / scheme.getGroupSize(k);
-    float zero = !hasZeros                                 ? 1 << (scheme.getBits() - 1)
-                 : scheme.getZero() == ZeroPoint::Float ? number(zeros, group)
-                                                           : zeros.as<uint8_t>()[group];
-    values[j] = (unpacked[j] - zero) * number(scales, group);
+    float scale = number(scales, scheme.getScale(), group);
+    if (scheme.hasRowScales())
+      scale *= rowScales.as<float>()[row];
+    float level = !hasZeros                              ? scheme.getLevel(unpacked[j])
+                  : scheme.getZero() == ZeroPoint::Float ? unpacked[j] - number(zeros, scheme.getZeroType(), group)
+                                                         : unpacked[j] - zeros.as<uint8_t>()[group];
+    values[j] = level * scale;
   }
 }

@@ -29,7 +29,7 @@ public:
   int64_t getNumRows() const { return n; }
   int64_t getRowSize() const { return k; }
   /// Bytes that it is stored in.
-  int64_t getBytes() const { return data.bytes().size() + scales.bytes().size() + zeros.bytes().size(); }
+  int64_t getBytes() const { return data.bytes().size() + scales.bytes().size() + rowScales.bytes().size() + zeros.bytes().size(); }
   /// Rows begin .. end to `rows`, [end - begin, K].
   void read(int64_t begin, int64_t end, float *rows) const;
 
@@ -40,7 +40,7 @@ private:
   bool isTransposed = false, hasZeros = false;
   mlir::Type element;
   SchemeAttr scheme; ///< of a weight in codes
-  WeightData data, scales, zeros;
+  WeightData data, scales, rowScales, zeros;
   std::vector<float> channelScales; ///< [K], or empty
 };
 

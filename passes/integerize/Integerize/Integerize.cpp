@@ -46,8 +46,8 @@ static bool integerize(RewriterBase &rewriter, LinearOp linear) {
   rewriter.setInsertionPoint(linear);
   Attribute sparsity = linear->getAttr(kSparsityAttr);
   auto layer = rewriter.replaceOpWithNewOp<QLinearOp>(linear, linear.getType(), input, weight.getCodes(), weight.getScales(),
-                                                      weight.getZeroPoints(), linear.getBias(), weight.getSchemeAttr(),
-                                                      linear.getNameAttr(), grid);
+                                                      weight.getRowScales(), weight.getZeroPoints(), linear.getBias(),
+                                                      weight.getSchemeAttr(), linear.getNameAttr(), grid);
   if (sparsity)
     layer->setAttr(kSparsityAttr, sparsity);
   return true;
@@ -93,8 +93,9 @@ static bool gatherBeforeDequantize(RewriterBase &rewriter, EmbeddingOp embedding
     return EmbeddingOp::create(rewriter, embedding.getLoc(), RankedTensorType::get(shape, type.getElementType()),
                                embedding.getIds(), from, embedding.getNameAttr());
   };
-  Value codes = gather(table.getCodes()), scales = gather(table.getScales()), zeros = gather(table.getZeroPoints());
-  rewriter.replaceOpWithNewOp<DequantizeOp>(embedding, embedding.getType(), codes, scales, zeros, table.getSchemeAttr());
+  Value codes = gather(table.getCodes()), scales = gather(table.getScales()), rowScales = gather(table.getRowScales()),
+        zeros = gather(table.getZeroPoints());
+  rewriter.replaceOpWithNewOp<DequantizeOp>(embedding, embedding.getType(), codes, scales, rowScales, zeros, table.getSchemeAttr());
   return true;
 }
 

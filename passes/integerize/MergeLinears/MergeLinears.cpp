@@ -44,6 +44,7 @@ static bool isMergeable(Operation *op) {
     return isOwnWeight(linear.getWeight());
   auto linear = cast<QLinearOp>(op);
   return isOwnWeight(linear.getCodes()) && isOwnWeight(linear.getScales()) &&
+         (!linear.getRowScales() || isOwnWeight(linear.getRowScales())) &&
          (!linear.getZeroPoints() || isOwnWeight(linear.getZeroPoints()));
 }
 
@@ -230,11 +231,12 @@ private:
       auto qlinear = cast<QLinearOp>(first);
       FailureOr<Value> codes = join([](Operation *op) { return cast<QLinearOp>(op).getCodes(); }, 0);
       FailureOr<Value> scales = join([](Operation *op) { return cast<QLinearOp>(op).getScales(); }, 0);
+      FailureOr<Value> rowScales = join([](Operation *op) -> Value { return cast<QLinearOp>(op).getRowScales(); }, 0);
       FailureOr<Value> zeros = join([](Operation *op) -> Value { return cast<QLinearOp>(op).getZeroPoints(); }, 0);
-      if (failed(codes) || failed(scales) || failed(zeros))
+      if (failed(codes) || failed(scales) || failed(rowScales) || failed(zeros))
         return failure();
-      merged = QLinearOp::create(builder, qlinear.getLoc(), type, qlinear.getInput(), *codes, *scales, *zeros, *bias,
-                                 qlinear.getSchemeAttr(), name, qlinear.getGridAttr());
+      merged = QLinearOp::create(builder, qlinear.getLoc(), type, qlinear.getInput(), *codes, *scales, *rowScales, *zeros,
+                                 *bias, qlinear.getSchemeAttr(), name, qlinear.getGridAttr());
     }
 
     if (Attribute sparsity = first->getAttr(kSparsityAttr))

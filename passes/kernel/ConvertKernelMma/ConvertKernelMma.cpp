@@ -1,5 +1,5 @@
 //===- ConvertKernelMma.cpp - matrix instructions become intrinsics -------===//
-#include "Kernel/KernelDialect.h"
+#include "Kernel/Intrinsics/Definition.h"
 #include "terse/Passes.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -31,6 +31,13 @@ struct ConvertKernelMma : terse::impl::ConvertKernelMmaBase<ConvertKernelMma> {
         auto create = emulate ? &MmaInstruction::createSparseMmaByDefinition : &MmaInstruction::createSparseMma;
         result = (mma.getInstruction().*create)(builder, mma.getLoc(), mma.getValues(), mma.getPlaces(),
                                                 mma.getActivations(), mma.getPartial());
+      } else if (auto lookup = dyn_cast<LookupOp>(op)) {
+        ImplicitLocOpBuilder b(lookup.getLoc(), builder);
+        if (!emulate)
+          result = lookup.getInstruction().createLookup(
+              b, lookup.getLoc(), createTable(b, lookup.getIndices().getType(), lookup.getTable()), lookup.getIndices());
+        if (!result)
+          result = createLookupByDefinition(b, lookup.getTable(), lookup.getIndices());
       } else if (auto sum = dyn_cast<MmaSumOp>(op)) {
         auto create = emulate ? &MmaInstruction::createSumByDefinition : &MmaInstruction::createSum;
         result = (sum.getInstruction().*create)(builder, sum.getLoc(), sum.getPartial(), sum.getSum());

@@ -57,12 +57,12 @@ struct Epilogue {
   bool zero = false; ///< the input has a zero point, and the weights sums of columns
 };
 
-/// (codes, sums, scales, weight codes, weight scales[, zero points][, input's zero points, column sums][, bias][, residual])
+/// (codes, sums, scales, weight codes, weight scales[, scales of rows][, zero points][, input's zero points, column sums][, bias][, residual])
 /// -> [rows, N] f32. `anyCode`: activations may be -128.
 mlir::func::FuncOp getQLinearKernel(mlir::ModuleOp module, const Level &level, const kernel::PackedLayout &layout,
                                     SchemeAttr scheme, const Epilogue &epilogue, bool anyCode);
 
-/// (input [rows, K] f32, weight codes, weight scales[, zero points][, bias][, residual]) -> [rows, N] f32: products in float.
+/// (input [rows, K] f32, weight codes, weight scales[, scales of rows][, zero points][, bias][, residual]) -> [rows, N] f32: products in float.
 mlir::func::FuncOp getWeightOnlyKernel(mlir::ModuleOp module, const Level &level, const kernel::PackedLayout &layout,
                                        SchemeAttr scheme, const Epilogue &epilogue);
 

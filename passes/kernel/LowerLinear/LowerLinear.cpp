@@ -160,6 +160,8 @@ LogicalResult LowerLinear::lower(kernel::QLinearOp op, const Level &target) {
   if (!callee)
     return failure();
   inputs.append({op.getCodes(), op.getScales()});
+  if (op.getRowScales())
+    inputs.push_back(op.getRowScales());
   if (op.getZeroPoints())
     inputs.push_back(op.getZeroPoints());
   if (hasZero)

@@ -82,6 +82,8 @@ std::vector<Names> TileWriter::operands(StringRef byte, int64_t unit) {
       } else {
         result[s].push_back(bits(planes[0], layout.bits * s, layout.bits));
       }
+      if (scheme.hasTable())
+        result[s].back() = lookUp(instruction, result[s].back(), weightType);
     }
   return result;
 }
@@ -115,16 +117,21 @@ std::string TileWriter::widen(StringRef partial, StringRef sum) {
   return source.define("s", "kernel.mma_sum #kernel." + instruction + " " + partial + ", " + sum + " : " + partialType + ", " + sumType);
 }
 
-std::string CodeTile::floats(StringRef from, StringRef group, int64_t panel, int64_t v) {
-  std::string type = typeText(scheme.getScale()), narrow = "vector<" + lanes + "x" + type + ">";
+std::string CodeTile::floats(StringRef from, Type element, StringRef group, int64_t panel, int64_t v) {
+  std::string type = typeText(element), narrow = "vector<" + lanes + "x" + type + ">";
   std::string value = source.define("q", "vector.load " + from + "[" + Twine(panelNames[panel]) + ", " + group + ", " +
                                              index(v * columns) + "] : memref<${P}x${G}x16x" + type + ">, " + narrow);
-  if (!scheme.getScale().isF32())
-    value = source.define("q", "arith.extf " + Twine(value) + " : " + narrow + " to " + floatType);
+  if (!element.isF32())
+    value = source.define("q", (isa<FloatType>(element) ? "arith.extf " : "arith.sitofp ") + Twine(value) + " : " + narrow + " to " + floatType);
   return value;
 }
 
-std::string TileWriter::scale(StringRef group, int64_t panel, int64_t v) { return floats("%weight_scales", group, panel, v); }
+std::string CodeTile::scaleByRows(std::string total, int64_t panel) {
+  if (!scheme.hasRowScales())
+    return total;
+  std::string scales = source.define("q", "vector.load %row_scales[" + Twine(panelNames[panel]) + ", %c0] : memref<${P}x16xf32>, vector<16xf32>");
+  return binary("arith.mulf", total, scales, "vector<16xf32>");
+}
 
 std::string TileWriter::toFloat(StringRef sum) {
   return source.define("f", "arith.sitofp " + Twine(sum) + " : " + sumType + " to " + floatType);
@@ -158,7 +165,7 @@ Names TileWriter::startSums(StringRef group) {
   if (scheme.getZero() == ZeroPoint::Float)
     return Names(numSums(), splat("0", sumType));
   Names sums;
-  int64_t zero = (int64_t(1) << (layout.bits - 1)) - info.getWeightOffset();
+  int64_t zero = getZeroOperand() - info.getWeightOffset();
   std::vector<Names> zeros(panels);
   if (!scheme.isSymmetric())
     for (int64_t p = 0; p < panels; ++p)
@@ -189,7 +196,7 @@ Names TileWriter::finishGroup(StringRef group, const Names &sums, Names totals) 
     for (int64_t v = 0; v < registers; ++v) {
       std::string scale = this->scale(group, p, v), zero;
       if (!activations.empty())
-        zero = binary("arith.subf", splat(floatText(info.getWeightOffset()), floatType), floats("%zero_points", group, p, v), floatType);
+        zero = binary("arith.subf", splat(floatText(info.getWeightOffset()), floatType), floatZeros(group, p, v), floatType);
       for (int64_t r = 0; r < rows; ++r) {
         int64_t i = (r * panels + p) * registers + v;
         std::string sum = toFloat(sums[i]);
@@ -204,7 +211,7 @@ Names TileWriter::finishGroup(StringRef group, const Names &sums, Names totals) 
 Names TileWriter::group(StringRef group, int64_t size, Names totals) {
   int64_t count = layout.getUnits(size);
   int64_t most = gathers() ? info.getMaxSparseSteps() / (layout.getUnit() / 8)
-                           : info.getMaxSteps((int64_t(1) << layout.bits) - 1) / (layout.getUnit() / 4);
+                           : info.getMaxSteps(getMaxOperand()) / (layout.getUnit() / 4);
   bool partial = info.hasPartialSums();
   int64_t each = partial ? std::clamp<int64_t>(most, 1, count) : 1, whole = count / each, rest = count % each;
   std::string depth = binary("arith.muli", group, index(layout.getUnits(layout.group) * layout.getUnit()));
@@ -269,6 +276,7 @@ void TileWriter::finishTotal(int64_t r, int64_t p, std::string total) {
     std::string value = source.define("x", "memref.load " + from + "[%row_" + Twine(r) + "] : memref<?xf32>");
     return source.define("x", "vector.broadcast " + Twine(value) + " : f32 to vector<16xf32>");
   };
+  total = scaleByRows(std::move(total), p);
   if (hasZero) { // what the zero point of the input adds to every product
     std::string sums = source.define("x", "vector.load %column_sums[" + Twine(panelNames[p]) + ", %c0] : memref<${P}x16xf32>, vector<16xf32>");
     std::string less = source.define("x", "arith.negf " + Twine(ofRow("%zeros")) + " : vector<16xf32>");
@@ -277,33 +285,42 @@ void TileWriter::finishTotal(int64_t r, int64_t p, std::string total) {
   source.add(("%total_" + Twine(r) + "_" + Twine(p) + " = arith.mulf " + total + ", " + ofRow("%scales") + " : vector<16xf32>").str());
 }
 
+std::string linear::getTableText(SchemeAttr scheme) {
+  Names bytes;
+  for (int8_t level : scheme.getTable())
+    bytes.push_back(std::to_string(static_cast<int8_t>(level + 128)));
+  return "[" + join(bytes) + "]";
+}
+
 std::string linear::getName(const PackedLayout &layout, SchemeAttr scheme, const Epilogue &epilogue) {
   StringRef zero = scheme.isSymmetric() ? "" : scheme.getZero() == ZeroPoint::Float ? "_float" : "_zero";
-  return llvm::formatv("n{0}k{1}_w{2}{3}g{4}_{5}{6}{7}{8}{9}", layout.n, layout.k, layout.bits, layout.sparse ? "sparse" : "",
+  return llvm::formatv("n{0}k{1}_w{2}{3}g{4}_{5}{6}{7}{8}{9}", layout.n, layout.k, layout.bits, layout.sparse ? "sparse" : scheme.hasTable() ? "table" : "",
                        layout.group, typeText(scheme.getScale()), zero, epilogue.zero ? "_sums" : "", epilogue.bias ? "_bias" : "",
                        epilogue.residual ? "_residual" : "");
 }
 
-void linear::addZeroPoints(KernelSource &source, SchemeAttr scheme) {
-  if (scheme.getZero() == ZeroPoint::Float)
-    source.add("    %zero_points: memref<${P}x${G}x16x${S}>,");
-  else if (!scheme.isSymmetric())
-    source.add(kernel::hasPairedZeros(scheme) ? "    %zero_points: memref<${P}x${G}x8xi8>," : "    %zero_points: memref<${P}x${G}x16xi8>,");
+void linear::addWeightParameters(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme) {
+  source.set("G", layout.getNumGroups()).set("S", typeText(scheme.getScale())).set("Z", typeText(scheme.getZeroType()));
+  source.add("    %weight_scales: memref<${P}x${G}x16x${S}>,");
+  if (scheme.hasRowScales())
+    source.add("    %row_scales: memref<${P}x16xf32>,");
+  if (!scheme.isSymmetric())
+    source.add(kernel::hasPairedZeros(scheme) ? "    %zero_points: memref<${P}x${G}x8xi8>," : "    %zero_points: memref<${P}x${G}x16x${Z}>,");
 }
 
 func::FuncOp linear::getQLinearKernel(ModuleOp module, const Level &level, const PackedLayout &layout,
                                       SchemeAttr scheme, const Epilogue &epilogue, bool anyCode) {
-  StringRef instruction = layout.bits < 8 ? level.narrow : anyCode ? level.wideFull : level.wide;
+  StringRef instruction = layout.bits < 8 && !scheme.hasTable() ? level.narrow : anyCode ? level.wideFull : level.wide;
   auto info = dyn_cast_or_null<MmaInstruction>(parseAttribute(("#kernel." + instruction).str(), module.getContext()));
   assert(info && "a level names an instruction");
   std::string name = "qlinear_" + getName(layout, scheme, epilogue) +
                      (instruction == level.wideFull && instruction != level.wide ? "_any" : "");
   KernelSource source;
   source.set("name", name).set("N", layout.n).set("P", kernel::getNumPanels(layout.n)).set("PB", layout.getPanelBytes());
-  source.set("G", layout.getNumGroups()).set("depth", layout.getPaddedDepth()).set("S", typeText(scheme.getScale()));
+  source.set("G", layout.getNumGroups()).set("depth", layout.getPaddedDepth());
   source.add(R"(func.func @$name(%a: memref<?x${depth}xi8>, %sums: memref<?x${G}xi32>, %scales: memref<?xf32>,
-    %w: memref<${P}x${PB}xi8>, %weight_scales: memref<${P}x${G}x16x${S}>,)");
-  addZeroPoints(source, scheme);
+    %w: memref<${P}x${PB}xi8>,)");
+  addWeightParameters(source, layout, scheme);
   addEpilogue(source, epilogue);
   source.add(R"(    %out: memref<?x${N}xf32>, %thread: index, %threads: index) {
   %c0 = arith.constant 0 : index

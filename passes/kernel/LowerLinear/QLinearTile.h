@@ -14,10 +14,12 @@ using Names = std::vector<std::string>;
 
 /// The parts with commas between them.
 std::string join(llvm::ArrayRef<std::string> parts);
+/// The table of a scheme, of which values are 128 more, as unsigned bytes are for instructions: "[1, 40, ..]".
+std::string getTableText(SchemeAttr scheme);
 /// What tells kernels of layers with weights in codes apart.
 std::string getName(const PackedLayout &layout, SchemeAttr scheme, const Epilogue &epilogue);
-/// The parameter of zero points, if the scheme has them.
-void addZeroPoints(KernelSource &source, SchemeAttr scheme);
+/// The parameters of the weights' scales and zero points.
+void addWeightParameters(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme);
 
 /// What blocks of results are written with.
 class Tile {
@@ -47,10 +49,23 @@ public:
 
   size_t numSums() const { return rows * panels * registers; }
 
+  /// Unsigned operands from a register's codes: 128 more than the table says.
+  std::string lookUp(StringRef instruction, StringRef codes, StringRef type) {
+    return source.define("w", "kernel.lookup #kernel." + instruction + " " + getTableText(scheme) + " " + codes + " : " + type);
+  }
+
   /// Sets the block's size and names its panels, from %panel on.
   void start(int64_t rows, int64_t panels);
-  /// Values of `from` for a group and a register of columns, in f32; zero points in i32.
-  std::string floats(StringRef from, StringRef group, int64_t panel, int64_t v);
+  /// Values of `from`, of the type `element`, for a group and a register of columns, in f32; zero points in i32.
+  std::string floats(StringRef from, mlir::Type element, StringRef group, int64_t panel, int64_t v);
+  std::string scale(StringRef group, int64_t panel, int64_t v) {
+    return floats("%weight_scales", scheme.getScale(), group, panel, v);
+  }
+  std::string floatZeros(StringRef group, int64_t panel, int64_t v) {
+    return floats("%zero_points", scheme.getZeroType(), group, panel, v);
+  }
+  /// A panel's sums times the scales of its rows of weights, where it has them.
+  std::string scaleByRows(std::string total, int64_t panel);
   std::string zeroPoints(StringRef group, int64_t panel, int64_t v);
 
   const PackedLayout &layout;
@@ -77,8 +92,6 @@ public:
   std::string multiply(StringRef weights, StringRef activations, StringRef sum);
   /// sum + partial, for instructions with partial sums.
   std::string widen(StringRef partial, StringRef sum);
-  /// The scales of a group for a register of columns, f32.
-  std::string scale(StringRef group, int64_t panel, int64_t v);
   std::string toFloat(StringRef sum);
   /// The sum of a row's activations in a group.
   std::string activationSum(int64_t row, StringRef group);
@@ -98,6 +111,9 @@ public:
   /// The operands of the unit's steps: [step][panel * registers + register].
   std::vector<Names> operands(StringRef byte, int64_t unit);
   std::string bits(StringRef plane, int64_t shift, int64_t keep);
+  /// What operands are at most, and the one of 0 where the scheme is symmetric.
+  int64_t getMaxOperand() const { return scheme.hasTable() ? 255 : (int64_t(1) << layout.bits) - 1; }
+  int64_t getZeroOperand() const { return scheme.hasTable() ? 128 : int64_t(1) << (layout.bits - 1); }
 
   /// Whether sparse codes meet the activations that are theirs; else they are spread out to operands.
   bool gathers() const { return layout.sparse && info.hasSparse(); }

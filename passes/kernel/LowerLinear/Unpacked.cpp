@@ -58,7 +58,7 @@ Names UnpackedWriter::products(StringRef group, StringRef firstStep, int64_t ste
   size_t numSums = tile.numSums(), numRegisters = tile.panels * tile.registers;
   bool partial = tile.info.hasPartialSums();
   // Steps of an iteration: a divisor of all, within what partial sums hold.
-  int64_t each = std::min(kUnroll, tile.info.getMaxSteps((int64_t(1) << layout.bits) - 1));
+  int64_t each = std::min(kUnroll, tile.info.getMaxSteps(tile.getMaxOperand()));
   while (steps % each)
     --each;
   Names sums = tile.loop(steps / each, tile.startSums(group), tile.sumType, [&](StringRef j, const Names &now) {

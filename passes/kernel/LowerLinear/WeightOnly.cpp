@@ -1,6 +1,8 @@
 //===- WeightOnly.cpp - weights in codes meet float activations -----------===//
 #include "QLinearTile.h"
 
+#include "mlir/AsmParser/AsmParser.h"
+
 using namespace mlir;
 using namespace terse;
 using namespace terse::linear;
@@ -8,15 +10,20 @@ using namespace terse::linear;
 namespace {
 /// Codes become floats in registers: a word of a plane holds one byte of each of four k of a column.
 struct FloatTile : CodeTile {
-  FloatTile(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme)
-      : CodeTile(source, layout, scheme, kernel::kPanelColumns) {}
+  FloatTile(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme, StringRef instruction, int64_t registerBytes)
+      : CodeTile(source, layout, scheme, kernel::kPanelColumns), instruction(instruction), registerBytes(registerBytes) {}
 
+  /// The planes of a unit from `byte` on as words; of a scheme with a table one for each step, of what the table makes of its codes.
+  Names loadWords(StringRef byte, int64_t panel);
   /// The code at depth 4 * step + i of a unit, in each column.
   std::string code(const Names &planes, int64_t step, int64_t i);
   /// `sums` with the products of the first `depth` k of the unit at `byte`, whose input begins at column `k`.
   Names unit(StringRef byte, StringRef k, int64_t depth, const Names &zeros, Names sums);
   Names group(StringRef group, int64_t size, Names totals);
   void write(int64_t rows, int64_t panels);
+
+  StringRef instruction; ///< that looks up codes, so many at once
+  int64_t registerBytes;
 };
 } // namespace
 
@@ -26,20 +33,47 @@ std::string FloatTile::code(const Names &planes, int64_t step, int64_t i) {
     std::string moved = shift ? binary("arith.shrui", plane, splat(std::to_string(shift), type), type) : plane.str();
     return shift + bits == 32 ? moved : binary("arith.andi", moved, splat(std::to_string((1 << bits) - 1), type), type);
   };
+  if (scheme.hasTable())
+    return field(planes[step], 8 * i, 8);
   if (layout.bits != 3)
     return field(planes[0], 8 * i + layout.bits * step, layout.bits);
   std::string high = binary("arith.shli", field(planes[2], 8 * i + step, 1), splat("2", type), type);
   return binary("arith.ori", field(planes[step / 4], 8 * i + 2 * (step % 4), 2), high, type);
 }
 
+Names FloatTile::loadWords(StringRef byte, int64_t panel) {
+  Names words;
+  auto add = [&](StringRef bytes) {
+    words.push_back(source.define("w", "vector.bitcast " + bytes + " : vector<64xi8> to vector<16xi32>"));
+  };
+  for (int64_t plane = 0; plane < layout.getPlanes(); ++plane) {
+    std::string at = binary("arith.addi", byte, index(64 * plane));
+    std::string bytes = source.define("w", "vector.load %w[" + Twine(panelNames[panel]) + ", " + at + "] : memref<${P}x${PB}xi8>, vector<64xi8>");
+    if (!scheme.hasTable()) {
+      add(bytes);
+      continue;
+    }
+    std::string type = "vector<" + std::to_string(registerBytes) + "xi8>", all = "vector<64xi8>";
+    for (const std::string &codes :
+         {binary("arith.andi", bytes, splat("15", all), all), binary("arith.shrui", bytes, splat("4", all), all)}) {
+      std::string values = splat("0", all);
+      for (int64_t from = 0; from < 64; from += registerBytes) {
+        std::string offset = std::to_string(from);
+        std::string part = source.define("w", "vector.extract_strided_slice " + codes + " {offsets = [" + offset + "], sizes = [" +
+                                                  Twine(registerBytes) + "], strides = [1]} : " + all + " to " + type);
+        values = source.define("w", "vector.insert_strided_slice " + Twine(lookUp(instruction, part, type)) + ", " + values +
+                                        " {offsets = [" + offset + "], strides = [1]} : " + type + " into " + all);
+      }
+      add(values);
+    }
+  }
+  return words;
+}
+
 Names FloatTile::unit(StringRef byte, StringRef k, int64_t depth, const Names &zeros, Names sums) {
   std::vector<Names> words(panels);
   for (int64_t p = 0; p < panels; ++p)
-    for (int64_t plane = 0; plane < layout.getPlanes(); ++plane) {
-      std::string at = binary("arith.addi", byte, index(64 * plane));
-      std::string bytes = source.define("w", "vector.load %w[" + Twine(panelNames[p]) + ", " + at + "] : memref<${P}x${PB}xi8>, vector<64xi8>");
-      words[p].push_back(source.define("w", "vector.bitcast " + Twine(bytes) + " : vector<64xi8> to vector<16xi32>"));
-    }
+    words[p] = loadWords(byte, p);
   for (int64_t j = 0; j < depth; ++j) {
     Names weights;
     for (int64_t p = 0; p < panels; ++p) {
@@ -65,8 +99,8 @@ Names FloatTile::unit(StringRef byte, StringRef k, int64_t depth, const Names &z
 Names FloatTile::group(StringRef group, int64_t size, Names totals) {
   Names zeros;
   for (int64_t p = 0; p < panels; ++p)
-    zeros.push_back(scheme.isSymmetric() ? splat(std::to_string(1 << (layout.bits - 1)), "vector<16xi32>")
-                    : scheme.getZero() == ZeroPoint::Float ? floats("%zero_points", group, p, 0)
+    zeros.push_back(scheme.isSymmetric() ? splat(scheme.hasTable() ? "128" : std::to_string(1 << (layout.bits - 1)), "vector<16xi32>")
+                    : scheme.getZero() == ZeroPoint::Float ? floatZeros(group, p, 0)
                                                            : zeroPoints(group, p, 0));
   std::string first = binary("arith.muli", group, index(layout.group));
   std::string byte = binary("arith.muli", group, index(layout.getUnits(layout.group) * layout.getUnitBytes()));
@@ -82,7 +116,7 @@ Names FloatTile::group(StringRef group, int64_t size, Names totals) {
     sums = unit(at(byte, j, layout.getUnitBytes()), at(first, j, layout.getUnit()), rest, zeros, sums);
   }
   for (int64_t p = 0; p < panels; ++p) {
-    std::string scale = floats("%weight_scales", group, p, 0);
+    std::string scale = this->scale(group, p, 0);
     for (int64_t r = 0; r < rows; ++r)
       totals[r * panels + p] = source.multiplyAdd("t", scale, sums[r * panels + p], totals[r * panels + p], floatType);
   }
@@ -99,7 +133,7 @@ void FloatTile::write(int64_t rowCount, int64_t panelCount) {
   totals = group(index(last), layout.getGroupSize(last), totals);
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t p = 0; p < panels; ++p)
-      source.add(("%total_" + Twine(r) + "_" + Twine(p) + " = arith.addf " + totals[r * panels + p] + ", " + none + " : " + floatType).str());
+      source.add(("%total_" + Twine(r) + "_" + Twine(p) + " = arith.addf " + scaleByRows(totals[r * panels + p], p) + ", " + none + " : " + floatType).str());
 }
 
 func::FuncOp linear::getWeightOnlyKernel(ModuleOp module, const Level &level, const PackedLayout &layout, SchemeAttr scheme,
@@ -107,16 +141,17 @@ func::FuncOp linear::getWeightOnlyKernel(ModuleOp module, const Level &level, co
   std::string name = "weight_only_" + getName(layout, scheme, epilogue);
   KernelSource source;
   source.set("name", name).set("N", layout.n).set("K", layout.k).set("P", kernel::getNumPanels(layout.n));
-  source.set("PB", layout.getPanelBytes()).set("G", layout.getNumGroups()).set("S", typeText(scheme.getScale()));
-  source.add(R"(func.func @$name(%input: memref<?x${K}xf32>, %w: memref<${P}x${PB}xi8>, %weight_scales: memref<${P}x${G}x16x${S}>,)");
-  addZeroPoints(source, scheme);
+  source.set("PB", layout.getPanelBytes());
+  source.add("func.func @$name(%input: memref<?x${K}xf32>, %w: memref<${P}x${PB}xi8>,");
+  addWeightParameters(source, layout, scheme);
   addEpilogue(source, epilogue);
   source.add(R"(    %out: memref<?x${N}xf32>, %thread: index, %threads: index) {
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %sixteen = arith.constant 16 : index
   %rows = memref.dim %input, %c0 : memref<?x${K}xf32>)");
-  FloatTile tile(source, layout, scheme);
+  auto info = cast<kernel::MmaInstruction>(parseAttribute(("#kernel." + level.wide).str(), module.getContext()));
+  FloatTile tile(source, layout, scheme, level.wide, info.getWeightsType().getNumElements());
   BlockWriter(source, level, layout.n).write([&](int64_t rows, int64_t panels) {
     tile.write(rows, panels);
     writeResults(source, layout.n, rows, panels, epilogue);

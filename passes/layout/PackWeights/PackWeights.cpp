@@ -73,10 +73,11 @@ private:
   /// Whether the layer was packed and its result is no longer read; failure is an error of reading or storing weights.
   FailureOr<bool> pack(QLinearOp layer, WeightPacker &packer) {
     auto codes = ConstantTensor::get(layer.getCodes()), scales = ConstantTensor::get(layer.getScales());
+    auto rowScales = layer.getRowScales() ? ConstantTensor::get(layer.getRowScales()) : std::nullopt;
     auto zero = layer.getZeroPoints() ? ConstantTensor::get(layer.getZeroPoints()) : std::nullopt;
     auto bias = layer.getBias() ? ConstantTensor::get(layer.getBias()) : std::nullopt;
-    if (!codes || !scales || (layer.getZeroPoints() && !zero) || (layer.getBias() && !bias) ||
-        !isPackable(layer.getInput()))
+    if (!codes || !scales || (layer.getRowScales() && !rowScales) || (layer.getZeroPoints() && !zero) ||
+        (layer.getBias() && !bias) || !isPackable(layer.getInput()))
       return false;
     int64_t k = cast<RankedTensorType>(layer.getInput().getType()).getShape().back();
     SchemeAttr scheme = layer.getScheme();
@@ -98,21 +99,23 @@ private:
     FailureOr<Value> packedScales = packer.packGroups(*scales);
     if (failed(packedScales))
       return failure();
+    FailureOr<Value> packedRowScales = rowScales ? packer.packColumns(*rowScales) : Value();
     FailureOr<Value> packedZero = !zero                             ? Value()
                                   : kernel::hasPairedZeros(scheme) ? packer.packPairedZeros(*zero)
                                                                    : packer.packGroups(*zero);
-    FailureOr<Value> packedBias = bias ? packer.packBias(*bias) : Value();
+    FailureOr<Value> packedBias = bias ? packer.packColumns(*bias) : Value();
     FailureOr<Value> sums = layer.getGrid() && layer.getGrid()->hasZero()
-                                ? packer.packColumnSums(*codes, *scales, zero ? &*zero : nullptr, scheme, k)
+                                ? packer.packColumnSums(*codes, *scales, rowScales ? &*rowScales : nullptr,
+                                                        zero ? &*zero : nullptr, scheme, k)
                                 : Value();
-    if (failed(packedZero) || failed(packedBias) || failed(sums))
+    if (failed(packedRowScales) || failed(packedZero) || failed(packedBias) || failed(sums))
       return failure();
     OpBuilder b(layer);
     auto resultType = cast<RankedTensorType>(layer.getType());
     Value input = convertElements(b, layer.getLoc(), layer.getInput(), b.getF32Type());
     Value result = kernel::QLinearOp::create(b, layer.getLoc(), resultType.clone(b.getF32Type()), input, *packedCodes,
-                                             *packedScales, *packedZero, *packedBias, Value(), *sums, layer.getSchemeAttr(),
-                                             layer.getNameAttr(), layer.getGridAttr(), layout.sparse);
+                                             *packedScales, *packedRowScales, *packedZero, *packedBias, Value(), *sums,
+                                             layer.getSchemeAttr(), layer.getNameAttr(), layer.getGridAttr(), layout.sparse);
     layer.replaceAllUsesWith(convertElements(b, layer.getLoc(), result, resultType.getElementType()));
     return true;
   }
@@ -125,7 +128,7 @@ private:
     FailureOr<Value> packedWeight = packer.packFloat(*weight, layer.getReductionAxis());
     if (failed(packedWeight))
       return failure();
-    FailureOr<Value> packedBias = bias ? packer.packBias(*bias) : Value();
+    FailureOr<Value> packedBias = bias ? packer.packColumns(*bias) : Value();
     if (failed(packedBias))
       return failure();
     OpBuilder b(layer);

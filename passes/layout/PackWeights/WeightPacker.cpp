@@ -131,8 +131,10 @@ FailureOr<Value> WeightPacker::packPairedZeros(const ConstantTensor &zeros) {
   return addWeight(zeros, key, type, bytes);
 }
 
-/// Value `i` of floats of this type.
-static float loadFloat(ArrayRef<char> data, Type type, int64_t i) {
+/// Value `i` of numbers of this type.
+static float loadNumber(ArrayRef<char> data, Type type, int64_t i) {
+  if (type.isInteger(8))
+    return static_cast<int8_t>(data[i]);
   auto element = cast<FloatType>(type);
   unsigned width = element.getWidth();
   uint64_t bits = 0;
@@ -144,17 +146,21 @@ static float loadFloat(ArrayRef<char> data, Type type, int64_t i) {
 }
 
 FailureOr<Value> WeightPacker::packColumnSums(const ConstantTensor &codes, const ConstantTensor &scales,
-                                              const ConstantTensor *zeros, SchemeAttr scheme, int64_t k) {
+                                              const ConstantTensor *rowScales, const ConstantTensor *zeros, SchemeAttr scheme,
+                                              int64_t k) {
   int64_t n = codes.type.getDimSize(0), rowBytes = codes.type.getDimSize(1), groups = scheme.getNumGroups(k);
   auto type = RankedTensorType::get({getNumPanels(n), kPanelColumns}, builder.getF32Type());
   // Layers share sums where they share codes and scales.
-  Key key{builder.getArrayAttr({codes.data, scales.data, zeros ? zeros->data : Attribute(builder.getUnitAttr())}), type, 2};
+  Attribute none = builder.getUnitAttr();
+  Key key{builder.getArrayAttr({codes.data, scales.data, rowScales ? rowScales->data : none, zeros ? zeros->data : none}), type, 2};
   if (Value value = packed.lookup(key))
     return value;
-  FailureOr<WeightData> codeData = read(codes), scaleData = read(scales), zeroData = WeightData();
+  FailureOr<WeightData> codeData = read(codes), scaleData = read(scales), rowData = WeightData(), zeroData = WeightData();
+  if (rowScales)
+    rowData = read(*rowScales);
   if (zeros)
     zeroData = read(*zeros);
-  if (failed(codeData) || failed(scaleData) || failed(zeroData))
+  if (failed(codeData) || failed(scaleData) || failed(rowData) || failed(zeroData))
     return failure();
   std::vector<float> sums(type.getNumElements());
   std::vector<uint8_t> row(k);
@@ -164,15 +170,15 @@ FailureOr<Value> WeightPacker::packColumnSums(const ConstantTensor &codes, const
     for (int64_t group = 0; group < groups; ++group) {
       int64_t begin = group * scheme.getGroupSize(k), end = std::min(k, begin + scheme.getGroupSize(k)), total = 0;
       for (int64_t j = begin; j < end; ++j)
-        total += row[j];
-      double zero = 1 << (scheme.getBits() - 1);
+        total += zeros ? row[j] : scheme.getLevel(row[j]);
+      double zero = 0;
       if (zeros)
         zero = isa<FloatType>(zeros->type.getElementType())
-                   ? loadFloat(zeroData->bytes(), zeros->type.getElementType(), i * groups + group)
+                   ? loadNumber(zeroData->bytes(), zeros->type.getElementType(), i * groups + group)
                    : zeroData->as<uint8_t>()[i * groups + group];
-      sum += (total - zero * (end - begin)) * loadFloat(scaleData->bytes(), scales.type.getElementType(), i * groups + group);
+      sum += (total - zero * (end - begin)) * loadNumber(scaleData->bytes(), scales.type.getElementType(), i * groups + group);
     }
-    sums[i] = sum;
+    sums[i] = rowScales ? sum * rowData->as<float>()[i] : sum;
   }
   return addWeight({codes.data, codes.type, builder.getStringAttr(codes.name + ".sums").getValue()}, key, type,
                    ArrayRef<char>(reinterpret_cast<char *>(sums.data()), sums.size() * sizeof(float)));
@@ -184,17 +190,17 @@ FailureOr<Value> WeightPacker::packFloat(const ConstantTensor &weight, int64_t r
   return reductionAxis ? transpose(weight, n, k, k, 1, type) : transpose(weight, n, k, 1, n, type);
 }
 
-FailureOr<Value> WeightPacker::packBias(const ConstantTensor &bias) {
-  int64_t n = bias.type.getDimSize(0);
+FailureOr<Value> WeightPacker::packColumns(const ConstantTensor &source) {
+  int64_t n = source.type.getDimSize(0);
   auto type = RankedTensorType::get({getNumPanels(n), kPanelColumns}, builder.getF32Type());
-  Key key{bias.data, type, 0};
+  Key key{source.data, type, 0};
   if (Value value = packed.lookup(key))
     return value;
-  FailureOr<WeightData> data = read(bias);
+  FailureOr<WeightData> data = read(source);
   if (failed(data))
     return failure();
   std::vector<float> values(type.getNumElements());
   for (int64_t i = 0; i < n; ++i)
-    values[i] = loadFloat(data->bytes(), bias.type.getElementType(), i);
-  return addWeight(bias, key, type, {reinterpret_cast<const char *>(values.data()), values.size() * sizeof(float)});
+    values[i] = loadNumber(data->bytes(), source.type.getElementType(), i);
+  return addWeight(source, key, type, {reinterpret_cast<const char *>(values.data()), values.size() * sizeof(float)});
 }

@@ -38,11 +38,11 @@ public:
   mlir::FailureOr<mlir::Value> packPairedZeros(const ConstantTensor &zeros);
   /// The sum of each row's values, [N, K] -> [panels, 16] f32.
   mlir::FailureOr<mlir::Value> packColumnSums(const ConstantTensor &codes, const ConstantTensor &scales,
-                                              const ConstantTensor *zeros, SchemeAttr scheme, int64_t k);
+                                              const ConstantTensor *rowScales, const ConstantTensor *zeros, SchemeAttr scheme, int64_t k);
   /// [N, K], or [K, N] when `reductionAxis` is 0, -> [panels, K, 16] of the same element type.
   mlir::FailureOr<mlir::Value> packFloat(const ConstantTensor &weight, int64_t reductionAxis);
-  /// [N] of any float type -> [panels, 16] f32.
-  mlir::FailureOr<mlir::Value> packBias(const ConstantTensor &bias);
+  /// One value of any float type for each of N columns -> [panels, 16] f32.
+  mlir::FailureOr<mlir::Value> packColumns(const ConstantTensor &values);
 
   int64_t getNumPacked() const { return packed.size(); }
   int64_t getPackedBytes() const { return packedBytes; }

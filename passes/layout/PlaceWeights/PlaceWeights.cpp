@@ -22,7 +22,7 @@ struct Layer {
   int64_t n = 0, k = 0;
   /// Absent where the weight is not of codes.
   SchemeAttr scheme;
-  Value weight, scales, zeros, bias;
+  Value weight, scales, rowScales, zeros, bias;
 };
 
 int64_t getLastSize(Value value) {
@@ -47,6 +47,7 @@ std::optional<Layer> getLayer(Value value) {
                    linear.getScheme(),
                    linear.getCodes(),
                    linear.getScales(),
+                   linear.getRowScales(),
                    linear.getZeroPoints(),
                    linear.getBias()};
     if (auto linear = dyn_cast<kernel::QLinearOp>(user))
@@ -56,13 +57,14 @@ std::optional<Layer> getLayer(Value value) {
                    linear.getScheme(),
                    linear.getCodes(),
                    linear.getScales(),
+                   linear.getRowScales(),
                    linear.getZeroPoints(),
                    linear.getBias()};
     if (auto linear = dyn_cast<kernel::LinearOp>(user))
       return Layer{
           "linear",     getLastSize(linear), getLastSize(linear.getInput()),
           SchemeAttr(), linear.getWeight(),  Value(),
-          Value(),      linear.getBias()};
+          Value(),      Value(),             linear.getBias()};
     if (auto values = dyn_cast<DequantizeOp>(user)) {
       bool isLinear = llvm::any_of(values->getUsers(), [](Operation *reader) {
         return isa<LinearLike>(reader);
@@ -73,6 +75,7 @@ std::optional<Layer> getLayer(Value value) {
                    values.getScheme(),
                    values.getCodes(),
                    values.getScales(),
+                   values.getRowScales(),
                    values.getZeroPoints(),
                    Value()};
     }
@@ -114,9 +117,10 @@ void describe(WeightOp weight, NamedAttrList &entry) {
   WeightOp whole = getTable(layer->weight);
   if (whole != weight) {
     entry.set("kind", builder.getStringAttr(
-                          getTable(layer->scales) == weight  ? "scales"
-                          : getTable(layer->zeros) == weight ? "zero_points"
-                                                             : "bias"));
+                          getTable(layer->scales) == weight      ? "scales"
+                          : getTable(layer->rowScales) == weight ? "row_scales"
+                          : getTable(layer->zeros) == weight     ? "zero_points"
+                                                                 : "bias"));
     if (whole)
       entry.set("part_of", whole.getNameAttr());
     return;
@@ -132,10 +136,12 @@ void describe(WeightOp weight, NamedAttrList &entry) {
   entry.set("group_size",
             builder.getI64IntegerAttr(scheme.getGroupSize(layer->k)));
   entry.set("symmetric", builder.getBoolAttr(scheme.isSymmetric()));
-  entry.set("scale",
-            builder.getStringAttr(scheme.getScale().isF16()    ? "f16"
-                                  : scheme.getScale().isBF16() ? "bf16"
-                                                               : "f32"));
+  if (scheme.hasTable())
+    entry.set("codebook", builder.getStringAttr(stringifyCodebook(scheme.getCodebook())));
+  entry.set("scale", builder.getStringAttr(scheme.getScale().isF16()    ? "f16"
+                                           : scheme.getScale().isBF16() ? "bf16"
+                                           : scheme.hasRowScales()      ? "i8"
+                                                                        : "f32"));
 }
 
 struct PlaceWeights : terse::impl::PlaceWeightsBase<PlaceWeights> {

@@ -167,11 +167,11 @@ bool RecognizeIntegerLinear::recognize(arith::MulFOp root) {
   if (!scales)
     return false;
   auto scheme = SchemeAttr::get(&getContext(), builder.getIntegerType(8), 0, builder.getF32Type(),
-                                zeros ? ZeroPoint::Integer : ZeroPoint::None);
+                                zeros ? ZeroPoint::Integer : ZeroPoint::None, Codebook::Linear);
   // Constants may lie anywhere before the layer.
   builder.setInsertionPoint(root);
   Value values = DequantizeOp::create(builder, root.getLoc(), RankedTensorType::get({n, k}, builder.getF32Type()), sums->codes,
-                                      scales, zeros, scheme);
+                                      scales, Value(), zeros, scheme);
   Value source = sums->input.getInput();
   Value rounded = QuantizeDynamicOp::create(builder, root.getLoc(), source.getType(), source, 8, /*per_tensor=*/true);
   if (sums->collapse)

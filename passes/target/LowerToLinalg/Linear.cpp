@@ -114,7 +114,7 @@ struct LowerQLinear : OpRewritePattern<QLinearOp> {
       rounded = QuantizeStaticOp::create(rewriter, loc, rounded.getType(), rounded, grid.getScale().getValue(), grid.getZero(),
                                          grid.getLow(), grid.getHigh());
     Value weight = DequantizeOp::create(rewriter, loc, RankedTensorType::get(shape, rewriter.getF32Type()),
-                                        op.getCodes(), op.getScales(), op.getZeroPoints(), op.getScheme());
+                                        op.getCodes(), op.getScales(), op.getRowScales(), op.getZeroPoints(), op.getScheme());
     rewriter.replaceOpWithNewOp<LinearOp>(op, op.getType(), rounded, weight, op.getBias(), 1, op.getNameAttr());
     return success();
   }

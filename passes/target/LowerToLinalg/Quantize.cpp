@@ -5,9 +5,23 @@ using namespace mlir;
 using namespace terse;
 using namespace terse::lowering;
 
+/// Byte `code` of a table of 16, an i8; `code` is an i32.
+static Value lookUp(Emitter &b, ArrayRef<int8_t> table, Value code) {
+  uint64_t words[2] = {};
+  for (auto [i, byte] : llvm::enumerate(table))
+    words[i / 8] |= uint64_t(uint8_t(byte)) << (8 * (i % 8));
+  Value isHigh = arith::CmpIOp::create(b, arith::CmpIPredicate::uge, code, b.constant(b.getI32Type(), 8));
+  auto half = [&](uint64_t word) -> Value { return arith::ConstantOp::create(b, b.getI64IntegerAttr(word)); };
+  Value word = arith::SelectOp::create(b, isHigh, half(words[1]), half(words[0]));
+  Value shift = arith::ShLIOp::create(b, arith::AndIOp::create(b, code, b.constant(b.getI32Type(), 7)), b.constant(b.getI32Type(), 3));
+  word = arith::ShRUIOp::create(b, word, arith::ExtUIOp::create(b, b.getI64Type(), shift));
+  return arith::TruncIOp::create(b, b.getI8Type(), word);
+}
+
 /// With n all indices but the last:
 /// value[n, k] = (code[n, k] - zero[n, k / group]) * scale[n, k / group], where
-/// the code is bits k*b .. k*b + b of row n's bytes.
+/// the code is bits k*b .. k*b + b of row n's bytes; table[code[n, k]] * scale[n, k / group] where the scheme has a table.
+/// Scales of i8 are multiples of the row's.
 Value lowering::dequantizeElement(Emitter &b, DequantizeOp op, ValueRange row, Value column) {
   SchemeAttr scheme = op.getScheme();
   int64_t columns = op.getType().getShape().back(), bits = scheme.getBits(), rowBytes = scheme.getRowBytes(columns);
@@ -37,7 +51,17 @@ Value lowering::dequantizeElement(Emitter &b, DequantizeOp op, ValueRange row, V
     code = arith::AndIOp::create(b, code, b.constant(i32, (1 << bits) - 1));
   }
   Value group = arith::DivUIOp::create(b, column, b.constantIndex(scheme.getGroupSize(columns)));
-  Value scale = b.convert(tensor::ExtractOp::create(b, op.getScales(), indices(group)), acc);
+  Value scale = tensor::ExtractOp::create(b, op.getScales(), indices(group));
+  if (scheme.hasRowScales()) {
+    Value ofRow = tensor::ExtractOp::create(b, op.getRowScales(), indices(b.constantIndex(0)));
+    scale = arith::MulFOp::create(b, arith::SIToFPOp::create(b, acc, scale), b.convert(ofRow, acc));
+  } else {
+    scale = b.convert(scale, acc);
+  }
+  if (scheme.hasTable()) {
+    Value level = arith::SIToFPOp::create(b, acc, lookUp(b, scheme.getTable(), code));
+    return b.convert(arith::MulFOp::create(b, level, scale), element);
+  }
   if (scheme.getZero() == ZeroPoint::Float) {
     Value zero = b.convert(tensor::ExtractOp::create(b, op.getZeroPoints(), indices(group)), acc);
     Value centred = arith::SubFOp::create(b, arith::SIToFPOp::create(b, acc, code), zero);

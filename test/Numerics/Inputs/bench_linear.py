@@ -1,4 +1,5 @@
 """Times the kernels of linear layers beside the machine's floors: python bench_linear.py [--level L] [--bits B] [--group G] [--n N] [--k K] [--sparse]
+    [--nf4] [--scale f16|i8]
 
 Not a test. One thread, in its own CPU time; each figure is the best of several runs. Weights are as many copies of the matrix as make
 160 MB, read in turn, so that they come from memory. Floors are measured between the candidates.
@@ -20,6 +21,8 @@ parser.add_argument("--group", type=int, default=32)
 parser.add_argument("--n", type=int, default=5632)
 parser.add_argument("--k", type=int, default=2048)
 parser.add_argument("--sparse", action="store_true", help="two of four weights, 3 bits a weight")
+parser.add_argument("--nf4", action="store_true", help="codes are of NF4's table")
+parser.add_argument("--scale", default="f16", choices=["f16", "i8"], help="i8: with scales of rows")
 parser.add_argument("--rows", default="1,2,4,8,16,64,256")
 parser.add_argument("--keep", help="leave the files in this folder")
 options = parser.parse_args()
@@ -28,10 +31,13 @@ march = {"baseline": "x86-64", "avx2": "x86-64-v3", "avx512vnni": "cascadelake"}
 assert k % group == 0 and group % 32 == 0 and n % 16 == 0, "whole groups and panels only"
 
 panels, groups, panel_bytes = n // 16, k // group, k * 16 * (3 if options.sparse else bits) // 8
-assert not options.sparse or bits == 4, "sparse weights have 4 bits"
-mlir = f"""func.func @forward(%x: tensor<?x{k}xf32>, %c: tensor<{panels}x{panel_bytes}xi8>, %s: tensor<{panels}x{groups}x16xf16>) -> tensor<?x{n}xf32> {{
-  %0 = kernel.qlinear <i{bits}, group = {group}, scale = f16, zero = none> %x, %c, %s {"{sparse}" if options.sparse else ""}
-    : tensor<?x{k}xf32>, tensor<{panels}x{panel_bytes}xi8>, tensor<{panels}x{groups}x16xf16> -> tensor<?x{n}xf32>
+assert not (options.sparse or options.nf4) or bits == 4, "sparse weights and those of a table have 4 bits"
+double = options.scale == "i8"
+scales, rows = f"tensor<{panels}x{groups}x16x{options.scale}>", f"tensor<{panels}x16xf32>"
+scheme = f"<i{bits}, group = {group}, scale = {options.scale}, zero = none{', codebook = nf4' if options.nf4 else ''}>"
+mlir = f"""func.func @forward(%x: tensor<?x{k}xf32>, %c: tensor<{panels}x{panel_bytes}xi8>, %s: {scales}, %r: {rows}) -> tensor<?x{n}xf32> {{
+  %0 = kernel.qlinear {scheme} %x, %c, %s {f"rows %r : {rows}" if double else ""} {"{sparse}" if options.sparse else ""}
+    : tensor<?x{k}xf32>, tensor<{panels}x{panel_bytes}xi8>, {scales} -> tensor<?x{n}xf32>
   return %0 : tensor<?x{n}xf32>
 }}"""
 
@@ -48,7 +54,13 @@ typedef struct { void *a, *b; int64_t o, d[6]; } M;
 static M m1(void *p, int64_t a) { M m = {p, p, 0, {a, 1}}; return m; }
 static M m2(void *p, int64_t a, int64_t b) { M m = {p, p, 0, {a, b, b, 1}}; return m; }
 static M m3(void *p, int64_t a, int64_t b, int64_t c) { M m = {p, p, 0, {a, b, c, b * c, c, 1}}; return m; }
+#ifdef DOUBLE
+#define EXTRA &mr,
+void _mlir_ciface_KERNEL(M *, M *, M *, M *, M *, M *, M *, int64_t, int64_t);
+#else
+#define EXTRA
 void _mlir_ciface_KERNEL(M *, M *, M *, M *, M *, M *, int64_t, int64_t);
+#endif
 void _mlir_ciface_ROUND(M *, M *, M *, M *, int64_t, int64_t);
 static void *get(size_t n) { void *p = mmap(0, n, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); madvise(p, n, MADV_HUGEPAGE); return p; }
 __attribute__((target("avx512f,avx512vnni"))) static double rate512(void) {
@@ -81,9 +93,11 @@ static double bandwidth(const char *p, size_t n) {
   return best * 1e-9;
 }
 int main(void) {
-  const size_t codes = (size_t)PANELS * PANEL_BYTES, scales = (size_t)PANELS * GROUPS * 32, each = codes + scales;
+  const size_t codes = (size_t)PANELS * PANEL_BYTES, scales = (size_t)PANELS * GROUPS * 16 * SCALE_BYTES, each = codes + scales;
   int copies = 160e6 / each + 1; char *w = get(copies * each); for (size_t i = 0; i < copies * each; ++i) w[i] = i * 2654435761u >> 24;
-  for (int c = 0; c < copies; ++c) for (size_t i = 0; i < scales; i += 2) { w[c * each + codes + i] = 0; w[c * each + codes + i + 1] = 0x14; }
+  for (int c = 0; c < copies; ++c) for (size_t i = 0; i < scales; ++i) w[c * each + codes + i] = SCALE_BYTES == 2 && i % 2 == 0 ? 0 : 0x14;
+  float *of_rows = get(PANELS * 64); for (int i = 0; i < PANELS * 16; ++i) of_rows[i] = 1e-3f;
+  M mr = m2(of_rows, PANELS, 16); (void)mr;
   static const int rows[] = {ROWS};
   printf("%6s %10s %10s %10s %8s %10s %8s %10s\n", "rows", "us", "GB/s", "floor", "part", "GOPS", "part", "round us");
   for (int i = 0; i < sizeof rows / sizeof *rows; ++i) {
@@ -97,7 +111,7 @@ int main(void) {
     double whole = now();
     for (int r = 0; r < reps; ++r) {
       char *p = w + (r % copies) * each; M mw = m2(p, PANELS, PANEL_BYTES), mws = m3(p + codes, PANELS, GROUPS, 16);
-      double t = now(); _mlir_ciface_KERNEL(&mq, &ms, &mxs, &mw, &mws, &my, 0, 1); t = now() - t; if (t < best) best = t; }
+      double t = now(); _mlir_ciface_KERNEL(&mq, &ms, &mxs, &mw, &mws, EXTRA &my, 0, 1); t = now() - t; if (t < best) best = t; }
     whole = (now() - whole) / reps; (void)whole;
     double f2 = bandwidth(w, copies * each), r2 = RATE(); if (f2 > floor) floor = f2; if (r2 > rate) rate = r2;
     double gops = 2. * m * N * K / best * 1e-9, gbs = each / best * 1e-9;
@@ -126,10 +140,11 @@ llvm = opt(lowered, "--convert-vector-to-scf", "--lower-affine", "--convert-scf-
            "--convert-cf-to-llvm", "--reconcile-unrealized-casts")
 open(path("kernels.ll"), "w").write(subprocess.run([tool("mlir-translate"), "--mlir-to-llvmir"], input=llvm, check=True, capture_output=True, text=True).stdout)
 values = {"KERNEL": kernel, "ROUND": rounding, "PANEL_BYTES": panel_bytes, "PANELS": panels, "GROUPS": groups, "ROWS": options.rows,
+          "SCALE_BYTES": 1 if double else 2,
           "RATE": "rate512" if options.level == "avx512vnni" else "rate256"}
-source = re.sub(r"KERNEL|ROUND|PANEL_BYTES|PANELS|GROUPS|ROWS|RATE", lambda match: str(values[match.group(0)]), DRIVER)
-open(path("driver.c"), "w").write(f"#define N {n}\n#define K {k}\n" + source)
+source = re.sub(r"KERNEL|ROUND|SCALE_BYTES|PANEL_BYTES|PANELS|GROUPS|ROWS|RATE", lambda match: str(values[match.group(0)]), DRIVER)
+open(path("driver.c"), "w").write(f"#define N {n}\n#define K {k}\n" + ("#define DOUBLE\n" if double else "") + source)
 subprocess.run([tool("clang"), "-O2", f"-march={march}", "-mprefer-vector-width=512", "-Wno-override-module", "-c", path("kernels.ll"), "-o", path("kernels.o")], check=True)
 subprocess.run([tool("clang"), "-O2", path("driver.c"), path("kernels.o"), "-lm", "-o", path("bench")], check=True)
-print(f"{options.level}, {bits} bits, groups of {group}, {n} x {k}")
+print(f"{options.level}, {scheme}, {n} x {k}")
 sys.exit(subprocess.run([path("bench")]).returncode)

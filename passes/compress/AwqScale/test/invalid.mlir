@@ -7,7 +7,7 @@
 // BITS: terse-awq-scale: expected bits of 2, 3, 4 or 8; got 5
 // ROWS: terse-awq-scale: expected 1 row or more; got 0
 // GROUP: terse-awq-scale: expected a group size of 0 or more; got -3
-// SCALE: terse-awq-scale: expected scale to be f16 or f32; got 'f8'
+// SCALE: terse-awq-scale: expected scale to be f16, f32 or i8; got 'f8'
 
 func.func @forward(%x: tensor<3x2xf32>, %g: tensor<2xf32>) -> tensor<3x2xf32> {
   %gain = terse.weight "gain" = dense<1.0> : tensor<2xf32> -> tensor<2xf32>

@@ -89,3 +89,22 @@ func.func @range(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {
   %zs = terse.scale_channels %z, %s {axis = 1 : i64} : tensor<3x2xf32>, tensor<2xf32>
   return %zs : tensor<3x2xf32>
 }
+
+// -----
+
+// Where scales of groups are multiples of the row's, that takes it on.
+// CHECK-LABEL: func.func @double
+func.func @double(%x: tensor<3x4xf32>) -> tensor<3x2xf32> {
+  // CHECK: %[[S:.*]] = terse.weight "scales" = dense<{{\[\[}}127, 64], [3, -127]]> : tensor<2x2xi8>
+  // CHECK: %[[R:.*]] = terse.weight "rows" = dense<{{\[\[}}1.000000e+00], [5.000000e-01]]> : tensor<2x1xf32>
+  // CHECK: terse.dequantize <i4, group = 2, scale = i8, zero = none> %{{.*}}, %[[S]] rows %[[R]]
+  // CHECK-NOT: scale_channels
+  %s = terse.weight "s" = dense<[2.0, 0.25]> : tensor<2xf32> -> tensor<2xf32>
+  %codes = terse.weight "codes" = dense<1> : tensor<2x2xi8> -> tensor<2x2xi8>
+  %scales = terse.weight "scales" = dense<[[127, 64], [3, -127]]> : tensor<2x2xi8> -> tensor<2x2xi8>
+  %rows = terse.weight "rows" = dense<[[0.5], [2.0]]> : tensor<2x1xf32> -> tensor<2x1xf32>
+  %d = terse.dequantize <i4, group = 2, scale = i8, zero = none> %codes, %scales rows %rows : tensor<2x1xf32> : tensor<2x2xi8>, tensor<2x2xi8> -> tensor<2x4xf32>
+  %z = terse.linear %x, %d : tensor<3x4xf32>, tensor<2x4xf32> -> tensor<3x2xf32>
+  %zs = terse.scale_channels %z, %s {axis = 1 : i64} : tensor<3x2xf32>, tensor<2xf32>
+  return %zs : tensor<3x2xf32>
+}

@@ -6,15 +6,20 @@
 // RUN: not terse-opt %s --terse-quantize-weights="layers=nowhere" 2>&1 | FileCheck %s --check-prefix=NONE
 
 // RUN: not terse-opt %s --terse-quantize-weights="method=best" 2>&1 | FileCheck %s --check-prefix=METHOD
+// RUN: not terse-opt %s --terse-quantize-weights="format=fp4" 2>&1 | FileCheck %s --check-prefix=FORMAT
+// RUN: not terse-opt %s --terse-quantize-weights="format=nf4 method=hqq" 2>&1 | FileCheck %s --check-prefix=TABLE
+// RUN: not terse-opt %s --terse-quantize-weights="format=nf4 symmetric=false" 2>&1 | FileCheck %s --check-prefix=TABLE
 // RUN: not terse-opt %s --terse-quantize-weights="damping=-1" 2>&1 | FileCheck %s --check-prefix=DAMPING
 // RUN: not terse-opt %s --terse-quantize-weights="sweeps=-1" 2>&1 | FileCheck %s --check-prefix=SWEEPS
 // RUN: not terse-opt %s --terse-quantize-weights="stats=%t.none" 2>&1 | FileCheck %s --check-prefix=FILE
 
 // BITS: terse-quantize-weights: expected bits of 2, 3, 4 or 8; got 5
 // GROUP: expected a group size of 0 or more; got -3
-// SCALE: expected scale to be f16 or f32; got 'f8'
+// SCALE: expected scale to be f16, f32 or i8; got 'f8'
 // REGEX: expected layers to be a regular expression; got 'mlp('
 // METHOD: expected method to be rtn, gptq or hqq; got 'best'
+// FORMAT: expected format to be int or nf4; got 'fp4'
+// TABLE: expected method to be rtn or gptq and no zero points with format=nf4
 // DAMPING: expected a damping of 0 to 1; got -1
 // SWEEPS: expected sweeps of 0 or more; got -1
 // FILE: No such file or directory

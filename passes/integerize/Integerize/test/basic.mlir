@@ -1,9 +1,9 @@
 // RUN: terse-opt %s --terse-integerize --terse-print-report 2>&1 | FileCheck %s
 
 // CHECK: terse-integerize: layers-integerized 6
-// CHECK: terse-integerize: layers-weight-only 2
+// CHECK: terse-integerize: layers-weight-only 3
 // CHECK: terse-integerize: layers-left 1
-// CHECK: terse-integerize: embeddings-integerized 2
+// CHECK: terse-integerize: embeddings-integerized 3
 
 // CHECK-LABEL: func.func @linear
 // CHECK-SAME: (%[[X:[a-z0-9]*]]: tensor<3x8xf32>, %[[CODES:[a-z0-9]*]]: {{.*}}, %[[SCALES:[a-z0-9]*]]: {{.*}}, %[[ZEROS:[a-z0-9]*]]: tensor<4x2xi8>, %[[BIAS:[a-z0-9]*]]: tensor<4xf32>)
@@ -75,6 +75,19 @@ func.func @embedding(%ids: tensor<?x?xi64>, %codes: tensor<9x8xi8>, %scales: ten
   %w = terse.dequantize <i8, scale = f16, zero = none> %codes, %scales : tensor<9x8xi8>, tensor<9x1xf16> -> tensor<9x8xf32>
   %y = terse.embedding %ids, %w {name = "table"} : tensor<?x?xi64>, tensor<9x8xf32> -> tensor<?x?x8xf32>
   return %y : tensor<?x?x8xf32>
+}
+
+// Scales of rows are gathered too.
+// CHECK-LABEL: func.func @double
+// CHECK-DAG: %[[S:.*]] = terse.embedding %{{.*}}, %{{.*}} : tensor<?xi64>, tensor<9x2xi8> -> tensor<?x2xi8>
+// CHECK-DAG: %[[R:.*]] = terse.embedding %{{.*}}, %{{.*}} : tensor<?xi64>, tensor<9x1xf32> -> tensor<?x1xf32>
+// CHECK: terse.dequantize <i8, group = 4, scale = i8, zero = none> %{{.*}}, %[[S]] rows %[[R]]
+// CHECK: terse.qlinear <i8, group = 4, scale = i8, zero = none> %{{.*}}, %{{.*}}, %{{.*}} rows %{{.*}} : tensor<9x1xf32>
+func.func @double(%ids: tensor<?xi64>, %codes: tensor<9x8xi8>, %scales: tensor<9x2xi8>, %rows: tensor<9x1xf32>) -> tensor<?x9xf32> {
+  %w = terse.dequantize <i8, group = 4, scale = i8, zero = none> %codes, %scales rows %rows : tensor<9x1xf32> : tensor<9x8xi8>, tensor<9x2xi8> -> tensor<9x8xf32>
+  %x = terse.embedding %ids, %w : tensor<?xi64>, tensor<9x8xf32> -> tensor<?x8xf32>
+  %y = terse.linear %x, %w : tensor<?x8xf32>, tensor<9x8xf32> -> tensor<?x9xf32>
+  return %y : tensor<?x9xf32>
 }
 
 // One scale for all rows is not gathered.

@@ -1,7 +1,7 @@
 // RUN: terse-opt %s --terse-merge-linears --terse-print-report 2>&1 | FileCheck %s
 
-// CHECK: terse-merge-linears: layers-merged 9
-// CHECK: terse-merge-linears: merged-layers 4
+// CHECK: terse-merge-linears: layers-merged 11
+// CHECK: terse-merge-linears: merged-layers 5
 
 // [N, K] weights one after the other; the layer without a bias gets zeros.
 // CHECK-LABEL: func.func @rows
@@ -58,6 +58,21 @@ func.func @codes(%x: tensor<5x4xf32>) -> (tensor<5x1xf32>, tensor<5x1xf32>, tens
   %c = terse.qlinear <i4, scale = f16, zero = integer> %x, %v, %vs zero %vz : tensor<1x1xi8> {name = "v"} : tensor<5x4xf32>, tensor<1x2xi8>, tensor<1x1xf16> -> tensor<5x1xf32>
   %d = terse.qlinear <i8, scale = f16, zero = none> %x, %o, %os {name = "o"} : tensor<5x4xf32>, tensor<1x4xi8>, tensor<1x1xf16> -> tensor<5x1xf32>
   return %a, %b, %c, %d : tensor<5x1xf32>, tensor<5x1xf32>, tensor<5x1xf32>, tensor<5x1xf32>
+}
+
+// CHECK-LABEL: func.func @rows_of_codes
+// CHECK-DAG: %[[R:.*]] = terse.weight "qr+kr" = dense<{{\[\[}}1.000000e+00], [2.000000e+00]]> : tensor<2x1xf32>
+// CHECK: terse.qlinear <i4, group = 2, scale = i8, zero = none> %{{.*}}, %{{.*}}, %{{.*}} rows %[[R]] : tensor<2x1xf32> : tensor<5x4xf32>, tensor<2x2xi8>, tensor<2x2xi8> -> tensor<5x2xf32>
+func.func @rows_of_codes(%x: tensor<5x4xf32>) -> (tensor<5x1xf32>, tensor<5x1xf32>) {
+  %q = terse.weight "q" = dense<[[1, 2]]> : tensor<1x2xi8> -> tensor<1x2xi8>
+  %qs = terse.weight "qs" = dense<[[127, -5]]> : tensor<1x2xi8> -> tensor<1x2xi8>
+  %qr = terse.weight "qr" = dense<1.0> : tensor<1x1xf32> -> tensor<1x1xf32>
+  %k = terse.weight "k" = dense<[[3, 4]]> : tensor<1x2xi8> -> tensor<1x2xi8>
+  %ks = terse.weight "ks" = dense<[[-127, 7]]> : tensor<1x2xi8> -> tensor<1x2xi8>
+  %kr = terse.weight "kr" = dense<2.0> : tensor<1x1xf32> -> tensor<1x1xf32>
+  %a = terse.qlinear <i4, group = 2, scale = i8, zero = none> %x, %q, %qs rows %qr : tensor<1x1xf32> : tensor<5x4xf32>, tensor<1x2xi8>, tensor<1x2xi8> -> tensor<5x1xf32>
+  %b = terse.qlinear <i4, group = 2, scale = i8, zero = none> %x, %k, %ks rows %kr : tensor<1x1xf32> : tensor<5x4xf32>, tensor<1x2xi8>, tensor<1x2xi8> -> tensor<5x1xf32>
+  return %a, %b : tensor<5x1xf32>, tensor<5x1xf32>
 }
 
 // A pruned layer stays apart from one that is not, whose weights would make it dense.

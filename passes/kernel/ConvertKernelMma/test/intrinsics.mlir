@@ -51,3 +51,15 @@ func.func @maddubs_sparse(%v: vector<32xi8>, %p: vector<32xi8>, %a: vector<8xi8>
   %0 = kernel.mma_sparse #kernel.x86_maddubs %v, %p, %a, %s : vector<32xi8>, vector<8xi8>, vector<16xi16>
   return %0 : vector<16xi16>
 }
+
+// CHECK-LABEL: @lookup
+// CHECK: %[[WIDE:.*]] = arith.constant dense<"0x0128{{.*}}"> : vector<64xi8>
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512.pshuf.b.512"(%[[WIDE]], %{{.*}})
+// CHECK: llvm.call_intrinsic "llvm.x86.avx2.pshuf.b"
+// CHECK-COUNT-15: arith.select {{.*}} : vector<16xi1>, vector<16xi8>
+func.func @lookup(%a: vector<64xi8>, %b: vector<32xi8>, %c: vector<16xi8>) -> (vector<64xi8>, vector<32xi8>, vector<16xi8>) {
+  %0 = kernel.lookup #kernel.x86_vnni [1, 40, 61, 78, 92, 105, 116, -128, -118, -108, -97, -85, -72, -57, -36, -1] %a : vector<64xi8>
+  %1 = kernel.lookup #kernel.x86_maddubs_signed [1, 40, 61, 78, 92, 105, 116, -128, -118, -108, -97, -85, -72, -57, -36, -1] %b : vector<32xi8>
+  %2 = kernel.lookup #kernel.x86_maddwd [1, 40, 61, 78, 92, 105, 116, -128, -118, -108, -97, -85, -72, -57, -36, -1] %c : vector<16xi8>
+  return %0, %1, %2 : vector<64xi8>, vector<32xi8>, vector<16xi8>
+}

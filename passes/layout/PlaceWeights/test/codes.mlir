@@ -40,3 +40,20 @@ func.func @dequantized(%x: tensor<2x8xf32>) -> tensor<2x4xf32> {
   %y = terse.linear %x, %w : tensor<2x8xf32>, tensor<4x8xf32> -> tensor<2x4xf32>
   return %y : tensor<2x4xf32>
 }
+
+// -----
+
+// CHECK-LABEL: module attributes {terse.weights = [
+// CHECK-SAME: kind = "embedding", name = "t.codes", {{.*}} scale = "i8"
+// CHECK-SAME: kind = "scales", name = "t.scales", {{.*}} part_of = "t.codes"
+// CHECK-SAME: kind = "row_scales", name = "t.rows", {{.*}} part_of = "t.codes"
+func.func @double(%ids: tensor<1x3xi64>) -> tensor<1x3x8xf32> {
+  %codes = terse.weight "t.codes" = #terse.file<"a", 0, 72> -> tensor<9x8xi8>
+  %scales = terse.weight "t.scales" = #terse.file<"a", 72, 18> -> tensor<9x2xi8>
+  %rows = terse.weight "t.rows" = #terse.file<"a", 92, 36> -> tensor<9x1xf32>
+  %c = terse.embedding %ids, %codes : tensor<1x3xi64>, tensor<9x8xi8> -> tensor<1x3x8xi8>
+  %s = terse.embedding %ids, %scales : tensor<1x3xi64>, tensor<9x2xi8> -> tensor<1x3x2xi8>
+  %r = terse.embedding %ids, %rows : tensor<1x3xi64>, tensor<9x1xf32> -> tensor<1x3x1xf32>
+  %y = terse.dequantize <i8, group = 4, scale = i8, zero = none> %c, %s rows %r : tensor<1x3x1xf32> : tensor<1x3x8xi8>, tensor<1x3x2xi8> -> tensor<1x3x8xf32>
+  return %y : tensor<1x3x8xf32>
+}
