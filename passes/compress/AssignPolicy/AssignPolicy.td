@@ -11,6 +11,7 @@ def AssignPolicy : Pass<"terse-assign-policy", "::mlir::ModuleOp"> {
     |---|---|---|
     | `bits` | 2, 3, 4 or 8 | `terse-quantize-weights` |
     | `group_size` | 0 (a row) or more | `terse-quantize-weights` |
+    | `symmetric` | true or false | `terse-quantize-weights` |
     | `method` | rtn, gptq or hqq | `terse-quantize-weights` |
     | `sparsity` | 0 or more, less than 1 | pruning |
     | `pattern` | N:M, unstructured | pruning |

@@ -62,6 +62,7 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
     RoundingSource source;
     std::string name;
     int64_t bits, groupSize, reductionAxis;
+    bool symmetric;
     std::string method = "rtn";
     bool isSparse = false;
   };
@@ -79,12 +80,12 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
       return signalPassFailure();
 
     // Layers that share a weight share its codes.
-    using Key = std::tuple<Operation *, int64_t, int64_t, int64_t, std::string>; // of one weight: its scaling and how it is rounded
+    using Key = std::tuple<Operation *, int64_t, int64_t, int64_t, bool, std::string>; // of one weight: its scaling and how it is rounded
     llvm::MapVector<Operation *, SmallVector<std::pair<Key, QuantizedTensor>>> done;
     Totals totals;
     int64_t numLayers = 0, numEmbeddings = 0, numRequantized = 0;
     for (Choice &choice : choices) {
-      Key key{choice.source.scaled, choice.bits, choice.groupSize, choice.reductionAxis, choice.method};
+      Key key{choice.source.scaled, choice.bits, choice.groupSize, choice.reductionAxis, choice.symmetric, choice.method};
       auto &ofWeight = done[choice.source.weight];
       auto known = llvm::find_if(ofWeight, [&](auto &entry) { return entry.first == key; });
       if (known == ofWeight.end()) {
@@ -98,13 +99,16 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
       }
       if (auto embedding = dyn_cast<EmbeddingOp>(choice.op)) {
         embedding.getTableMutable().assign(known->second.dequantize(getElementTypeOrSelf(embedding.getTable())));
+        totals.tables[choice.name] = known->second.bytesAfter;
         ++numEmbeddings;
       } else {
         auto linear = cast<LinearLike>(choice.op);
         linear.replaceWeight(known->second.dequantize(getElementTypeOrSelf(linear.getWeightOperand().get())));
+        auto getSize = [&](int64_t axis) { return choice.source.getType().getDimSize(axis); };
         totals.layers[choice.name] = llvm::json::Object{{"bits", choice.bits},
                                                         {"group_size", choice.groupSize},
                                                         {"bytes", known->second.bytesAfter},
+                                                        {"shape", llvm::json::Array{getSize(1 - choice.reductionAxis), getSize(choice.reductionAxis)}},
                                                         {"input_of", findFirstReader(linear)}};
         ++numLayers;
       }
@@ -135,6 +139,8 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
       report.add(getArgument(), "layer-errors", std::move(totals.layerErrors));
     if (!totals.layers.empty())
       report.add(getArgument(), "layers", std::move(totals.layers));
+    if (!totals.tables.empty())
+      report.add(getArgument(), "tables", std::move(totals.tables));
     if (!totals.worst.empty())
       report.add(getArgument(), "worst-layer", totals.worst + " (" + llvm::formatv("{0:f4}", totals.worstError).str() + ")");
   }
@@ -147,6 +153,7 @@ private:
     std::string worst;
     llvm::json::Object layerErrors; ///< by name
     llvm::json::Object layers;      ///< what each linear layer got, by name
+    llvm::json::Object tables;      ///< bytes of each table of embeddings, by name
     void add(const QuantizedTensor &tensor, const std::string &name) {
       bytesBefore += tensor.bytesBefore;
       bytesAfter += tensor.bytesAfter;
@@ -167,7 +174,7 @@ private:
 
   FailureOr<QuantizedTensor> quantize(Choice &choice) {
     TensorRounding rounding;
-    rounding.options = {static_cast<unsigned>(choice.bits), choice.groupSize, symmetric, *parseScaleFormat(scale), clipSearch};
+    rounding.options = {static_cast<unsigned>(choice.bits), choice.groupSize, choice.symmetric, *parseScaleFormat(scale), clipSearch};
     rounding.reductionAxis = choice.reductionAxis;
     rounding.keepsZeros = choice.isSparse;
     rounding.codebook = hasTable(choice.bits) ? Codebook::NF4 : Codebook::Linear;
@@ -264,7 +271,9 @@ private:
         op->emitError() << "expected method to be rtn or gptq with format=nf4; got 'hqq' for layer '" << name << "'";
         return WalkResult::interrupt();
       }
-      choices.push_back({op, source, name, itsBits, group, linear.getReductionAxis(), itsMethod, isSparse(op)});
+      // Codes of a table have no zero points.
+      bool itsSymmetric = hasTable(itsBits) || policy->symmetric.value_or(symmetric);
+      choices.push_back({op, source, name, itsBits, group, linear.getReductionAxis(), itsSymmetric, itsMethod, isSparse(op)});
       return WalkResult::advance();
     });
     if (walked.wasInterrupted())
@@ -283,14 +292,14 @@ private:
         continue;
       }
       if (embeddingBits != 0) {
-        choices.push_back({embedding, table, name, embeddingBits, embeddingGroupSize, 1});
+        choices.push_back({embedding, table, name, embeddingBits, embeddingGroupSize, 1, symmetric});
         continue;
       }
       auto tied = llvm::find_if(choices, [&](const Choice &choice) {
         return choice.source.weight == table.weight && !choice.source.scaled && choice.reductionAxis == 1 && isa<LinearLike>(choice.op);
       });
       if (tied != choices.end())
-        choices.push_back({embedding, table, name, tied->bits, tied->groupSize, 1});
+        choices.push_back({embedding, table, name, tied->bits, tied->groupSize, 1, tied->symmetric});
     }
     return success();
   }

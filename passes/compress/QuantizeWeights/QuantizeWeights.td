@@ -41,11 +41,11 @@ def QuantizeWeights : Pass<"terse-quantize-weights", "::mlir::ModuleOp"> {
     which need not be whole and is stored as scales are, is moved to where the sum of |error|^(1/2) gets small. `symmetric` and `stats` do not matter to it;
     embeddings are rounded to the nearest values. A sparse layer's zero points stay whole.
 
-    A layer with `terse.sparsity` keeps its zeros. A layer's `terse.policy` (`terse-assign-policy`) goes before `bits`, `group-size` and `method`. Layers marked
+    A layer with `terse.sparsity` keeps its zeros. A layer's `terse.policy` (`terse-assign-policy`) goes before `bits`, `group-size`, `symmetric` and `method`. Layers marked
     `terse.frozen` are left.
 
     Facts: `codes-requantized`, `codes-kept`, `layers-quantized`, `layers-left`, `embeddings-quantized`, `bytes-before`, `bytes-after`
-    (of what was quantized), `relative-error` (||W' - W|| / ||W|| over all), `worst-layer`; by the names of layers `layer-errors` and `layers` (bits, group size, bytes, the first layer with the same input); with statistics `layers-with-statistics`,
+    (of what was quantized), `relative-error` (||W' - W|| / ||W|| over all), `worst-layer`; by the names of layers `layer-errors` and `layers` (bits, group size, bytes, shape, the first layer with the same input), by the names of tables `tables` (bytes); with statistics `layers-with-statistics`,
     `output-error-nearest` and `output-error` (||(W' - W) X|| / ||W X||, of values rounded to the nearest and in the end; `worst-layer` is then in it)
     and `most-damping` where more was needed than `damping`.
 

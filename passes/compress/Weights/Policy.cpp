@@ -29,6 +29,8 @@ DictionaryAttr Policy::toAttr(MLIRContext *context) const {
     add("bits", builder.getI64IntegerAttr(*bits));
   if (groupSize)
     add("group_size", builder.getI64IntegerAttr(*groupSize));
+  if (symmetric)
+    add("symmetric", builder.getBoolAttr(*symmetric));
   if (method)
     add("method", builder.getStringAttr(*method));
   if (sparsity)
@@ -51,6 +53,10 @@ LogicalResult Policy::set(StringRef key, StringRef value, function_ref<InFlightD
     if (!isNumber || number < 0)
       return emitError() << "expected a group_size of 0 or more; got '" << value << "'";
     groupSize = number;
+  } else if (key == "symmetric") {
+    if (value != "true" && value != "false")
+      return emitError() << "expected symmetric to be true or false; got '" << value << "'";
+    symmetric = value == "true";
   } else if (key == "method") {
     if (value != "rtn" && value != "gptq" && value != "hqq")
       return emitError() << "expected method to be rtn, gptq or hqq; got '" << value << "'";
@@ -67,7 +73,7 @@ LogicalResult Policy::set(StringRef key, StringRef value, function_ref<InFlightD
   } else if (key == "keep") {
     keep = true;
   } else {
-    return emitError() << "expected bits, group_size, method, sparsity, pattern or keep; got '" << key << "'";
+    return emitError() << "expected bits, group_size, symmetric, method, sparsity, pattern or keep; got '" << key << "'";
   }
   return success();
 }
@@ -85,7 +91,9 @@ FailureOr<Policy> terse::getPolicy(Operation *layer) {
   }
   for (NamedAttribute entry : entries) {
     std::string text;
-    if (auto value = dyn_cast<IntegerAttr>(entry.getValue()))
+    if (auto value = dyn_cast<BoolAttr>(entry.getValue()))
+      text = value.getValue() ? "true" : "false";
+    else if (auto value = dyn_cast<IntegerAttr>(entry.getValue()))
       text = std::to_string(value.getInt());
     else if (auto value = dyn_cast<FloatAttr>(entry.getValue()))
       text = std::to_string(value.getValueAsDouble());

@@ -29,13 +29,14 @@ struct SparsityPattern {
 /// What a policy says; what it does not say is unset.
 struct Policy {
   std::optional<int64_t> bits, groupSize;
+  std::optional<bool> symmetric;
   std::optional<std::string> method;
   std::optional<double> sparsity; ///< part of the weights that becomes zero
   std::optional<SparsityPattern> pattern;
   bool keep = false; ///< the layer is left as it is
 
   mlir::DictionaryAttr toAttr(mlir::MLIRContext *context) const;
-  /// Sets `key` ("bits", "group_size", "method", "sparsity", "pattern", "keep") from text. An error says what was expected.
+  /// Sets `key` ("bits", "group_size", "symmetric", "method", "sparsity", "pattern", "keep") from text. An error says what was expected.
   mlir::LogicalResult set(llvm::StringRef key, llvm::StringRef value, llvm::function_ref<mlir::InFlightDiagnostic()> emitError);
 };
 

@@ -5,6 +5,7 @@
 // RUN: not terse-opt %s --terse-assign-policy="rules=up=speed:9" 2>&1 | FileCheck %s --check-prefix=WORD
 // RUN: not terse-opt %s --terse-assign-policy="rules=up=bits:5" 2>&1 | FileCheck %s --check-prefix=BITS
 // RUN: not terse-opt %s --terse-assign-policy="rules=up=group_size:x" 2>&1 | FileCheck %s --check-prefix=GROUP
+// RUN: not terse-opt %s --terse-assign-policy="rules=up=symmetric:no" 2>&1 | FileCheck %s --check-prefix=SYMMETRIC
 // RUN: not terse-opt %s --terse-assign-policy="rules=up=method:best" 2>&1 | FileCheck %s --check-prefix=METHOD
 // RUN: not terse-opt %s --terse-assign-policy="rules=up=sparsity:1" 2>&1 | FileCheck %s --check-prefix=SPARSITY
 // RUN: not terse-opt %s --terse-assign-policy="rules=up=pattern:4:4" 2>&1 | FileCheck %s --check-prefix=PATTERN
@@ -13,9 +14,10 @@
 // EMPTY: terse-assign-policy: expected rules REGEX=KEY:VALUE,...; got ''
 // RULE: expected a rule REGEX=KEY:VALUE,...; got 'up'
 // REGEX: expected a regular expression before '='; got 'up('
-// WORD: expected bits, group_size, method, sparsity, pattern or keep; got 'speed'
+// WORD: expected bits, group_size, symmetric, method, sparsity, pattern or keep; got 'speed'
 // BITS: expected bits of 2, 3, 4 or 8; got '5'
 // GROUP: expected a group_size of 0 or more; got 'x'
+// SYMMETRIC: expected symmetric to be true or false; got 'no'
 // METHOD: expected method to be rtn, gptq or hqq; got 'best'
 // SPARSITY: expected a sparsity of 0 or more and less than 1; got '1'
 // PATTERN: expected a pattern N:M with 0 < N < M <= 64; got '4:4'
