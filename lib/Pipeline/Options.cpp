@@ -155,6 +155,23 @@ static Error setMaxLoss(CompileOptions &o, StringRef text) {
   return Error::success();
 }
 
+static Error setObjective(CompileOptions &o, StringRef text) {
+  static constexpr std::pair<llvm::StringLiteral, Objective> objectives[] = {
+      {"size", Objective::Size},
+      {"latency", Objective::Latency},
+      {"cost", Objective::Cost},
+  };
+  llvm::SmallVector<StringRef> known;
+  for (auto &[name, objective] : objectives) {
+    known.push_back(name);
+    if (name == text) {
+      o.objective = objective;
+      return Error::success();
+    }
+  }
+  return refuse("objective", text, known);
+}
+
 static Error setPrice(CompileOptions &o, StringRef text) {
   double value;
   if (text.getAsDouble(value) || !(value >= 0 && value < 1e12))
@@ -323,6 +340,11 @@ static constexpr OptionInfo table[] = {
      "up to 10 %, the rest: rest); where that does not do, fail with the best "
      "artifact written",
      setMaxLoss},
+    {"objective", Kind::Text, "what",
+     "what the recipe auto makes as little as --max-loss allows: size (bytes, "
+     "the default), latency (time of a decode step, by timing layers on this "
+     "machine), cost (of a query of --query, prompt and completion)",
+     setObjective},
     {"search-trials", Kind::Number, "n",
      "compile and measure at most so many models to keep --max-loss (default: "
      "as many as it takes)",

@@ -164,9 +164,14 @@ static std::string getToday() {
 }
 
 /// Adds what a search measured on its way.
-static void addSearch(CompressionReport &report, const SearchFindings &search) {
+static void addSearch(CompressionReport &report, const SearchFindings &search, std::optional<Objective> objective) {
+  if (objective)
+    report.objective = *objective == Objective::Latency ? "latency" : *objective == Objective::Cost ? "cost" : "size";
+  for (CompressionReport::Point &point : report.pareto)
+    if (point.chosen)
+      point.price = search.price;
   for (const SearchFindings::Point &point : search.points)
-    report.pareto.push_back({point.name, point.bytes, point.loss});
+    report.pareto.push_back({point.name, point.bytes, point.loss, point.price});
   for (CompressionReport::Layer &layer : report.layers)
     for (const auto &[name, loss] : search.layerLosses)
       if (isPartOf(layer.name, name))
@@ -213,7 +218,7 @@ Outcome terse::compileAndMeasure(const CompileOptions &options, CompileListener 
       listener.onMessage({Message::Kind::Report, "", describeQuality(report)});
   }
   if (search)
-    addSearch(report, *search);
+    addSearch(report, *search, options.objective);
   if (!error && !options.reportFile.empty())
     error = writeReport(report, options.reportFile);
   if (error)

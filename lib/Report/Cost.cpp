@@ -48,13 +48,19 @@ std::optional<BreakEven> terse::computeBreakEven(const CompressionReport &report
   return result;
 }
 
-std::vector<CompressionReport::Point> terse::computeFront(llvm::ArrayRef<CompressionReport::Point> points) {
+std::optional<double> terse::getMeasure(const CompressionReport::Point &point, ParetoMeasure measure) {
+  if (measure == ParetoMeasure::Price)
+    return point.price;
+  return point.bytes ? std::optional<double>(double(*point.bytes)) : std::nullopt;
+}
+
+std::vector<CompressionReport::Point> terse::computeFront(llvm::ArrayRef<CompressionReport::Point> points, ParetoMeasure measure) {
   std::vector<CompressionReport::Point> known, front;
   for (const CompressionReport::Point &point : points)
-    if (point.bytes && point.loss)
+    if (getMeasure(point, measure) && point.loss)
       known.push_back(point);
-  llvm::sort(known, [](const auto &a, const auto &b) {
-    return std::tie(*a.bytes, *a.loss, a.name) < std::tie(*b.bytes, *b.loss, b.name);
+  llvm::sort(known, [&](const auto &a, const auto &b) {
+    return std::tuple(*getMeasure(a, measure), *a.loss, a.name) < std::tuple(*getMeasure(b, measure), *b.loss, b.name);
   });
   for (CompressionReport::Point &point : known)
     if (front.empty() || *point.loss < *front.back().loss)

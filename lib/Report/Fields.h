@@ -71,6 +71,7 @@ template <typename V> void visitFields(V &v, CompressionReport::Point &x) {
   v("name", x.name);
   v("bytes", x.bytes);
   v("loss", x.loss);
+  v("price", x.price);
   v("chosen", x.chosen);
 }
 template <typename V> void visitFields(V &v, CompressionReport::Outlier &x) {
@@ -126,6 +127,7 @@ template <typename V> void visitFields(V &v, CompressionReport &x) {
   v("recipe", x.recipe);
   v("recipe_sha256", x.recipeSha256);
   v("pipeline", x.pipeline);
+  v("objective", x.objective);
   v("loss_name", x.lossName);
   v("source", x.source);
   v("artifact", x.artifact);

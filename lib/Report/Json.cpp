@@ -169,7 +169,7 @@ Value terse::toJson(const CompressionReport &report) {
     computed["break_even"] = std::move(object);
   }
   Array front;
-  for (const CompressionReport::Point &point : computeFront(report.pareto))
+  for (const CompressionReport::Point &point : computeFront(report.pareto, report.objective.empty() || report.objective == "size" ? ParetoMeasure::Bytes : ParetoMeasure::Price))
     front.push_back(point.name);
   if (!front.empty())
     computed["front"] = std::move(front);

@@ -17,20 +17,6 @@ static std::string formatSigned(double value) { return formatPercent(value, true
 static std::string formatWhole(double value) {
   return formatNumber(std::round(value), std::fabs(value) < 10 ? 1 : int(std::log10(std::fabs(value))) + 1);
 }
-/// Ticks of an axis: no more digits than they need.
-static std::string formatTick(double share) {
-  std::string text = formatPercent(share);
-  size_t dot = text.find('.'), space = text.find("\u00a0");
-  if (dot == std::string::npos || space == std::string::npos)
-    return text;
-  size_t end = space;
-  while (text[end - 1] == '0')
-    --end;
-  if (text[end - 1] == '.')
-    --end;
-  return text.substr(0, end) + text.substr(space);
-}
-
 std::string report::getBandName(llvm::StringRef name) {
   if (name == "rarest_1")
     return "rarest 1 % of tokens";
@@ -49,7 +35,7 @@ void report::writeBands(const CompressionReport &report, llvm::raw_ostream &os) 
   BarPlot plot;
   plot.title = plot.axis = "loss of " + getLossName(report) + " by the frequency of the predicted token, %";
   plot.format = formatShare;
-  plot.tickFormat = formatTick;
+  plot.tickFormat = formatShareTick;
   Table table({{"predicted token", Table::Align::Text}, {"share of the text"}, {"tokens"}, {"perplexity, original"},
                {"compressed"}, {"loss"}, {"promised at most"}, {"KL, nats"}, {"same likeliest"}});
   for (const CompressionReport::Band &band : report.bands) {
@@ -77,7 +63,7 @@ void report::writePasses(const CompressionReport &report, llvm::raw_ostream &os)
   BarPlot plot;
   plot.title = plot.axis = "loss of " + getLossName(report) + " that the pass adds, %";
   plot.format = formatShare;
-  plot.tickFormat = formatTick;
+  plot.tickFormat = formatShareTick;
   Table table({{"pass", Table::Align::Code}, {"weights after it"}, {"loss added"}, {"loss so far"}});
   for (const CompressionReport::Pass &pass : report.passes) {
     table.addRow();
@@ -99,7 +85,7 @@ static void drawWorst(const CompressionReport &report, std::optional<double> Com
   BarPlot plot;
   plot.title = plot.axis = axis;
   plot.format = formatShare;
-  plot.tickFormat = formatTick;
+  plot.tickFormat = formatShareTick;
   for (const CompressionReport::Layer &layer : report.layers)
     if (layer.*member)
       plot.bars.push_back({layer.name, *(layer.*member)});
@@ -149,53 +135,4 @@ void report::writeLayers(const CompressionReport &report, llvm::raw_ostream &os)
   table.print(os);
   if (many)
     os << "</details>\n";
-}
-
-void report::writePareto(const CompressionReport &report, llvm::raw_ostream &os) {
-  if (report.pareto.empty())
-    return;
-  std::vector<CompressionReport::Point> front = computeFront(report.pareto);
-  PointPlot plot;
-  plot.title = "loss of " + getLossName(report) + " against size";
-  plot.xAxis = "size of the artifact, MB";
-  plot.yAxis = "loss of " + getLossName(report) + ", %";
-  plot.xFormat = [](double bytes) { return formatNumber(bytes / 1e6, bytes >= 1e8 || bytes == 0 ? 1 : 3); };
-  plot.yFormat = formatTick;
-  double largest = 0, smallest = INFINITY, most = 0;
-  Table table({{"model", Table::Align::Code}, {"size"}, {"loss"}, {"on the front", Table::Align::Text}});
-  for (const CompressionReport::Point &point : report.pareto) {
-    table.addRow();
-    table.add(point.chosen ? "<b>" + escape(point.name) + "</b>" : escape(point.name));
-    table.add(point.bytes, formatSize);
-    table.add(point.loss, formatSigned);
-    table.add(std::any_of(front.begin(), front.end(), [&](const auto &other) { return other.name == point.name; })
-                  ? "yes"
-                  : "no");
-    if (!point.bytes || !point.loss)
-      continue;
-    plot.points.push_back({point.name, double(*point.bytes), *point.loss, point.chosen});
-    most = std::max(most, double(*point.bytes));
-    if (*point.loss != 0) {
-      largest = std::max(largest, std::fabs(*point.loss));
-      smallest = std::min(smallest, std::fabs(*point.loss));
-    }
-  }
-  // The axis is in MB up to hundreds of them.
-  if (most >= 2e9) {
-    plot.xAxis = "size of the artifact, GB";
-    plot.xFormat = [](double bytes) { return formatNumber(bytes / 1e9, 3); };
-  } else {
-    plot.xFormat = [](double bytes) {
-      double mb = bytes / 1e6;
-      return mb == std::floor(mb) ? formatWhole(mb) : formatNumber(mb, 3);
-    };
-  }
-  plot.isYLogarithmic = largest > 20 * smallest;
-  for (const CompressionReport::Point &point : front)
-    plot.line.emplace_back(double(*point.bytes), *point.loss);
-  if (plot.points.size() > 1)
-    writeFigure(os, plot.isYLogarithmic ? "Loss against size (dashed: the front; the loss is logarithmic above 0)"
-                                        : "Loss against size (dashed: the front)",
-                drawPoints(plot));
-  table.print(os);
 }

@@ -15,7 +15,7 @@ static constexpr Section sections[] = {
     {"comparison", "Before and after", writeComparison},
     {"cost", "What serving costs", writeCost},
     {"bands", "Loss by token frequency", writeBands},
-    {"pareto", "Size against loss", writePareto},
+    {"pareto", "Size and speed against loss", writePareto},
     {"passes", "Loss by pass", writePasses},
     {"layers", "Layers", writeLayers},
     {"outliers", "Activation outliers", writeOutliers},
@@ -29,6 +29,19 @@ llvm::ArrayRef<Section> report::getSections() { return sections; }
 
 void report::writeFigure(llvm::raw_ostream &os, llvm::StringRef caption, llvm::StringRef svg) {
   os << "<figure>\n<figcaption>" << escape(caption) << "</figcaption>\n" << svg << "</figure>\n";
+}
+
+std::string report::formatShareTick(double share) {
+  std::string text = formatPercent(share);
+  size_t dot = text.find('.'), space = text.find("\u00a0");
+  if (dot == std::string::npos || space == std::string::npos)
+    return text;
+  size_t end = space;
+  while (text[end - 1] == '0')
+    --end;
+  if (text[end - 1] == '.')
+    --end;
+  return text.substr(0, end) + text.substr(space);
 }
 
 std::string report::getLossName(const CompressionReport &report) {

@@ -30,6 +30,7 @@ void writeFit(const CompressionReport &report, llvm::raw_ostream &os);
 void writeBands(const CompressionReport &report, llvm::raw_ostream &os);
 void writePasses(const CompressionReport &report, llvm::raw_ostream &os);
 void writeLayers(const CompressionReport &report, llvm::raw_ostream &os);
+// ParetoSection.cpp
 void writePareto(const CompressionReport &report, llvm::raw_ostream &os);
 // Sections.cpp
 void writeComparison(const CompressionReport &report, llvm::raw_ostream &os);
@@ -42,6 +43,8 @@ void writeFacts(const CompressionReport &report, llvm::raw_ostream &os);
 void writeFigure(llvm::raw_ostream &os, llvm::StringRef caption, llvm::StringRef svg);
 /// Of token frequency, for people.
 std::string getBandName(llvm::StringRef name);
+/// Ticks of an axis of shares: no more digits than they need.
+std::string formatShareTick(double share);
 /// What a loss is of: "perplexity".
 std::string getLossName(const CompressionReport &report);
 

@@ -5,26 +5,39 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringRef.h"
 
+#include <cmath>
 #include <map>
 #include <numeric>
+#include <queue>
 #include <tuple>
 
 using namespace terse;
 
-std::string WeightFormat::str() const { return "w" + std::to_string(bits) + " g" + std::to_string(groupSize); }
+std::string WeightFormat::str() const {
+  return "w" + std::to_string(bits) + " g" + std::to_string(groupSize) + (symmetric.value_or(true) ? "" : " asymmetric");
+}
 
-/// Indices of the options on the lower convex hull, from the smallest on: each costs less than the one before, and the gain per byte falls.
+AllocationSum terse::sum(llvm::ArrayRef<LayerChoices> layers, const Allocation &allocation) {
+  AllocationSum sum;
+  for (auto [layer, option] : llvm::zip(layers, allocation)) {
+    sum.price += layer.options[option].price;
+    sum.cost += layer.options[option].cost;
+  }
+  return sum;
+}
+
+/// Indices of the options on the lower convex hull, from the smallest on: each costs less than the one before, and the gain for its price falls.
 static std::vector<size_t> findHull(llvm::ArrayRef<LayerChoices::Option> options) {
   std::vector<size_t> order(options.size()), hull;
   std::iota(order.begin(), order.end(), 0);
   llvm::sort(order, [&](size_t a, size_t b) {
-    return std::tuple(options[a].bytes, options[a].cost, a) < std::tuple(options[b].bytes, options[b].cost, b);
+    return std::tuple(options[a].price, options[a].cost, a) < std::tuple(options[b].price, options[b].cost, b);
   });
   auto gain = [&](size_t from, size_t to) {
-    return (options[from].cost - options[to].cost) / (options[to].bytes - options[from].bytes);
+    return (options[from].cost - options[to].cost) / (options[to].price - options[from].price);
   };
   for (size_t i : order) {
-    if (!hull.empty() && (options[i].cost >= options[hull.back()].cost || options[i].bytes == options[hull.back()].bytes))
+    if (!hull.empty() && (options[i].cost >= options[hull.back()].cost || options[i].price == options[hull.back()].price))
       continue;
     while (hull.size() > 1 && gain(hull.back(), i) >= gain(hull[hull.size() - 2], hull.back()))
       hull.pop_back();
@@ -45,7 +58,7 @@ std::vector<Allocation> terse::makePath(llvm::ArrayRef<LayerChoices> layers) {
     allocation.push_back(hull.front());
     for (size_t i = 1; i < hull.size(); ++i) {
       const LayerChoices::Option &from = choices.options[hull[i - 1]], &to = choices.options[hull[i]];
-      steps.push_back({layer, hull[i], i, (from.cost - to.cost) / (to.bytes - from.bytes)});
+      steps.push_back({layer, hull[i], i, (from.cost - to.cost) / (to.price - from.price)});
     }
   }
   // A layer's own steps have falling gains: they stay in order.
@@ -56,6 +69,105 @@ std::vector<Allocation> terse::makePath(llvm::ArrayRef<LayerChoices> layers) {
     path.push_back(allocation);
   }
   return path;
+}
+
+/// The path with no other formats than `palette`; layers that have none of these keep all options.
+static std::vector<Allocation> makePathOf(llvm::ArrayRef<LayerChoices> layers, llvm::ArrayRef<WeightFormat> palette) {
+  std::vector<LayerChoices> restricted;
+  std::vector<std::vector<size_t>> indices; // of what is left, in all options
+  for (const LayerChoices &layer : layers) {
+    LayerChoices &left = restricted.emplace_back(LayerChoices{layer.name, {}});
+    std::vector<size_t> &its = indices.emplace_back();
+    for (auto [index, option] : llvm::enumerate(layer.options))
+      if (llvm::is_contained(palette, option.format)) {
+        left.options.push_back(option);
+        its.push_back(index);
+      }
+    if (its.empty()) {
+      left.options = layer.options;
+      its.resize(layer.options.size());
+      std::iota(its.begin(), its.end(), 0);
+    }
+  }
+  std::vector<Allocation> path = makePath(restricted);
+  for (Allocation &allocation : path)
+    for (auto [option, its] : llvm::zip(allocation, indices))
+      option = its[option];
+  return path;
+}
+
+std::vector<Allocation> terse::makeFront(llvm::ArrayRef<LayerChoices> layers, llvm::function_ref<double(const Allocation &)> price) {
+  std::map<WeightFormat, size_t> counts;
+  for (const LayerChoices &layer : layers)
+    for (const LayerChoices::Option &option : layer.options)
+      ++counts[option.format];
+  std::vector<WeightFormat> formats;
+  for (const auto &[format, count] : counts)
+    if (count > 1)
+      formats.push_back(format);
+
+  std::vector<std::tuple<double, double, Allocation>> known;
+  auto addPath = [&](std::vector<Allocation> path) {
+    for (Allocation &allocation : path)
+      known.push_back({price(allocation), sum(layers, allocation).cost, std::move(allocation)});
+  };
+  addPath(makePath(layers));
+  for (size_t i = 0; i < formats.size(); ++i)
+    for (size_t j = i; j < formats.size(); ++j)
+      for (size_t k = j; k < formats.size(); ++k)
+        // As a set: (i, i, i), (i, j, j) and (i, j, k).
+        if (!(i == j && j != k))
+          addPath(makePathOf(layers, {formats[i], formats[j], formats[k]}));
+  llvm::sort(known);
+  std::vector<Allocation> front;
+  double least = INFINITY;
+  for (auto &[price, cost, allocation] : known)
+    if (cost < least) {
+      least = cost;
+      front.push_back(std::move(allocation));
+    }
+  return front;
+}
+
+std::vector<Allocation> terse::findExchanges(llvm::ArrayRef<LayerChoices> layers, const Allocation &from, double slack, size_t count) {
+  struct Change {
+    size_t layer, option;
+    double price, cost; ///< what changes
+  };
+  // All changes of one layer; the last one of them is none.
+  std::vector<Change> changes;
+  for (auto [layer, choices] : llvm::enumerate(layers)) {
+    const LayerChoices::Option &now = choices.options[from[layer]];
+    for (auto [option, to] : llvm::enumerate(choices.options))
+      if (option != from[layer])
+        changes.push_back({layer, option, to.price - now.price, to.cost - now.cost});
+  }
+  changes.push_back({layers.size(), 0, 0, 0});
+
+  struct Exchange {
+    double price, cost;
+    size_t first, second; ///< changes
+    auto key() const { return std::tie(price, cost, first, second); }
+    bool operator<(const Exchange &other) const { return key() < other.key(); }
+  };
+  // The `count` best so far, the worst of them on top.
+  std::priority_queue<Exchange> best;
+  for (size_t i = 0; i < changes.size(); ++i)
+    for (size_t j = i + 1; j < changes.size(); ++j) {
+      const Change &a = changes[i], &b = changes[j];
+      Exchange exchange{a.price + b.price, a.cost + b.cost, i, j};
+      if (a.layer == b.layer || !(exchange.price < 0) || exchange.cost > slack)
+        continue;
+      best.push(exchange);
+      if (best.size() > count)
+        best.pop();
+    }
+  std::vector<Allocation> found(best.size(), from);
+  for (size_t i = found.size(); i-- > 0; best.pop())
+    for (size_t change : {best.top().first, best.top().second})
+      if (changes[change].layer < layers.size())
+        found[i][changes[change].layer] = changes[change].option;
+  return found;
 }
 
 llvm::Expected<std::optional<size_t>> terse::findFirst(size_t count, llvm::function_ref<llvm::Expected<bool>(size_t)> holds) {
@@ -80,17 +192,18 @@ llvm::Expected<std::optional<size_t>> terse::findFirst(size_t count, llvm::funct
   return std::optional<size_t>(low);
 }
 
-std::string terse::writeRules(llvm::ArrayRef<std::pair<std::string, WeightFormat>> layers) {
-  std::map<std::pair<int64_t, int64_t>, std::vector<std::string>> byFormat;
+std::string terse::writeRules(const Formats &layers) {
+  std::map<WeightFormat, std::vector<std::string>> byFormat;
   for (const auto &[name, format] : layers) {
     std::string pattern;
     // A dot matches itself too, and what neither rules nor pipelines can hold.
     for (char c : name)
       pattern += llvm::isAlnum(c) || c == '_' || c == '/' || c == '-' ? c : '.';
-    byFormat[{format.bits, format.groupSize}].push_back(pattern);
+    byFormat[format].push_back(pattern);
   }
   std::vector<std::string> rules;
   for (const auto &[format, names] : byFormat)
-    rules.push_back("^(" + llvm::join(names, "|") + ")$=bits:" + std::to_string(format.first) + ",group_size:" + std::to_string(format.second));
+    rules.push_back("^(" + llvm::join(names, "|") + ")$=bits:" + std::to_string(format.bits) + ",group_size:" + std::to_string(format.groupSize) +
+                    (format.symmetric ? *format.symmetric ? ",symmetric:true" : ",symmetric:false" : ""));
   return llvm::join(rules, ";");
 }

@@ -7,7 +7,9 @@
 #include "llvm/Support/Error.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 namespace terse {
@@ -15,17 +17,26 @@ namespace terse {
 /// How weights are rounded.
 struct WeightFormat {
   int64_t bits, groupSize;
+  std::optional<bool> symmetric = {}; ///< without zero points; unset: as the recipe says
 
-  bool operator==(const WeightFormat &other) const { return bits == other.bits && groupSize == other.groupSize; }
-  /// "w4 g32"
+  bool operator==(const WeightFormat &other) const {
+    return bits == other.bits && groupSize == other.groupSize && symmetric == other.symmetric;
+  }
+  bool operator<(const WeightFormat &other) const {
+    return std::tie(bits, groupSize, symmetric) < std::tie(other.bits, other.groupSize, other.symmetric);
+  }
+  /// "w4 g32", "w4 g32 asymmetric"
   std::string str() const;
 };
 
-/// A layer and what it may become.
+/// Layers and what they get.
+using Formats = std::vector<std::pair<std::string, WeightFormat>>;
+
+/// A layer, or several that get the same, and what it may become.
 struct LayerChoices {
   struct Option {
     WeightFormat format;
-    double bytes, cost; ///< cost: what it adds to the model's loss
+    double price, cost; ///< price: what is to be little, as bytes or seconds; cost: what it adds to the model's loss
   };
   std::string name;
   std::vector<Option> options;
@@ -34,17 +45,30 @@ struct LayerChoices {
 /// For each layer the index of its option.
 using Allocation = std::vector<size_t>;
 
-/// Allocations from the least bytes to the least cost: in each step one layer goes on to the next option of the lower convex hull of its
-/// (bytes, cost), the one with the largest gain per byte of all layers. Each is the cheapest for its size, up to the last step, if costs add
+struct AllocationSum {
+  double price = 0, cost = 0;
+};
+AllocationSum sum(llvm::ArrayRef<LayerChoices> layers, const Allocation &allocation);
+
+/// Allocations from the least price to the least cost: in each step one layer goes on to the next option of the lower convex hull of its
+/// (price, cost), the one that gains most for its price of all layers. Each is the cheapest for its price, up to the last step, if costs add
 /// up. Of equal gains the earlier layer goes first.
 std::vector<Allocation> makePath(llvm::ArrayRef<LayerChoices> layers);
+
+/// Allocations of falling cost and rising `price`, which may count what `sum` does not: the best ones of the paths with all options, with one format for all
+/// and with two or three, of those that two layers or more share.
+std::vector<Allocation> makeFront(llvm::ArrayRef<LayerChoices> layers, llvm::function_ref<double(const Allocation &)> price);
+
+/// Allocations with one or two layers changed, of less price than `from` and at most `slack` more cost, the least price first, then the least
+/// cost: at most `count`.
+std::vector<Allocation> findExchanges(llvm::ArrayRef<LayerChoices> layers, const Allocation &from, double slack, size_t count);
 
 /// The first i of 0 .. count-1 that `holds`, by halving: what holds is taken to hold for all that follow. Unset if the last one does not. Fails
 /// where `holds` does.
 llvm::Expected<std::optional<size_t>> findFirst(size_t count, llvm::function_ref<llvm::Expected<bool>(size_t)> holds);
 
-/// Rules of terse-assign-policy that give layers (names, formats) their formats.
-std::string writeRules(llvm::ArrayRef<std::pair<std::string, WeightFormat>> layers);
+/// Rules of terse-assign-policy that give layers their formats.
+std::string writeRules(const Formats &layers);
 
 } // namespace terse
 

@@ -1,205 +1,206 @@
-//===- AutoRecipe.cpp - bits and groups by measured sensitivity -----------===//
+//===- AutoRecipe.cpp - formats of each layer by measured sensitivity -----===//
+#include "LayerTimes.h"
+#include "Sensitivity.h"
 #include "Strategies.h"
 
-#include "llvm/ADT/STLExtras.h"
-#include "llvm/Support/FormatVariadic.h"
+#include "terse/Target/CPULevel.h"
 
-#include <algorithm>
+#include "llvm/ADT/STLExtras.h"
+
+#include <set>
 
 using namespace terse;
+using llvm::Error;
 using llvm::Expected;
+
+/// Exchanges that are measured in the end, and how many may fail in a row.
+static constexpr int kExchanges = 10, kFailures = 4;
+/// Of which each is the best by what it should do.
+static constexpr size_t kCandidates = 1000;
 
 namespace {
 class AutoSearch {
 public:
-  AutoSearch(const CompileOptions &options, const Recipe &recipe, Trials &trials) : options(options), recipe(recipe), trials(trials) {}
+  AutoSearch(const CompileOptions &options, const Recipe &recipe, Trials &trials)
+      : options(options), recipe(recipe), trials(trials), sensitivity(recipe, trials, plan.findings) {}
 
   Expected<Plan> run() {
-    if (llvm::Error error = measureFormats())
+    if (Error error = sensitivity.measure())
       return std::move(error);
-    findUnits();
-    if (llvm::Error error = measureLayers())
+    choices = sensitivity.choices;
+    if (Error error = priceTimes())
       return std::move(error);
-    if (llvm::Error error = choose())
+    if (Error error = followPath())
       return std::move(error);
+    if (Error error = tryUniform())
+      return std::move(error);
+    if (Error error = exchange())
+      return std::move(error);
+    Chosen formats = getFormats(best->allocation);
+    if (!countsBytes())
+      plan.findings.price = best->price;
+    plan.rules = writeRules(formats.layers);
+    plan.recipe = Sensitivity::withTables(recipe.name, formats.tables);
+    plan.described = "chosen: " + describe(formats);
     return std::move(plan);
   }
 
 private:
-  using Formats = std::vector<std::pair<std::string, WeightFormat>>;
+  struct Chosen {
+    Formats layers;
+    std::optional<WeightFormat> tables;
+  };
+  struct Tried {
+    Allocation allocation;
+    double price; ///< 0 where bytes are the objective
+    double bytes, loss, excess;
+    auto key() const { return std::pair(price, bytes); }
+    bool holds() const { return excess <= 0; }
+  };
 
-  Expected<Trial> runTrial(const std::string &name, const Formats &formats, const std::string &what) {
-    Expected<Trial> trial = trials.run(name, writeRules(formats), what);
-    if (trial)
-      plan.findings.points.push_back({what, trial->bytes, trial->loss.all});
-    return trial;
+  bool countsBytes() const { return options.objective.value_or(Objective::Size) == Objective::Size; }
+
+  /// Seconds instead of bytes, where they are the objective: of a decode step, or of a query; as money where the price of an hour is known, for
+  /// 1000 queries.
+  Error priceTimes() {
+    if (countsBytes())
+      return Error::success();
+    double bytes = 0;
+    for (const LayerChoices &choice : choices)
+      bytes += choice.options.front().price;
+    LayerTimes times(options, recipe.name, trials, uint64_t(bytes));
+    for (auto [unit, choice] : llvm::zip(sensitivity.units, choices))
+      for (LayerChoices::Option &option : choice.options) {
+        option.price = 0;
+        if (unit.isTables())
+          continue;
+        Expected<LayerTime> time = times.find(unit.n, unit.k, option.format);
+        if (!time)
+          return time.takeError();
+        option.price = time->decode;
+        if (options.objective == Objective::Cost)
+          option.price = 1000 * (double(options.queryTokens->first) * time->prefill + double(options.queryTokens->second) * time->decode) *
+                         options.pricePerHour.value_or(3600) / 3600;
+      }
+    for (auto [point, entry] : llvm::zip(plan.findings.points, sensitivity.uniform))
+      point.price = sum(choices, makeUniform(entry.first)).price;
+    return Error::success();
   }
 
-  /// The whole model in each format.
-  llvm::Error measureFormats() {
-    std::vector<WeightFormat> formats = {finest, {4, 128}, {4, 64}, {4, 32}, probe, {3, 32}, {2, 64}, {2, 32}};
-    if (recipe.hasGroupSize)
-      formats = {finest, {4, recipe.groupSize}, probe, {2, recipe.groupSize}};
-    for (WeightFormat format : formats) {
-      // The head too.
-      std::string plain = makePlainRecipe(recipe.name, format.bits, format.groupSize) +
-                          (llvm::StringRef(recipe.name).contains("head-bits=") ? "" : ",head-bits=" + std::to_string(format.bits));
-      Expected<Trial> trial = runTrial(plain, {}, "all " + format.str());
-      if (!trial)
-        return trial.takeError();
-      uniform.push_back({format, std::move(*trial)});
+  size_t countLevels() const { return options.levels.empty() ? getCPULevels().size() : options.levels.size(); }
+
+  /// Bytes: of weights, and of code for each shape and format that there is, which is much of a small model.
+  double getPrice(const Allocation &allocation) const {
+    double price = sum(choices, allocation).price;
+    if (!countsBytes())
+      return price;
+    std::set<std::tuple<int64_t, int64_t, WeightFormat>> kernels;
+    for (auto [unit, choice, option] : llvm::zip(sensitivity.units, choices, allocation))
+      if (!unit.isTables())
+        kernels.insert({unit.n, unit.k, choice.options[option].format});
+    return price + double(kernels.size() * countLevels()) * sensitivity.kernelBytes;
+  }
+
+  /// All layers in one format, tables in their finest.
+  Allocation makeUniform(WeightFormat format) const {
+    Allocation allocation;
+    for (auto [unit, choice] : llvm::zip(sensitivity.units, choices)) {
+      auto found = llvm::find_if(choice.options, [&](const auto &entry) { return entry.format == format; });
+      allocation.push_back(unit.isTables() ? 0 : found - choice.options.begin());
     }
-    for (size_t i = 1; i < uniform.size(); ++i) {
-      double finer = std::max(uniform[i - 1].second.loss.all, 0.0), coarser = uniform[i].second.loss.all;
-      if (uniform[i].first.bits < uniform[i - 1].first.bits && coarser > 0.01 && coarser > 8 * finer)
-        plan.findings.cliffs.push_back(llvm::formatv("from {0} to {1} bits the loss goes from {2:f2} % to {3:f2} %", uniform[i - 1].first.bits,
-                                                     uniform[i].first.bits, 100 * finer, 100 * coarser));
+    return allocation;
+  }
+
+  Error followPath() {
+    std::vector<Allocation> path = makeFront(choices, [&](const Allocation &allocation) { return getPrice(allocation); });
+    Expected<std::optional<size_t>> first = findFirst(path.size(), [&](size_t step) { return tryAllocation(path[step]); });
+    return first ? Error::success() : first.takeError();
+  }
+
+  /// What is measured is not quite what was predicted: one format for all layers may be as good.
+  Error tryUniform() {
+    for (const auto &[format, trial] : sensitivity.uniform) {
+      if (!areKept(options.promises, trial.loss))
+        continue;
+      Allocation allocation = makeUniform(format);
+      for (auto [unit, option, itsBest] : llvm::zip(sensitivity.units, allocation, best->allocation))
+        if (unit.isTables())
+          option = itsBest;
+      if (best->holds() && getPrice(allocation) >= getPrice(best->allocation))
+        continue;
+      if (Expected<bool> tried = tryAllocation(allocation); !tried)
+        return tried.takeError();
     }
-    return llvm::Error::success();
+    return Error::success();
   }
 
-  const Trial &getUniform(WeightFormat format) const {
-    return llvm::find_if(uniform, [&](const auto &entry) { return entry.first == format; })->second;
-  }
-
-  /// Layers that read one input are a unit: in one format they become one layer, which is faster and less code.
-  void findUnits() {
-    for (const auto &[name, layer] : getUniform(finest).layers)
-      units[layer.inputOf].push_back(name);
-  }
-
-  /// Each unit alone in the probing format.
-  llvm::Error measureLayers() {
-    const double klOfFinest = getUniform(finest).kl, lossOfFinest = getUniform(finest).loss.all;
-    std::string plain = makePlainRecipe(recipe.name, finest.bits, finest.groupSize);
-    std::vector<double> added;
-    for (const auto &[unit, names] : units) {
-      // Without a measure a unit counts as the others do.
-      if (trials.isExhausted())
+  /// From the best one on, steps by one or two units that should stay within the promise.
+  Error exchange() {
+    int numFailures = 0;
+    for (int i = 0; i < kExchanges && numFailures < kFailures && best->holds() && !trials.isExhausted(); ++i) {
+      AllocationSum now = sum(choices, best->allocation);
+      double slack = -best->excess * now.cost / std::max(best->loss, 1e-4);
+      std::pair<double, Allocation> next{getPrice(best->allocation), {}};
+      for (const Allocation &allocation : findExchanges(choices, best->allocation, slack, kCandidates))
+        if (double price = getPrice(allocation); price < next.first && !seen.count(allocation))
+          next = {price, allocation};
+      if (next.second.empty())
         break;
-      Expected<Trial> trial = trials.run(plain, writeRules(giveFormat(names, probe)), describeUnit(names) + " " + probe.str());
-      if (!trial)
-        return trial.takeError();
-      added.push_back(std::max(trial->kl - klOfFinest, 1e-9));
-      for (const std::string &name : names)
-        plan.findings.layerLosses[name] = trial->loss.all - lossOfFinest;
-      if (double error = getSquaredError(names, probe); error > 0)
-        sensitivities[unit] = added.back() / error;
+      Allocation before = best->allocation;
+      if (Expected<bool> tried = tryAllocation(next.second); !tried)
+        return tried.takeError();
+      numFailures = best->allocation == before ? numFailures + 1 : 0;
     }
-    if (added.empty())
-      return llvm::Error::success();
-    std::vector<double> sorted = added;
-    llvm::sort(sorted);
-    double median = sorted[sorted.size() / 2];
-    auto unit = units.begin();
-    for (double kl : added) {
-      if (kl > 10 * median && kl > 1e-3)
-        plan.findings.cliffs.push_back(llvm::formatv("{0} alone at {1} bits adds {2:f5} nats, {3:f0} times the median",
-                                                     describeUnit(unit->second), probe.bits, kl, kl / median));
-      ++unit;
-    }
-    return llvm::Error::success();
+    return Error::success();
   }
 
-  llvm::Error choose() {
-    std::vector<double> known;
-    for (const auto &entry : sensitivities)
-      known.push_back(entry.second);
-    llvm::sort(known);
-    double usual = known.empty() ? 1 : known[known.size() / 2];
-    std::vector<LayerChoices> layers;
-    for (const auto &[unit, names] : units) {
-      auto found = sensitivities.find(unit);
-      double sensitivity = found == sensitivities.end() ? usual : found->second;
-      LayerChoices choices{unit, {}};
-      for (const auto &[format, trial] : uniform) {
-        double bytes = 0;
-        for (const std::string &name : names)
-          if (auto layer = trial.layers.find(name); layer != trial.layers.end())
-            bytes += layer->second.bytes;
-        choices.options.push_back({format, bytes, sensitivity * getSquaredError(names, format)});
-      }
-      layers.push_back(std::move(choices));
-    }
-    if (layers.empty())
-      return llvm::createStringError("the recipe 'auto' found no layer that can be rounded");
-    std::vector<Allocation> path = makePath(layers);
-    auto getFormats = [&](size_t step) {
-      Formats formats;
-      for (auto [layer, option] : llvm::zip(layers, path[step]))
-        llvm::append_range(formats, giveFormat(units[layer.name], layer.options[option].format));
-      return formats;
-    };
-    Expected<std::optional<size_t>> first = findFirst(path.size(), [&](size_t step) { return tryFormats(getFormats(step)); });
-    if (!first)
-      return first.takeError();
-    // What is measured is not quite what was predicted: one format for all may be as good.
-    for (const auto &[format, trial] : uniform)
-      if (areKept(options.promises, trial.loss) && trial.bytes < bestBytes) {
-        Formats all;
-        for (const auto &entry : units)
-          llvm::append_range(all, giveFormat(entry.second, format));
-        if (Expected<bool> tried = tryFormats(all); !tried)
-          return tried.takeError();
-      }
-    plan.rules = writeRules(best);
-    plan.described = "chosen: " + describeFormats(best);
-    return llvm::Error::success();
-  }
-
-  /// Measures the recipe with these formats, and keeps them if they are the best so far: the smallest artifact that holds the promise, else
+  /// Measures the recipe with an allocation, and keeps it if it is the best so far: the one of least price that holds the promise, else
   /// the one that exceeds it least. With the trials used up nothing more is measured.
-  Expected<bool> tryFormats(const Formats &formats) {
-    if (trials.isExhausted() && !best.empty())
+  Expected<bool> tryAllocation(const Allocation &allocation) {
+    if (trials.isExhausted() && best)
       return false;
-    Expected<Trial> trial = runTrial(recipe.name, formats, "auto " + describeFormats(formats));
+    seen.insert(allocation);
+    Chosen formats = getFormats(allocation);
+    std::string what = "auto " + describe(formats);
+    Expected<Trial> trial = trials.run(Sensitivity::withTables(recipe.name, formats.tables), writeRules(formats.layers), what);
     if (!trial)
       return trial.takeError();
-    double excess = getExcess(options.promises, trial->loss);
-    bool holds = excess <= 0;
-    bool isBetter = holds ? !bestHolds || trial->bytes < bestBytes : !bestHolds && excess < bestExcess;
-    if (best.empty() || isBetter) {
-      best = formats;
-      bestHolds = holds;
-      bestBytes = trial->bytes;
-      bestExcess = excess;
+    std::optional<double> price;
+    if (!countsBytes())
+      price = sum(choices, allocation).price;
+    plan.findings.points.push_back({what, trial->bytes, trial->loss.all, price});
+    // With the other levels' code.
+    double bytes = double(trial->bytes) + double(countLevels() - 1) * Sensitivity::getOverhead(*trial);
+    Tried tried{allocation, price.value_or(0), bytes, trial->loss.all, getExcess(options.promises, trial->loss)};
+    bool isBetter = !best || (tried.holds() ? !best->holds() || tried.key() < best->key() : !best->holds() && tried.excess < best->excess);
+    if (isBetter)
+      best = tried;
+    return tried.holds();
+  }
+
+  Chosen getFormats(const Allocation &allocation) const {
+    Chosen chosen;
+    for (auto [unit, choice, option] : llvm::zip(sensitivity.units, choices, allocation)) {
+      for (const std::string &name : unit.layers)
+        chosen.layers.push_back({name, choice.options[option].format});
+      if (unit.isTables())
+        chosen.tables = choice.options[option].format;
     }
-    return holds;
+    return chosen;
   }
 
-  static Formats giveFormat(llvm::ArrayRef<std::string> names, WeightFormat format) {
-    Formats formats;
-    for (const std::string &name : names)
-      formats.push_back({name, format});
-    return formats;
-  }
-
-  static std::string describeUnit(llvm::ArrayRef<std::string> names) {
-    return names.front() + (names.size() > 1 ? " and " + std::to_string(names.size() - 1) + " more" : "");
-  }
-
-  /// Of the layers' errors in a format, relative to each.
-  double getSquaredError(llvm::ArrayRef<std::string> names, WeightFormat format) const {
-    double sum = 0;
-    for (const std::string &name : names)
-      if (auto layer = getUniform(format).layers.find(name); layer != getUniform(format).layers.end())
-        sum += layer->second.error * layer->second.error;
-    return sum;
+  static std::string describe(const Chosen &chosen) {
+    return describeFormats(chosen.layers) + (chosen.tables ? ", embeddings " + chosen.tables->str() : "");
   }
 
   const CompileOptions &options;
   const Recipe &recipe;
   Trials &trials;
-  /// A group size that is given is that of all formats.
-  WeightFormat finest{8, recipe.hasGroupSize ? recipe.groupSize : 64}, probe{3, finest.groupSize};
-  std::vector<std::pair<WeightFormat, Trial>> uniform;
-  std::map<std::string, std::vector<std::string>> units; ///< layers by the first one of their input
-  std::map<std::string, double> sensitivities;           ///< of units
-  Formats best;
-  bool bestHolds = false;
-  uint64_t bestBytes = 0;
-  double bestExcess = 0;
   Plan plan;
+  Sensitivity sensitivity;
+  std::vector<LayerChoices> choices;
+  std::set<Allocation> seen;
+  std::optional<Tried> best;
 };
 } // namespace
 

@@ -6,8 +6,6 @@
 using namespace terse;
 using llvm::Expected;
 
-using Formats = std::vector<std::pair<std::string, WeightFormat>>;
-
 /// What layers get, one more of them raised in each step: all that have fewer than 3 bits to 3, worst first, then to 4, then to 8.
 static std::vector<Formats> makeSteps(const Trial &first) {
   std::vector<std::pair<std::string, Trial::Layer>> layers(first.layers.begin(), first.layers.end());

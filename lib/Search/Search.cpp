@@ -10,13 +10,13 @@ using namespace terse;
 using llvm::Error;
 using llvm::Expected;
 
-std::string terse::describeFormats(llvm::ArrayRef<std::pair<std::string, WeightFormat>> layers) {
-  std::map<std::pair<int64_t, int64_t>, size_t> counts;
+std::string terse::describeFormats(const Formats &layers) {
+  std::map<WeightFormat, size_t> counts;
   for (const auto &entry : layers)
-    ++counts[{entry.second.bits, entry.second.groupSize}];
+    ++counts[entry.second];
   std::string text;
   for (const auto &[format, count] : counts)
-    text += (text.empty() ? "" : ", ") + llvm::formatv("{0} layer{1} {2}", count, count == 1 ? "" : "s", WeightFormat{format.first, format.second}.str()).str();
+    text += (text.empty() ? "" : ", ") + llvm::formatv("{0} layer{1} {2}", count, count == 1 ? "" : "s", format.str()).str();
   return text;
 }
 
@@ -53,6 +53,10 @@ bool terse::compileWithinLoss(const CompileOptions &options, CompileListener &li
     return outcome.brokenPromise.empty() ? outcome.isCompiled : fail(outcome.brokenPromise);
   };
   Expected<std::optional<Recipe>> recipe = findRecipe(options);
+  if (recipe && options.objective && !(*recipe && (*recipe)->isSearched))
+    return fail("expected the recipe 'auto', a promise (--max-loss) and a text (--eval) with --objective");
+  if (recipe && options.objective == Objective::Cost && !options.queryTokens)
+    return fail("expected --query=PROMPT:COMPLETION with --objective=cost: what a query is");
   if (!recipe)
     return fail(llvm::toString(recipe.takeError()));
   if (!*recipe)
@@ -82,5 +86,9 @@ bool terse::compileWithinLoss(const CompileOptions &options, CompileListener &li
     listener.onMessage({Message::Kind::Warning, "", "cliff: " + cliff});
   CompileOptions chosen = options;
   chosen.policyRules = plan->rules;
+  if (!plan->recipe.empty()) {
+    chosen.recipe = plan->recipe;
+    chosen.groupSize.reset();
+  }
   return finish(compileAndMeasure(chosen, listener, &plan->findings));
 }

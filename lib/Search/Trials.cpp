@@ -7,9 +7,10 @@
 #include "terse/Target/Artifact.h"
 #include "terse/Target/CPULevel.h"
 
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
-#include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -19,37 +20,31 @@ using llvm::Expected;
 namespace fs = llvm::sys::fs;
 namespace json = llvm::json;
 
-std::string Trials::getPath(llvm::StringRef name) const {
-  llvm::SmallString<128> path(folder);
-  llvm::sys::path::append(path, name);
-  return path.str().str();
-}
-
 //===----------------------------------------------------------------------===//
 // What is known
 //===----------------------------------------------------------------------===//
 
-static json::Value toJson(const std::string &name, const Trial &trial) {
+static json::Object toJson(const Trial &trial) {
   json::Object layers;
   for (const auto &[layer, found] : trial.layers)
-    layers[layer] = json::Array{found.format.bits, found.format.groupSize, found.inputOf, found.bytes, found.error};
+    layers[layer] = json::Array{found.format.bits, found.format.groupSize, found.inputOf, found.bytes, found.error, found.n, found.k};
+  json::Object tables;
+  for (const auto &[table, found] : trial.tables)
+    tables[table] = json::Array{found.bytes, found.error};
   json::Array bands;
   for (std::optional<double> loss : trial.loss.bands)
     bands.push_back(loss ? json::Value(*loss) : json::Value(nullptr));
-  return json::Object{{"name", name},           {"bytes", int64_t(trial.bytes)}, {"loss", trial.loss.all}, {"bands", std::move(bands)},
-                      {"kl", trial.kl}, {"layers", std::move(layers)}};
+  return json::Object{{"bytes", int64_t(trial.bytes)}, {"loss", trial.loss.all},    {"bands", std::move(bands)}, {"kl", trial.kl},
+                      {"layers", std::move(layers)},   {"tables", std::move(tables)}};
 }
 
-static std::optional<std::pair<std::string, Trial>> fromJson(const json::Value &value) {
-  const json::Object *object = value.getAsObject();
-  if (!object)
-    return std::nullopt;
-  auto name = object->getString("name");
+/// None if a line is not whole.
+static std::optional<Trial> fromJson(const json::Object *object) {
   auto bytes = object->getInteger("bytes");
   auto loss = object->getNumber("loss"), kl = object->getNumber("kl");
-  const json::Object *layers = object->getObject("layers");
+  const json::Object *layers = object->getObject("layers"), *tables = object->getObject("tables");
   const json::Array *bands = object->getArray("bands");
-  if (!name || !bytes || !loss || !kl || !layers || !bands || bands->size() != TERSE_BAND_COUNT)
+  if (!bytes || !loss || !kl || !layers || !tables || !bands || bands->size() != TERSE_BAND_COUNT)
     return std::nullopt;
   Trial trial;
   trial.bytes = *bytes;
@@ -60,12 +55,19 @@ static std::optional<std::pair<std::string, Trial>> fromJson(const json::Value &
   trial.kl = *kl;
   for (const auto &[layer, entry] : *layers) {
     const json::Array *fields = entry.getAsArray();
-    if (!fields || fields->size() != 5)
+    if (!fields || fields->size() != 7)
       return std::nullopt;
     auto number = [&](size_t i) { return (*fields)[i].getAsNumber().value_or(0); };
-    trial.layers[layer.str()] = {{int64_t(number(0)), int64_t(number(1))}, (*fields)[2].getAsString().value_or("").str(), number(3), number(4)};
+    trial.layers[layer.str()] = {{int64_t(number(0)), int64_t(number(1))}, (*fields)[2].getAsString().value_or("").str(), number(3), number(4),
+                                 int64_t(number(5)), int64_t(number(6))};
   }
-  return std::pair(name->str(), trial);
+  for (const auto &[table, entry] : *tables) {
+    const json::Array *fields = entry.getAsArray();
+    if (!fields || fields->size() != 2)
+      return std::nullopt;
+    trial.tables[table.str()] = {(*fields)[0].getAsNumber().value_or(0), (*fields)[1].getAsNumber().value_or(0)};
+  }
+  return trial;
 }
 
 /// What results depend on, beside recipes and policies.
@@ -95,62 +97,41 @@ Expected<std::string> Trials::makeKey() const {
                    {"calibration", json::Array{json::Array(calibration.data), calibration.windows, calibration.window,
                                                calibration.seed ? int64_t(*calibration.seed) : -1, calibration.fromOriginal}},
                    {"plain", options.plain},
+                   {"level", level},
                    {"keep_cache_io", options.keepCacheIO}};
   return llvm::formatv("{0}", json::Value(std::move(key))).str();
 }
 
-/// A line that was not written whole, the last one, is left aside.
-Error Trials::readKnown(const std::string &key) {
-  auto file = llvm::MemoryBuffer::getFile(getPath("trials.jsonl"), /*IsText=*/false, /*RequiresNullTerminator=*/false);
-  if (!file)
-    return Error::success();
-  auto [first, rest] = (*file)->getBuffer().split('\n');
-  if (first != key)
-    return llvm::createStringError("the folder '" + folder + "' is of another search: remove it, or name another one with --search-dir");
-  while (!rest.empty()) {
-    auto [line, after] = rest.split('\n');
-    Expected<json::Value> value = json::parse(line);
-    if (!value)
-      llvm::consumeError(value.takeError());
-    else if (auto trial = fromJson(*value))
-      known[trial->first] = trial->second;
-    rest = after;
+/// What is measured is what will be run here: the best of the artifact's levels that this machine has.
+Error Trials::findLevel() {
+  for (const CPULevel &known : getCPULevels()) {
+    if (options.levels.empty() || llvm::is_contained(options.levels, known.name))
+      level = known.name.str();
+    if (known.name == getHostLevel().name)
+      break;
   }
-  listener.onMessage({Message::Kind::Progress, "", "search: goes on with " + std::to_string(known.size()) + " trials of '" + folder + "'"});
-  return Error::success();
-}
-
-Error Trials::writeLine(const std::string &line) const {
-  std::error_code error;
-  llvm::raw_fd_ostream stream(getPath("trials.jsonl"), error, fs::CD_OpenAlways, fs::FA_Write, fs::OF_Append);
-  if (!error) {
-    stream << line << "\n";
-    stream.close();
-    error = stream.error();
-    stream.clear_error();
-  }
-  return error ? llvm::createStringError("cannot write '" + getPath("trials.jsonl") + "': " + error.message()) : Error::success();
+  return level.empty() ? llvm::createStringError("expected a CPU level that this machine has among '" + llvm::join(options.levels, ",") +
+                                                 "', to measure the loss on")
+                       : Error::success();
 }
 
 Error Trials::open() {
+  if (Error error = findLevel())
+    return error;
   folder = options.searchFolder.empty() ? options.output + ".search" : options.searchFolder;
-  if (std::error_code error = fs::create_directories(folder))
-    return llvm::createStringError("cannot make the folder '" + folder + "': " + error.message());
   Expected<std::string> key = makeKey();
   if (!key)
     return key.takeError();
-  if (fs::exists(getPath("trials.jsonl")))
-    return readKnown(*key);
-  std::error_code error;
-  fs::directory_iterator first(folder, error);
-  if (first != fs::directory_iterator())
-    return llvm::createStringError("expected the folder '" + folder + "' to be empty or of a search");
-  return writeLine(*key);
+  if (Error error = notebook.open(folder, *key))
+    return error;
+  if (notebook.size() > 0)
+    listener.onMessage({Message::Kind::Progress, "", "search: goes on with " + std::to_string(notebook.size()) + " findings of '" + folder + "'"});
+  return Error::success();
 }
 
 void Trials::close() {
-  for (const char *name : {"trial.so", "normalized.mlir"})
-    (void)fs::remove(getPath(name));
+  for (const char *name : {"trial.so", "normalized.mlir", "normalized.mlir.weights"})
+    (void)fs::remove(notebook.getPath(name));
   if (options.searchFolder.empty())
     (void)fs::remove_directories(folder);
 }
@@ -191,7 +172,7 @@ static CompileOptions makeInner(const CompileOptions &options) {
 Error Trials::prepare() {
   if (original)
     return Error::success();
-  Expected<ModelHandle> opened = openOriginal(options, getHostLevel().name.str(), listener);
+  Expected<ModelHandle> opened = openOriginal(options, level, listener);
   if (!opened)
     return opened.takeError();
   Expected<std::vector<int32_t>> read = tokenizeFile(opened->get(), options.evalText);
@@ -205,35 +186,93 @@ Error Trials::prepare() {
   normalize.policyRules.clear();
   normalize.calibration.data.clear();
   normalize.stopAfter = Stage::Normalize;
-  normalize.output = getPath("normalized.mlir");
+  normalize.output = notebook.getPath("normalized.mlir");
   if (!compile(normalize, inner))
     return llvm::createStringError("the search could not begin");
   original = std::move(*opened);
   return Error::success();
 }
 
-Expected<Trial> Trials::measure(const std::string &recipe, const std::string &rules) {
-  if (Error error = prepare())
-    return std::move(error);
-  InnerListener inner(listener);
-  CompileOptions trialOptions = makeInner(options);
-  trialOptions.input = getPath("normalized.mlir");
-  trialOptions.startFrom = Stage::Normalize;
-  trialOptions.output = getPath("trial.so");
-  trialOptions.recipe = recipe;
-  trialOptions.groupSize.reset();
-  trialOptions.policyRules = rules;
-  trialOptions.levels = {getHostLevel().name.str()};
+Expected<CompileOptions> Trials::makeOptions(const std::string &recipe, const std::string &rules) const {
+  CompileOptions inner = makeInner(options);
+  inner.input = notebook.getPath("normalized.mlir");
+  inner.startFrom = Stage::Normalize;
+  inner.recipe = recipe;
+  inner.groupSize.reset();
+  inner.policyRules = rules;
+  inner.levels = {level};
   Expected<Recipe> parsed = parseRecipe(recipe);
   if (!parsed)
     return parsed.takeError();
   if (!parsed->needsStatistics)
-    trialOptions.calibration.data.clear();
-  trialOptions.calibration.statistics.clear();
-  trialOptions.calibration.folder = getPath("calibration");
-  if (!compile(trialOptions, inner))
+    inner.calibration.data.clear();
+  inner.calibration.statistics.clear();
+  inner.calibration.folder = notebook.getPath("calibration");
+  return inner;
+}
+
+/// What passes recorded of what they rounded.
+static void readFacts(const CompileRecord &record, Trial &trial) {
+  auto visit = [&](llvm::StringRef name, llvm::function_ref<void(const json::Object &)> read) {
+    for (const CompileRecord::Fact &fact : record.facts)
+      if (const json::Object *object = fact.name == name ? fact.value.getAsObject() : nullptr)
+        read(*object);
+  };
+  visit("layers", [&](const json::Object &layers) {
+    for (const auto &[name, entry] : layers) {
+      const json::Object *layer = entry.getAsObject();
+      const json::Array *shape = layer ? layer->getArray("shape") : nullptr;
+      if (shape && shape->size() == 2)
+        trial.layers[name.str()] = {{layer->getInteger("bits").value_or(0), layer->getInteger("group_size").value_or(0)},
+                                    layer->getString("input_of").value_or(name).str(),
+                                    layer->getNumber("bytes").value_or(0),
+                                    0,
+                                    (*shape)[0].getAsInteger().value_or(0),
+                                    (*shape)[1].getAsInteger().value_or(0)};
+    }
+  });
+  visit("tables", [&](const json::Object &tables) {
+    for (const auto &[name, bytes] : tables)
+      trial.tables[name.str()] = {bytes.getAsNumber().value_or(0), 0};
+  });
+  visit("layer-errors", [&](const json::Object &errors) {
+    for (auto &[name, layer] : trial.layers)
+      layer.error = errors.getNumber(name).value_or(0);
+    for (auto &[name, table] : trial.tables)
+      table.error = errors.getNumber(name).value_or(0);
+  });
+}
+
+Expected<Trial> Trials::measureRounding(const std::string &recipe, const std::string &rules) {
+  if (Error error = prepare())
+    return std::move(error);
+  Expected<CompileOptions> rounding = makeOptions(recipe, rules);
+  if (!rounding)
+    return rounding.takeError();
+  rounding->output = notebook.getPath("rounded.mlir");
+  rounding->stopAfter = Stage::Compress;
+  InnerListener inner(listener);
+  bool isCompiled = compile(*rounding, inner);
+  for (const char *name : {"rounded.mlir", "rounded.mlir.weights"})
+    (void)fs::remove(notebook.getPath(name));
+  if (!isCompiled)
     return llvm::createStringError("a trial of the search could not be compiled");
-  Expected<ModelHandle> model = openArtifact(trialOptions.output);
+  Trial trial;
+  readFacts(inner.record, trial);
+  return trial;
+}
+
+Expected<Trial> Trials::measure(const std::string &recipe, const std::string &rules) {
+  if (Error error = prepare())
+    return std::move(error);
+  Expected<CompileOptions> trialOptions = makeOptions(recipe, rules);
+  if (!trialOptions)
+    return trialOptions.takeError();
+  trialOptions->output = notebook.getPath("trial.so");
+  InnerListener inner(listener);
+  if (!compile(*trialOptions, inner))
+    return llvm::createStringError("a trial of the search could not be compiled");
+  Expected<ModelHandle> model = openArtifact(trialOptions->output);
   if (!model)
     return model.takeError();
   terse_quality_options how = TERSE_QUALITY_OPTIONS_INIT;
@@ -248,39 +287,43 @@ Expected<Trial> Trials::measure(const std::string &recipe, const std::string &ru
   if (Error error = checkMeasured(options.promises, trial.loss))
     return std::move(error);
   trial.kl = quality->kl;
-  if (std::error_code error = fs::file_size(trialOptions.output, trial.bytes))
-    return llvm::createStringError("cannot read '" + trialOptions.output + "': " + error.message());
-  for (const CompileRecord::Fact &fact : inner.record.facts)
-    if (const json::Object *layers = fact.name == "layers" ? fact.value.getAsObject() : nullptr)
-      for (const auto &[name, entry] : *layers)
-        if (const json::Object *layer = entry.getAsObject())
-          trial.layers[name.str()] = {{layer->getInteger("bits").value_or(0), layer->getInteger("group_size").value_or(0)},
-                                      layer->getString("input_of").value_or(name).str(),
-                                      layer->getNumber("bytes").value_or(0),
-                                      0};
-  for (const CompileRecord::Fact &fact : inner.record.facts)
-    if (const json::Object *errors = fact.name == "layer-errors" ? fact.value.getAsObject() : nullptr)
-      for (auto &[name, layer] : trial.layers)
-        layer.error = errors->getNumber(name).value_or(0);
+  if (std::error_code error = fs::file_size(trialOptions->output, trial.bytes))
+    return llvm::createStringError("cannot read '" + trialOptions->output + "': " + error.message());
+  readFacts(inner.record, trial);
   return trial;
 }
 
-Expected<Trial> Trials::run(const std::string &recipe, const std::string &rules, const std::string &what) {
-  std::string name = recipe + " " + rules;
-  ++numTrials;
-  auto found = known.find(name);
-  if (found == known.end()) {
-    Expected<Trial> trial = measure(recipe, rules);
+Expected<Trial> Trials::find(const std::string &name, llvm::function_ref<Expected<Trial>()> measure) {
+  Expected<const json::Object *> found = notebook.find(name, [&]() -> Expected<json::Object> {
+    Expected<Trial> trial = measure();
     if (!trial)
-      return trial;
-    if (Error error = writeLine(llvm::formatv("{0}", toJson(name, *trial)).str()))
-      return std::move(error);
-    found = known.insert({name, *trial}).first;
-  }
-  const Trial &trial = found->second;
+      return trial.takeError();
+    return toJson(*trial);
+  });
+  if (!found)
+    return found.takeError();
+  std::optional<Trial> trial = fromJson(*found);
+  if (!trial)
+    return llvm::createStringError("cannot read a trial in '" + folder + "': remove the folder, or name another one with --search-dir");
+  return std::move(*trial);
+}
+
+Expected<Trial> Trials::run(const std::string &recipe, const std::string &rules, const std::string &what) {
+  ++numTrials;
+  Expected<Trial> trial = find(recipe + " " + rules, [&] { return measure(recipe, rules); });
+  if (!trial)
+    return trial.takeError();
   listener.onMessage({Message::Kind::Progress, "",
-                      llvm::formatv("search: trial {0}, {1}: loss {2:f2} %, KL {3:f5}, {4:f2} MB", numTrials, what, 100 * trial.loss.all, trial.kl,
-                                    trial.bytes / 1e6)
+                      llvm::formatv("search: trial {0}, {1}: loss {2:f2} %, KL {3:f5}, {4:f2} MB", numTrials, what, 100 * trial->loss.all,
+                                    trial->kl, trial->bytes / 1e6)
                           .str()});
+  return trial;
+}
+
+Expected<Trial> Trials::round(const std::string &recipe, const std::string &rules, const std::string &what) {
+  Expected<Trial> trial = find("rounding " + recipe + " " + rules, [&] { return measureRounding(recipe, rules); });
+  if (!trial)
+    return trial.takeError();
+  listener.onMessage({Message::Kind::Progress, "", "search: rounded " + what});
   return trial;
 }

@@ -167,6 +167,7 @@ def compile(
     eval_window: int | None = None,
     eval_windows: int | None = None,
     max_loss: float | str | None = None,
+    objective: str | None = None,
     search_trials: int | None = None,
     search_dir: str | os.PathLike[str] | None = None,
     price_per_hour: float | None = None,
@@ -218,6 +219,8 @@ def compile(
             "1%,rarest_1:5%,rarest_10:3%,rest:1%" (rarest_10: what is beyond the rarest 1 % up to 10 %). Layers get more bits until that holds, or
             with the recipe "auto" those that it takes; where nothing does, CompileError is raised and the best artifact
             is there.
+        objective: What the recipe "auto" makes as little as `max_loss` allows: "size" (the default), "latency" (time of a decode
+            step on this machine) or "cost" (of a query of `query`).
         search_trials: Models to compile and measure for that, at most.
         search_dir: Folder that keeps what was measured for it; an interrupted search goes on from it.
         price_per_hour: Price of an hour of this machine, for the costs in the report's file.

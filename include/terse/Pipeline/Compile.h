@@ -24,6 +24,13 @@ struct LossPromise {
   double loss;      ///< a share: 0.01 is 1 %
 };
 
+/// What a search makes as little as the promise allows.
+enum class Objective {
+  Size,    ///< bytes of the artifact
+  Latency, ///< seconds of a token's decode step
+  Cost     ///< of queries, prefill and decode
+};
+
 /// Everything that a compile depends on. lib/Pipeline/Options.cpp names the
 /// fields for users.
 struct CompileOptions {
@@ -78,6 +85,8 @@ struct CompileOptions {
   int64_t evalWindow = 256, evalWindows = 40; ///< tokens; windows, 0: all
   /// Losses that are promised; at most one a band.
   std::vector<LossPromise> promises;
+  /// Of the recipe `auto`; unset: size.
+  std::optional<Objective> objective;
   /// Where a search (terse/Search/Search.h) keeps what it has measured; empty: beside the output, until it is done.
   std::string searchFolder;
   /// Trials of a search; 0: as many as it takes.

@@ -14,8 +14,10 @@ struct SearchFindings {
     std::string name;
     uint64_t bytes;
     double loss;
+    std::optional<double> price = {}; ///< what the objective counts, where it is not bytes
   };
   std::vector<Point> points;                 ///< of whole models
+  std::optional<double> price;               ///< of what is compiled, likewise
   std::map<std::string, double> layerLosses; ///< with one layer alone compressed, by its name
   std::vector<std::string> cliffs;           ///< where loss jumps
 };

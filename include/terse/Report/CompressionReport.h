@@ -71,6 +71,7 @@ struct CompressionReport {
     std::string name;
     std::optional<uint64_t> bytes;
     std::optional<double> loss;
+    std::optional<double> price; ///< what the objective counts, where that is not bytes: see `objective`
     bool chosen = false; ///< the one that this report is about
   };
   /// Activations at a tap (terse/Statistics/Statistics.h).
@@ -118,6 +119,9 @@ struct CompressionReport {
   std::string title, date, compiler, recipe, pipeline, lossName;
   std::optional<File> source, artifact, original;
   std::string recipeSha256;
+  /// What a search made little: "size"; "latency": prices of points are seconds of the linear layers of a decode step; "cost": they are of 1000
+  /// queries' linear layers, money where the price of an hour is known, else seconds. Empty: there was none.
+  std::string objective;
   std::optional<Measured> before, after;
   std::optional<Quality> quality;
   std::vector<Band> bands;
@@ -152,8 +156,13 @@ struct BreakEven {
 };
 std::optional<BreakEven> computeBreakEven(const CompressionReport &report);
 
-/// The points that no other one is at least as small and as good as, by size.
-std::vector<CompressionReport::Point> computeFront(llvm::ArrayRef<CompressionReport::Point> points);
+/// What points are compared by beside their loss.
+enum class ParetoMeasure { Bytes, Price };
+std::optional<double> getMeasure(const CompressionReport::Point &point, ParetoMeasure measure);
+
+/// The points that no other one is at least as small (or cheap) and as good as, from the least on.
+std::vector<CompressionReport::Point> computeFront(llvm::ArrayRef<CompressionReport::Point> points,
+                                                   ParetoMeasure measure = ParetoMeasure::Bytes);
 
 /// Writes one self-contained HTML file. Nothing in it depends on anything but
 /// `report`. Sections without data are left out.

@@ -83,6 +83,13 @@ TEST(Report, TheFrontHasNoPointThatAnotherBeats) {
     names += on.name + ",";
   EXPECT_EQ(names, "small,middle,large,");
   EXPECT_TRUE(computeFront({}).empty());
+  // By price, of those that have one.
+  for (auto [index, price] : {std::pair(0, 5.0), {2, 2.0}, {3, 1.0}})
+    points[index].price = price;
+  names.clear();
+  for (const CompressionReport::Point &on : computeFront(points, ParetoMeasure::Price))
+    names += on.name + ",";
+  EXPECT_EQ(names, "same size,middle,large,");
 }
 
 TEST(Report, JsonGivesTheSameReportAgain) {

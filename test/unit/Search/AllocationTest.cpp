@@ -4,26 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <set>
 
 using namespace terse;
 
 namespace {
 
-struct Sum {
-  double bytes = 0, cost = 0;
-};
-
-Sum add(llvm::ArrayRef<LayerChoices> layers, const Allocation &allocation) {
-  Sum sum;
-  for (size_t i = 0; i < layers.size(); ++i) {
-    sum.bytes += layers[i].options[allocation[i]].bytes;
-    sum.cost += layers[i].options[allocation[i]].cost;
-  }
-  return sum;
-}
-
-/// Of all allocations of at most so many bytes, the least cost.
-double findLeastCost(llvm::ArrayRef<LayerChoices> layers, double bytes) {
+/// Of all allocations of at most that price, the least cost.
+double findLeastCost(llvm::ArrayRef<LayerChoices> layers, double price) {
   size_t count = 1;
   for (const LayerChoices &layer : layers)
     count *= layer.options.size();
@@ -35,9 +23,9 @@ double findLeastCost(llvm::ArrayRef<LayerChoices> layers, double bytes) {
       allocation.push_back(rest % layer.options.size());
       rest /= layer.options.size();
     }
-    Sum sum = add(layers, allocation);
-    if (sum.bytes <= bytes)
-      least = std::min(least, sum.cost);
+    AllocationSum found = sum(layers, allocation);
+    if (found.price <= price)
+      least = std::min(least, found.cost);
   }
   return least;
 }
@@ -55,21 +43,93 @@ TEST(Allocation, PathIsTheBestForEachSize) {
       layers.push_back(layer);
     }
     std::vector<Allocation> path = makePath(layers);
-    Sum before;
+    AllocationSum before;
     for (size_t step = 0; step < path.size(); ++step) {
-      Sum sum = add(layers, path[step]);
-      // Points of the hull are the best of their size.
-      EXPECT_DOUBLE_EQ(sum.cost, findLeastCost(layers, sum.bytes));
+      AllocationSum now = sum(layers, path[step]);
+      // Points of the hull are the best of their price.
+      EXPECT_DOUBLE_EQ(now.cost, findLeastCost(layers, now.price));
       if (step) {
-        EXPECT_GT(sum.bytes, before.bytes);
-        EXPECT_LT(sum.cost, before.cost);
+        EXPECT_GT(now.price, before.price);
+        EXPECT_LT(now.cost, before.cost);
       }
-      before = sum;
+      before = now;
     }
-    // From the least bytes to the least cost.
-    Sum first = add(layers, path.front());
-    EXPECT_DOUBLE_EQ(first.bytes, 2 * (1 + 2 + 3 + 4 + 5));
+    // From the least price to the least cost.
+    AllocationSum first = sum(layers, path.front());
+    EXPECT_DOUBLE_EQ(first.price, 2 * (1 + 2 + 3 + 4 + 5));
     EXPECT_DOUBLE_EQ(before.cost, findLeastCost(layers, INFINITY));
+  }
+}
+
+/// Against all allocations that differ in one layer or two.
+TEST(Allocation, ExchangesAreTheBestOnes) {
+  std::mt19937 random(3);
+  std::uniform_real_distribution<double> draw(0, 1);
+  std::vector<LayerChoices> layers(6);
+  for (LayerChoices &layer : layers)
+    for (int i = 0; i < 4; ++i)
+      layer.options.push_back({{4, 32}, draw(random), draw(random)});
+  const Allocation from{0, 1, 2, 3, 0, 1};
+  const AllocationSum now = sum(layers, from);
+  for (double slack : {0.0, 0.1, 1.0}) {
+    std::vector<std::pair<double, Allocation>> expected;
+    for (int code = 0; code < 4096; ++code) {
+      Allocation allocation;
+      int numChanged = 0;
+      for (int i = 0; i < 6; ++i) {
+        allocation.push_back(code >> 2 * i & 3);
+        numChanged += allocation[i] != from[i];
+      }
+      AllocationSum then = sum(layers, allocation);
+      if (numChanged > 0 && numChanged <= 2 && then.price < now.price && then.cost - now.cost <= slack)
+        expected.push_back({then.price, allocation});
+    }
+    llvm::sort(expected);
+    std::vector<Allocation> found = findExchanges(layers, from, slack, 5);
+    ASSERT_EQ(found.size(), std::min<size_t>(5, expected.size()));
+    for (size_t i = 0; i < found.size(); ++i)
+      EXPECT_EQ(found[i], expected[i].second);
+    EXPECT_EQ(findExchanges(layers, from, slack, 10000).size(), expected.size());
+  }
+  EXPECT_TRUE(findExchanges(layers, from, -100, 5).empty());
+}
+
+/// With a price for each format that is used, few are.
+TEST(Allocation, FrontMindsWhatFormatsCost) {
+  std::mt19937 random(11);
+  std::uniform_real_distribution<double> draw(0.1, 1);
+  std::vector<LayerChoices> layers(8);
+  for (LayerChoices &layer : layers) {
+    double sensitivity = draw(random);
+    for (int64_t bits : {8, 4, 3, 2})
+      for (int64_t group : {64, 32})
+        layer.options.push_back({{bits, group}, double(bits) + 16. / double(group), sensitivity / double(1 << 2 * bits) * (group == 32 ? 0.8 : 1)});
+  }
+  auto makePrice = [&](double ofFormat) {
+    return [&layers, ofFormat](const Allocation &allocation) {
+      std::set<size_t> used(allocation.begin(), allocation.end());
+      return sum(layers, allocation).price + ofFormat * double(used.size());
+    };
+  };
+  for (double ofFormat : {0.0, 1.0, 100.0}) {
+    auto price = makePrice(ofFormat);
+    std::vector<Allocation> front = makeFront(layers, price);
+    ASSERT_FALSE(front.empty());
+    for (size_t i = 1; i < front.size(); ++i) {
+      EXPECT_GT(price(front[i]), price(front[i - 1]));
+      EXPECT_LT(sum(layers, front[i]).cost, sum(layers, front[i - 1]).cost);
+    }
+    // No step of the plain path, and no format for all, beats it.
+    std::vector<Allocation> others = makePath(layers);
+    for (size_t option = 0; option < 8; ++option)
+      others.push_back(Allocation(layers.size(), option));
+    for (const Allocation &other : others)
+      EXPECT_TRUE(llvm::any_of(front, [&](const Allocation &on) {
+        return price(on) <= price(other) && sum(layers, on).cost <= sum(layers, other).cost;
+      }));
+    if (ofFormat == 100)
+      for (const Allocation &allocation : front)
+        EXPECT_EQ(std::set<size_t>(allocation.begin(), allocation.end()).size(), 1u);
   }
 }
 
@@ -98,6 +158,8 @@ TEST(Allocation, FindFirst) {
 TEST(Allocation, Rules) {
   EXPECT_EQ(writeRules({{"a.b", {4, 32}}, {"c=d;{e}", {4, 32}}, {"f/g", {3, 64}}}),
             "^(f/g)$=bits:3,group_size:64;^(a.b|c.d..e.)$=bits:4,group_size:32");
+  EXPECT_EQ(writeRules({{"a", {4, 32, false}}, {"b", {4, 32}}, {"c", {4, 32, true}}}),
+            "^(b)$=bits:4,group_size:32;^(a)$=bits:4,group_size:32,symmetric:false;^(c)$=bits:4,group_size:32,symmetric:true");
 }
 
 } // namespace
