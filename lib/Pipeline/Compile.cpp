@@ -301,7 +301,30 @@ std::string terse::getRecipe(const CompileOptions &options) {
   return text;
 }
 
+/// The first passes of a pipeline, at most `limit`, which becomes less by their number. Scales that they leave are folded, where the pipeline does.
+static std::string takePasses(llvm::StringRef pipeline, size_t &limit) {
+  std::vector<std::string> passes = splitPasses(pipeline);
+  size_t count = std::min(limit, passes.size());
+  limit -= count;
+  bool folds = llvm::any_of(llvm::drop_begin(passes, count), [](llvm::StringRef pass) { return pass.starts_with("terse-fold-scales"); });
+  passes.resize(count);
+  if (folds)
+    passes.push_back("terse-fold-scales");
+  return llvm::join(passes, ",");
+}
+
 llvm::Error Compiler::selectRecipe() {
+  if (llvm::Error error = readRecipe())
+    return error;
+  if (!options.passLimit)
+    return llvm::Error::success();
+  size_t limit = *options.passLimit;
+  preparePipeline = takePasses(preparePipeline, limit);
+  recipePipeline = takePasses(recipePipeline, limit);
+  return llvm::Error::success();
+}
+
+llvm::Error Compiler::readRecipe() {
   if (!options.calibration.traffic.empty() && options.calibration.data.empty())
     return llvm::createStringError(
         "expected --calib with --traffic: data to compare it with");
@@ -315,7 +338,7 @@ llvm::Error Compiler::selectRecipe() {
   llvm::Expected<Recipe> recipe = parseRecipe(getRecipe(options));
   if (!recipe)
     return recipe.takeError();
-  if (recipe->needsStatistics && options.calibration.data.empty())
+  if (recipe->needsStatistics && options.calibration.data.empty() && !options.passLimit)
     return llvm::createStringError("the recipe '" + recipe->name +
                                    "' needs the inputs of layers to be "
                                    "measured: give it data with --calib");

@@ -54,6 +54,7 @@ private:
   llvm::Error checkLevels() const;
   llvm::Error checkCancelled() const;
   llvm::Error selectRecipe();
+  llvm::Error readRecipe();
   /// Refuses passes that cannot be run, before any are.
   llvm::Error checkPasses();
   /// Runs the passes of the recipe that are on the whole model.

@@ -324,6 +324,10 @@ static constexpr OptionInfo table[] = {
     {"report-date", Kind::Text, "date",
      "date in the report's file (default: today)",
      setText<&CompileOptions::reportDate>},
+    {"skip-pass-losses", Kind::Flag, "",
+     "with --eval and a report's file: measure what the whole compression "
+     "loses, but not, by a compile for each, what each of its passes adds",
+     setFlag<&CompileOptions::skipPassLosses>},
     {"eval", Kind::Text, "file",
      "run the artifact and the original on this text and say what quality was "
      "lost",

@@ -60,6 +60,25 @@ static llvm::Error unknown(llvm::StringRef what, llvm::StringRef text,
       " (known: " + llvm::join(candidates, ", ") + ")");
 }
 
+std::vector<std::string> terse::splitPasses(llvm::StringRef pipeline) {
+  pipeline = pipeline.trim();
+  if (pipeline.consume_front("builtin.module("))
+    pipeline = pipeline.drop_back();
+  std::vector<std::string> passes;
+  int depth = 0;
+  size_t begin = 0;
+  for (size_t i = 0; i <= pipeline.size(); ++i) {
+    char c = i < pipeline.size() ? pipeline[i] : ',';
+    depth += (c == '{' || c == '(') - (c == '}' || c == ')');
+    if (c != ',' || (depth > 0 && i < pipeline.size()))
+      continue;
+    if (llvm::StringRef pass = pipeline.slice(begin, i).trim(); !pass.empty())
+      passes.push_back(pass.str());
+    begin = i + 1;
+  }
+  return passes;
+}
+
 using Keys = std::map<std::string, std::string>;
 
 static std::string findKey(const Keys &keys, const std::string &key) {

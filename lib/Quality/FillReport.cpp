@@ -138,6 +138,13 @@ static llvm::Expected<std::vector<LayerInfo>> readLayers(const std::string &path
   return layers;
 }
 
+llvm::Expected<uint64_t> terse::sumWeightBytes(const std::string &path) {
+  CompressionReport::Measured side;
+  if (auto layers = readLayers(path, side); !layers)
+    return layers.takeError();
+  return *side.weightBytes;
+}
+
 bool terse::isPartOf(StringRef layer, StringRef name) {
   name.consume_back(".weight");
   llvm::SmallVector<StringRef> parts;

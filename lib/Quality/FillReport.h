@@ -14,6 +14,9 @@ llvm::Error fillLayers(CompressionReport &report, const CompileOptions &options,
 /// The original's sizes.
 llvm::Error fillOriginal(CompressionReport &report, const std::string &path);
 
+/// Of all weights of an artifact.
+llvm::Expected<uint64_t> sumWeightBytes(const std::string &path);
+
 /// Whether a layer of an artifact was made of the one called `name`: what merged several wrote
 /// "a.b.q_proj.weight+k_proj.weight", leaving out what the first one has before.
 bool isPartOf(llvm::StringRef layer, llvm::StringRef name);

@@ -3,6 +3,7 @@
 
 #include "FillFit.h"
 #include "FillReport.h"
+#include "PassLosses.h"
 #include "terse/Quality/Measure.h"
 #include "terse/Quality/Original.h"
 #include "terse/Quality/Promise.h"
@@ -117,7 +118,9 @@ static Error measureHeldOut(const CompileOptions &options, CompileListener &list
     point.loss = isChosen ? *quality.loss : 0.0;
     point.chosen = isChosen;
   }
-  return Error::success();
+  if (options.reportFile.empty())
+    return Error::success();
+  return measurePassLosses(report, options, terse_model_cpu_level(model.get()), reference.get(), *tokens, listener);
 }
 
 /// Runs both models on the texts that there are.

@@ -54,6 +54,7 @@ template <typename V> void visitFields(V &v, CompressionReport::Pass &x) {
   v("loss", x.loss);
   v("added", x.added);
   v("bytes", x.bytes);
+  v("keeps_function", x.keepsFunction);
 }
 template <typename V> void visitFields(V &v, CompressionReport::Layer &x) {
   v("name", x.name);

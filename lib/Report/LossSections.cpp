@@ -69,7 +69,10 @@ void report::writePasses(const CompressionReport &report, llvm::raw_ostream &os)
     table.addRow();
     table.add(escape(pass.name));
     table.add(pass.bytes, formatSize);
-    table.add(pass.added, formatSigned);
+    if (pass.keepsFunction)
+      table.add("keeps the function");
+    else
+      table.add(pass.added, formatSigned);
     table.add(pass.loss, formatSigned);
     if (pass.added)
       plot.bars.push_back({pass.name, *pass.added});

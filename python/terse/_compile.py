@@ -163,6 +163,7 @@ def compile(
     preflight: bool = False,
     report: bool | str | os.PathLike[str] = False,
     report_date: str | None = None,
+    skip_pass_losses: bool = False,
     eval: str | os.PathLike[str] | None = None,
     eval_window: int | None = None,
     eval_windows: int | None = None,
@@ -211,6 +212,8 @@ def compile(
         preflight: Only say what the compile would take, in the result's `report`; nothing is written.
         report: Collect what each pass did in the result's `report`; or a file, .html or .json, for a report.
         report_date: Date in the report's file; today by default.
+        skip_pass_losses: With `eval` and a file of a report: do not measure what each pass adds to the loss, which takes a compile for
+            each.
         eval: A held-out text: the artifact and the original are run on it, and the result's `report` says what quality
             was lost.
         eval_window: Tokens in a window; 256 by default.

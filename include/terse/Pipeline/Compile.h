@@ -47,6 +47,8 @@ struct CompileOptions {
   std::string policyRules;
   /// Passes of the compress stage instead of a recipe's.
   std::optional<std::string> passPipeline;
+  /// Only the first so many passes of the compress stage (splitPasses of CompileRecord::pipeline), and what folds scales; unset: all.
+  std::optional<size_t> passLimit;
   /// Plain float code of everything: no optimization.
   bool plain = false;
   bool keepCacheIO = false;
@@ -80,6 +82,8 @@ struct CompileOptions {
   /// follows are for compileAndMeasure (terse/Quality/Guard.h); `compile` leaves
   /// them aside.
   std::string reportFile, reportDate;
+  /// The loss is measured of the whole compression alone, not behind each of its passes too.
+  bool skipPassLosses = false;
   /// Held-out text to measure the loss on; empty: none.
   std::string evalText;
   int64_t evalWindow = 256, evalWindows = 40; ///< tokens; windows, 0: all

@@ -7,6 +7,7 @@
 #include "llvm/Support/Error.h"
 
 #include <string>
+#include <vector>
 
 namespace terse {
 
@@ -40,6 +41,9 @@ llvm::Expected<Recipe> parseRecipe(llvm::StringRef text);
 
 /// The text of a recipe w8 to w2 that gives weights `bits` bits and the keys of the recipe `text`, but for those that take statistics.
 std::string makePlainRecipe(llvm::StringRef text, int64_t bits, int64_t groupSize);
+
+/// The passes of a textual pipeline on a module, whether or not it names its anchor, each with its options.
+std::vector<std::string> splitPasses(llvm::StringRef pipeline);
 
 /// The candidate most like `text`, as "; did you mean 'x'?"; empty if none is
 /// near.

@@ -57,6 +57,7 @@ struct CompressionReport {
     std::optional<double> loss;  ///< after it, against the original
     std::optional<double> added; ///< by it
     std::optional<uint64_t> bytes; ///< of all weights after it
+    bool keepsFunction = false;    ///< it adds nothing: not measured
   };
   struct Layer {
     std::string name, kind, format; ///< "groups of 32, scales f16"
