@@ -9,6 +9,7 @@
 #include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/Support/JSON.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 
@@ -71,7 +72,7 @@ private:
 struct Input {
   terse_tensor_info info;
   std::vector<std::string> dims;
-  bool hasDefault = false;
+  bool hasDefault = false, isGiven = false;
   std::vector<int64_t> shape;
   std::vector<uint64_t> storage;
   const void *data = nullptr;
@@ -129,19 +130,34 @@ public:
   llvm::Error execute(llvm::function_ref<llvm::Error(double)> onPart) {
     if (llvm::Error error = open())
       return error;
-    const auto &windows = run.data->windows;
-    for (size_t first = 0; first < windows.size();) {
-      size_t count = std::min<size_t>(batch, windows.size() - first);
-      if (llvm::Error error = runPart(first, count))
+    const Samples *samples = run.data->samples.get();
+    size_t numWindows = run.data->windows.size(), numParts = samples ? samples->getParts().size() : llvm::divideCeil(numWindows, batch);
+    for (size_t i = 0; i < numParts; ++i) {
+      Part part;
+      if (samples) {
+        part.samples = &samples->getParts()[i];
+      } else {
+        part.first = i * batch;
+        part.batch = std::min<size_t>(batch, numWindows - part.first);
+        part.length = run.data->windows[part.first].size();
+      }
+      if (llvm::Error error = runPart(part))
         return error;
-      first += count;
-      if (llvm::Error error = onPart(static_cast<double>(first) / windows.size()))
+      if (llvm::Error error = onPart(static_cast<double>(i + 1) / numParts))
         return error;
     }
     return file ? file->commit(run.output) : llvm::Error::success();
   }
 
 private:
+  /// What is run together.
+  struct Part {
+    const Samples::Part *samples = nullptr;
+    size_t first = 0; ///< of the windows, where there are no samples
+    /// Of the token ids; a part of samples without such has neither.
+    int64_t batch = 0, length = 0;
+  };
+
   llvm::Error open() {
     terse_model *opened = nullptr;
     if (terse_model_open(run.artifact.c_str(), nullptr, &opened) != TERSE_OK)
@@ -162,14 +178,18 @@ private:
       if (StringRef(input.info.role) == "input_ids")
         ids = &input;
     }
-    if (!ids || ids->dims.size() != 2)
-      return fail("expected a model with an input 'input_ids' of two dimensions");
-    int64_t length = run.data->windows.front().size();
-    batch = std::max<int64_t>(1, kTokensAtOnce / length);
-    if (int64_t fixed; !StringRef(ids->dims[0]).getAsInteger(10, fixed))
-      batch = fixed;
-    if (batch < 1 || run.data->windows.size() % (ids->dims[0] == std::to_string(batch) ? batch : 1) != 0)
-      return fail("expected a multiple of " + llvm::Twine(batch) + " windows, which the model takes at once");
+    if (ids)
+      idsDims = ids->dims;
+    if (!run.data->samples) {
+      if (idsDims.size() != 2)
+        return fail("expected a model with an input 'input_ids' of two dimensions (other models are calibrated with the arrays of a .npz file)");
+      int64_t length = run.data->windows.front().size();
+      batch = std::max<int64_t>(1, kTokensAtOnce / length);
+      if (int64_t fixed; !StringRef(ids->dims[0]).getAsInteger(10, fixed))
+        batch = fixed;
+      if (batch < 1 || run.data->windows.size() % (ids->dims[0] == std::to_string(batch) ? batch : 1) != 0)
+        return fail("expected a multiple of " + llvm::Twine(batch) + " windows, which the model takes at once");
+    }
     if (!run.input.empty())
       if (llvm::Error error = parts.open(run.input))
         return error;
@@ -180,73 +200,95 @@ private:
         return made.takeError();
       file.emplace(std::move(*made));
     }
-    idsDims = ids->dims;
     return llvm::Error::success();
   }
 
-  /// Shapes and data of all inputs for `count` windows from `first` on.
-  llvm::Error fillInputs(size_t first, size_t count) {
-    int64_t length = run.data->windows[first].size();
-    llvm::StringMap<int64_t> symbols;
-    symbols["past"] = 0;
-    symbols[idsDims[0]] = count;
-    symbols[idsDims[1]] = length;
+  /// Shapes and data of all inputs.
+  llvm::Error fillInputs(Part &part) {
+    // First what there is, as it says how many tokens there are.
     for (Input &input : inputs) {
-      StringRef name = input.info.name, role = input.info.role;
-      if (name == "block_input") {
+      StringRef name = input.info.name;
+      input.isGiven = name == "block_input";
+      if (input.isGiven) {
         if (llvm::Error error = parts.next(input.shape, input.data, terse_dtype_size(input.info.dtype)))
           return error;
-        continue;
+      } else if (part.samples) {
+        llvm::Expected<bool> there = run.data->samples->read(*part.samples, name, input.shape, input.storage);
+        if (!there)
+          return there.takeError();
+        input.isGiven = *there;
+        input.data = input.storage.data();
+        if (*there && StringRef(input.info.role) == "input_ids" && input.shape.size() == 2) {
+          part.batch = input.shape[0];
+          part.length = input.shape[1];
+        }
       }
-      if (input.hasDefault)
-        continue;
-      bool isToken = role == "input_ids" || role == "attention_mask" || role == "position_ids";
-      if (!isToken && role != "past")
-        return fail("cannot run the model on tokens alone: its input '" + name + "' is unknown");
-      input.shape.clear();
-      size_t elements = 1;
-      for (const std::string &dim : input.dims) {
-        std::optional<DimExpr> parsed = DimExpr::parse(dim);
-        std::optional<int64_t> size = parsed ? parsed->evaluate([&](StringRef symbol) -> std::optional<int64_t> {
-          auto it = symbols.find(symbol);
-          return it == symbols.end() ? std::nullopt : std::optional<int64_t>(it->second);
-        })
-                                             : std::nullopt;
-        // A size of its own counts all positions so far, or those of an empty cache.
-        input.shape.push_back(size.value_or(role == "past" ? 0 : length));
-        elements *= input.shape.back();
-      }
-      input.storage.resize(elements * terse_dtype_size(input.info.dtype) / 8 + 1);
-      input.data = input.storage.data();
-      for (size_t i = 0; i < elements; ++i) {
-        int64_t value = role == "input_ids"      ? run.data->windows[first + i / length][i % length]
-                        : role == "position_ids" ? i % length
-                                                 : 1;
-        if (!storeElement(input.info.dtype, input.storage.data(), i, value))
-          return fail("cannot fill the input '" + name + "' of this type");
-      }
+    }
+    for (Input &input : inputs)
+      if (!input.isGiven && !input.hasDefault)
+        if (llvm::Error error = fillFromTokens(part, input))
+          return error;
+    return llvm::Error::success();
+  }
+
+  /// An input that follows from how many tokens there are, or the tokens themselves.
+  llvm::Error fillFromTokens(const Part &part, Input &input) {
+    StringRef role = input.info.role;
+    bool isToken = (role == "input_ids" && !part.samples) || role == "attention_mask" || role == "position_ids";
+    if ((!isToken && role != "past") || part.length == 0)
+      return fail("cannot run the model on tokens alone: its input '" + StringRef(input.info.name) + "' is unknown");
+    llvm::StringMap<int64_t> symbols;
+    symbols["past"] = 0;
+    symbols[idsDims[0]] = part.batch;
+    symbols[idsDims[1]] = part.length;
+    input.isGiven = true;
+    input.shape.clear();
+    size_t elements = 1;
+    for (const std::string &dim : input.dims) {
+      std::optional<DimExpr> parsed = DimExpr::parse(dim);
+      std::optional<int64_t> size = parsed ? parsed->evaluate([&](StringRef symbol) -> std::optional<int64_t> {
+        auto it = symbols.find(symbol);
+        return it == symbols.end() ? std::nullopt : std::optional<int64_t>(it->second);
+      })
+                                           : std::nullopt;
+      // A size of its own counts all positions so far, or those of an empty cache.
+      input.shape.push_back(size.value_or(role == "past" ? 0 : part.length));
+      elements *= input.shape.back();
+    }
+    input.storage.resize(elements * terse_dtype_size(input.info.dtype) / 8 + 1);
+    input.data = input.storage.data();
+    for (size_t i = 0; i < elements; ++i) {
+      int64_t value = role == "input_ids"      ? run.data->windows[part.first + i / part.length][i % part.length]
+                      : role == "position_ids" ? i % part.length
+                                               : 1;
+      if (!storeElement(input.info.dtype, input.storage.data(), i, value))
+        return fail("cannot fill the input '" + StringRef(input.info.name) + "' of this type");
     }
     return llvm::Error::success();
   }
 
-  llvm::Error runPart(size_t first, size_t count) {
-    if (llvm::Error error = fillInputs(first, count))
+  llvm::Error runPart(Part &part) {
+    if (llvm::Error error = fillInputs(part))
       return error;
-    if (count != contextBatch) {
+    if (!context || part.batch != contextBatch || part.length > contextLength) {
       terse_context_options options = TERSE_CONTEXT_OPTIONS_INIT;
       options.threads = run.threads;
-      options.capacity = run.data->windows[first].size();
-      options.batch = count;
+      // Without tokens there are no states that these would be sizes of.
+      if (part.length) {
+        options.capacity = part.length;
+        options.batch = part.batch;
+      }
       terse_context *created = nullptr;
       context.reset();
       if (terse_context_create(model.get(), &options, &created) != TERSE_OK)
         return fail(terse_last_error());
       context.reset(created);
-      contextBatch = count;
+      contextBatch = part.batch;
+      contextLength = part.length;
     }
     std::vector<terse_tensor> given;
     for (const Input &input : inputs)
-      if (!input.hasDefault)
+      if (input.isGiven)
         given.push_back({input.info.name, input.info.dtype, input.shape.size(), input.shape.data(), input.data});
     terse_reset(context.get());
     if (terse_context_run(context.get(), given.data(), given.size()) != TERSE_OK)
@@ -306,8 +348,8 @@ private:
   ParallelFor parallelFor;
   std::unique_ptr<terse_model, CloseModel> model;
   std::unique_ptr<terse_context, DestroyContext> context;
-  size_t contextBatch = 0;
-  int64_t batch = 1;
+  int64_t contextBatch = 0, contextLength = 0;
+  int64_t batch = 1; ///< windows that are run together
   std::vector<Input> inputs;
   std::vector<std::string> idsDims;
   Parts parts;

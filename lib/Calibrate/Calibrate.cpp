@@ -8,6 +8,7 @@
 #include "Terse/LayerAttributes.h"
 #include "Terse/TerseDialect.h"
 #include "terse/Analysis/Blocks.h"
+#include "terse/Analysis/ModelInputs.h"
 #include "terse/Passes.h"
 #include "terse/Statistics/Statistics.h"
 #include "terse/Support/TemporaryFile.h"
@@ -77,18 +78,24 @@ private:
   }
 
   llvm::Error readData() {
-    llvm::Expected<CalibrationData> data = readCalibrationData(options);
+    std::vector<ModelInput> inputs = getModelInputs(getEntry());
+    llvm::Expected<CalibrationData> data = readCalibrationData(options, inputs);
     if (!data)
       return data.takeError();
     record.calibration = {data->name, data->sha256, data->windows};
     streams.push_back({std::move(*data), "", /*hasSecondMoments=*/true});
     if (options.traffic.empty())
       return llvm::Error::success();
-    llvm::Expected<CalibrationData> traffic = readTraffic(options);
+    llvm::Expected<CalibrationData> traffic = readTraffic(options, inputs);
     if (!traffic)
       return traffic.takeError();
     record.traffic = {traffic->name, traffic->sha256, traffic->windows};
     streams.push_back({std::move(*traffic), ".traffic", /*hasSecondMoments=*/false});
+    if (streams[0].data.windows.empty() != streams[1].data.windows.empty())
+      return llvm::createStringError("expected --traffic to be text or arrays as --calib is; got '" + record.traffic->name + "' and '" +
+                                     record.calibration.name + "'");
+    if (streams[0].data.samples)
+      return llvm::Error::success();
     record.tokens = compareTokens(record.calibration.windows, record.traffic->windows);
     warn(describeMisfit(*record.tokens));
     return llvm::Error::success();
@@ -233,10 +240,11 @@ private:
       more["source_sha256"] = source.str();
     if (auto rotation = module->getAttrOfType<StringAttr>(kRotationAttr))
       more["rotation"] = rotation.str();
-    json::Object described{{"sha256", streams.front().data.sha256},
-                           {"windows", static_cast<int64_t>(record.calibration.windows.size())},
-                           {"window", options.window},
-                           {"inputs", options.fromOriginal ? "original" : "compressed"}};
+    const CalibrationData &data = streams.front().data;
+    json::Object described{{"sha256", data.sha256}, {"inputs", options.fromOriginal ? "original" : "compressed"}};
+    described[data.samples ? "samples" : "windows"] = data.size();
+    if (!data.samples)
+      described["window"] = options.window;
     llvm::raw_string_ostream(more["data"]) << json::Value(std::move(described));
     return more;
   }

@@ -18,9 +18,9 @@ using namespace terse;
 using llvm::StringRef;
 
 namespace {
-/// FILE[:KEY=VALUE,...].
+/// FILE[:KEY=VALUE,...]; `label` is for messages.
 struct Source {
-  std::string path, field = "text", format;
+  std::string path, field = "text", format, label;
   double weight = 1;
 };
 
@@ -65,9 +65,9 @@ static llvm::Expected<Source> parseSource(StringRef spec, StringRef label) {
   }
   StringRef path = source.path;
   if (source.format.empty())
-    source.format = path.ends_with(".jsonl") ? "jsonl" : path.ends_with(".ids") ? "ids" : "text";
-  if (!llvm::is_contained({"text", "jsonl", "ids"}, source.format))
-    return refuse(label, "unknown format '" + source.format + "' (known: text, jsonl, ids)");
+    source.format = path.ends_with(".jsonl") ? "jsonl" : path.ends_with(".ids") ? "ids" : path.ends_with(".npz") ? "npz" : "text";
+  if (!llvm::is_contained({"text", "jsonl", "ids", "npz"}, source.format))
+    return refuse(label, "unknown format '" + source.format + "' (known: text, jsonl, ids, npz)");
   if (llvm::sys::fs::exists(path) && !llvm::sys::fs::is_regular_file(path))
     return refuse(label, "not a regular file");
   return source;
@@ -129,48 +129,74 @@ static llvm::Expected<std::vector<int32_t>> readTokens(StringRef label, const So
   return tokens;
 }
 
-static llvm::Expected<CalibrationData> read(const CalibrationOptions &options, const Request &request) {
-  if (options.window < 1 || options.windows < 1 || options.window > 1 << 20 || options.windows > 1 << 24)
-    return llvm::createStringError("calibration: expected windows of 1 to 1048576 tokens, and 1 to 16777216 of them");
-  Tokenizer tokenizer;
-  if (!options.tokenizer.empty()) {
+namespace {
+/// Reads windows or samples, each file's share of them.
+class Reader {
+public:
+  Reader(const CalibrationOptions &options, const Request &request, llvm::ArrayRef<ModelInput> inputs)
+      : options(options), request(request), inputs(inputs) {}
+
+  llvm::Expected<CalibrationData> read() {
+    if (options.window < 1 || options.windows < 1 || options.window > 1 << 20 || options.windows > 1 << 24)
+      return llvm::createStringError("calibration: expected windows of 1 to 1048576 tokens, and 1 to 16777216 of them");
+    if (llvm::Error error = open())
+      return std::move(error);
+    double share = 0;
+    int64_t wantedSoFar = 0;
+    for (const Source &source : sources) {
+      data.name += (data.name.empty() ? "" : ", ") + llvm::sys::path::filename(source.path).str();
+      // Shares are rounded so that they add up.
+      share += source.weight / weights;
+      int64_t wanted = static_cast<int64_t>(share * request.windows + 0.5) - wantedSoFar;
+      wantedSoFar += wanted;
+      if (llvm::Error error = data.samples ? addSamples(source, wanted) : addWindows(source, wanted))
+        return std::move(error);
+    }
+    std::array<uint8_t, 32> digest = hash.final();
+    data.sha256 = llvm::toHex(digest, /*LowerCase=*/true);
+    return std::move(data);
+  }
+
+private:
+  llvm::Error open() {
+    for (StringRef spec : request.files) {
+      std::string label = (request.what + " '" + spec + "'").str();
+      llvm::Expected<Source> source = parseSource(spec, label);
+      if (!source)
+        return source.takeError();
+      source->label = label;
+      weights += source->weight;
+      sources.push_back(std::move(*source));
+    }
+    for (const Source &source : sources)
+      if ((source.format == "npz") != (sources.front().format == "npz"))
+        return refuse(source.label, "expected arrays in all files or in none; '" + sources.front().path + "' has " +
+                                        (sources.front().format == "npz" ? "some" : "none"));
+    if (sources.front().format == "npz") {
+      data.samples = std::make_shared<Samples>(inputs);
+      return llvm::Error::success();
+    }
+    if (options.tokenizer.empty())
+      return llvm::Error::success();
     terse_tokenizer *opened = nullptr;
     if (terse_tokenizer_open(options.tokenizer.c_str(), &opened) != TERSE_OK)
       return llvm::createStringError("cannot read the tokenizer '" + options.tokenizer + "': " + terse_last_error());
     tokenizer.reset(opened);
-  }
-  auto getLabel = [&](StringRef spec) { return (request.what + " '" + spec + "'").str(); };
-  std::vector<Source> sources;
-  double weights = 0;
-  for (const std::string &spec : request.files) {
-    llvm::Expected<Source> source = parseSource(spec, getLabel(spec));
-    if (!source)
-      return source.takeError();
-    weights += source->weight;
-    sources.push_back(std::move(*source));
+    return llvm::Error::success();
   }
 
-  CalibrationData data;
-  llvm::SHA256 hash;
-  double share = 0;
-  int64_t wantedSoFar = 0;
-  for (auto [spec, source] : llvm::zip(request.files, sources)) {
-    llvm::Expected<std::vector<int32_t>> tokens = readTokens(getLabel(spec), source, tokenizer.get());
+  llvm::Error addWindows(const Source &source, int64_t wanted) {
+    llvm::Expected<std::vector<int32_t>> tokens = readTokens(source.label, source, tokenizer.get());
     if (!tokens)
       return tokens.takeError();
-    data.name += (data.name.empty() ? "" : ", ") + llvm::sys::path::filename(source.path).str();
-    // Shares are rounded so that they add up.
-    share += source.weight / weights;
-    int64_t wanted = static_cast<int64_t>(share * request.windows + 0.5) - wantedSoFar;
-    wantedSoFar += wanted;
     int64_t length = tokens->size(), fitting = length / options.window;
     if (fitting == 0)
-      return refuse(getLabel(spec), "expected at least a window of " + llvm::Twine(options.window) + " tokens; got " + llvm::Twine(length));
+      return refuse(source.label, "expected at least a window of " + llvm::Twine(options.window) + " tokens; got " + llvm::Twine(length));
     if (request.isSample)
       wanted = std::min(wanted, fitting);
     else if (!options.seed && fitting < wanted)
-      return refuse(getLabel(spec), "expected " + llvm::Twine(wanted) + " windows of " + llvm::Twine(options.window) + " tokens; it has " +
-                              llvm::Twine(fitting) + " (fewer --calib-windows, or --calib-seed to draw them)");
+      return refuse(source.label, "expected " + llvm::Twine(wanted) + " windows of " + llvm::Twine(options.window) + " tokens; it has " +
+                                      llvm::Twine(fitting) + " (fewer --calib-windows, or --calib-seed to draw them)");
     std::mt19937_64 random(options.seed.value_or(0));
     for (int64_t i = 0; i < wanted; ++i) {
       int64_t begin = request.isSample ? i * fitting / wanted * options.window
@@ -180,16 +206,35 @@ static llvm::Expected<CalibrationData> read(const CalibrationOptions &options, c
       data.windows.emplace_back(first, first + options.window);
       hash.update(llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(&*first), options.window * sizeof(int32_t)));
     }
+    return llvm::Error::success();
   }
-  std::array<uint8_t, 32> digest = hash.final();
-  data.sha256 = llvm::toHex(digest, /*LowerCase=*/true);
-  return data;
+
+  llvm::Error addSamples(const Source &source, int64_t wanted) {
+    // What has to be unpacked lies beside the folder, on a disk that has room for such things.
+    StringRef parent = llvm::sys::path::parent_path(options.folder);
+    SampleChoice choice;
+    choice.wanted = wanted;
+    choice.seed = request.isSample ? std::nullopt : options.seed;
+    choice.isSpread = request.isSample;
+    return data.samples->add(source.label, source.path, parent.empty() ? "." : parent, choice, hash);
+  }
+
+  const CalibrationOptions &options;
+  const Request &request;
+  llvm::ArrayRef<ModelInput> inputs;
+  std::vector<Source> sources;
+  double weights = 0;
+  Tokenizer tokenizer;
+  CalibrationData data;
+  llvm::SHA256 hash;
+};
+} // namespace
+
+llvm::Expected<CalibrationData> terse::readCalibrationData(const CalibrationOptions &options, llvm::ArrayRef<ModelInput> inputs) {
+  return Reader(options, {"calibration data", options.data, options.windows}, inputs).read();
 }
 
-llvm::Expected<CalibrationData> terse::readCalibrationData(const CalibrationOptions &options) {
-  return read(options, {"calibration data", options.data, options.windows});
-}
-
-llvm::Expected<CalibrationData> terse::readTraffic(const CalibrationOptions &options) {
-  return read(options, {"traffic", options.traffic, std::min(options.windows, kTrafficWindows), /*isSample=*/true});
+llvm::Expected<CalibrationData> terse::readTraffic(const CalibrationOptions &options, llvm::ArrayRef<ModelInput> inputs) {
+  Request request{"traffic", options.traffic, std::min(options.windows, kTrafficWindows), /*isSample=*/true};
+  return Reader(options, request, inputs).read();
 }

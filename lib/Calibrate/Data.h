@@ -2,24 +2,29 @@
 #ifndef TERSE_LIB_CALIBRATE_DATA_H
 #define TERSE_LIB_CALIBRATE_DATA_H
 
+#include "Samples.h"
+
 #include "terse/Calibrate/Calibrate.h"
 
 namespace terse {
 
-/// Windows of token ids, each `options.window` long.
+/// What a model is run on: windows of token ids, or samples of its inputs.
 struct CalibrationData {
-  TokenWindows windows;
-  std::string name;   ///< of the files
-  std::string sha256; ///< of the windows
+  TokenWindows windows;             ///< each `options.window` long; empty where there are samples
+  std::shared_ptr<Samples> samples; ///< null where there are windows
+  std::string name;                 ///< of the files
+  std::string sha256;               ///< of the windows or samples
+
+  int64_t size() const { return samples ? samples->size() : windows.size(); }
 };
 
 /// Windows of the traffic that are looked at, at most.
 constexpr int64_t kTrafficWindows = 32;
 
-/// Reads the files that the options name. Errors name the file.
-llvm::Expected<CalibrationData> readCalibrationData(const CalibrationOptions &options);
+/// Reads the files that the options name, for a model of these inputs. Errors name the file.
+llvm::Expected<CalibrationData> readCalibrationData(const CalibrationOptions &options, llvm::ArrayRef<ModelInput> inputs);
 /// The same of the traffic: no more windows than of the calibration, nor than kTrafficWindows, spread over the files.
-llvm::Expected<CalibrationData> readTraffic(const CalibrationOptions &options);
+llvm::Expected<CalibrationData> readTraffic(const CalibrationOptions &options, llvm::ArrayRef<ModelInput> inputs);
 
 } // namespace terse
 

@@ -241,8 +241,9 @@ static constexpr OptionInfo table[] = {
      setText<&CompileOptions::passPipeline>},
     {"calib", Kind::List, "file[:key=value,...]",
      "measure the inputs of layers on this data while compressing: text, JSON "
-     "lines (.jsonl; key field) or token ids (.ids); key weight for its share "
-     "(may be repeated)",
+     "lines (.jsonl; key field), token ids (.ids) or, for any model, arrays "
+     "named as its inputs, of which the leading dimension counts samples "
+     "(.npz); key weight for its share (may be repeated)",
      addToCalibration<&CalibrationOptions::data>},
     {"traffic", Kind::List, "file[:key=value,...]",
      "data like what the model will be used on, in the forms of --calib: warn "
@@ -250,12 +251,14 @@ static constexpr OptionInfo table[] = {
      "perplexity (may be repeated)",
      addToCalibration<&CalibrationOptions::traffic>},
     {"calib-windows", Kind::Number, "n",
-     "sequences to calibrate with (default 128)",
+     "sequences of a text, or samples of a .npz file, to calibrate with "
+     "(default 128)",
      setCalibrationNumber<&CalibrationOptions::windows>},
-    {"calib-window", Kind::Number, "n", "tokens in each (default 256)",
+    {"calib-window", Kind::Number, "n", "tokens in each sequence of a text (default 256)",
      setCalibrationNumber<&CalibrationOptions::window>},
     {"calib-seed", Kind::Number, "n",
-     "draw them at random places of the data (default: from its beginning)",
+     "draw sequences at random places of the data, samples at random without "
+     "putting them back (default: from its beginning)",
      setCalibrationNumber<&CalibrationOptions::seed>},
     {"calib-inputs", Kind::Text, "source",
      "what a block is measured with: what the blocks before it give when they "

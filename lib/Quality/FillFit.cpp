@@ -58,6 +58,9 @@ static llvm::Expected<std::pair<double, double>> measure(llvm::ArrayRef<std::vec
 
 Error terse::measureFit(CompressionReport &report, const CalibrationRecord &calibration, const terse_model *model,
                         const terse_model *original, int32_t threads, CompileListener &listener) {
+  // Of samples that are no tokens there is no perplexity.
+  if (calibration.calibration.windows.empty())
+    return Error::success();
   listener.onMessage({Message::Kind::Progress, "", "measure quality on calibration and traffic"});
   const size_t most = calibration.traffic->windows.size();
   std::string said = "fit: perplexity";

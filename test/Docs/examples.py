@@ -34,6 +34,17 @@ shutil.copy(folder + "/held-out.txt", folder + "/calibration.txt")
 ids = np.array([[691, 617, 262]])
 np.save(folder + "/labels.npy", ids[0])
 np.savez(folder + "/in.npz", input_ids=ids, attention_mask=np.ones_like(ids), position_ids=np.arange(3)[None])
+# A model that takes no tokens.
+rng = np.random.default_rng(0)
+shapes = [64, 96, 8]
+encoder = onnx.helper.make_graph(
+    [onnx.helper.make_node("MatMul", ["features", "a"], ["b"], name="up"), onnx.helper.make_node("Relu", ["b"], ["c"]),
+     onnx.helper.make_node("MatMul", ["c", "d"], ["scores"], name="down")], "encoder",
+    [onnx.helper.make_tensor_value_info("features", onnx.TensorProto.FLOAT, ["n", shapes[0]])],
+    [onnx.helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, ["n", shapes[2]])],
+    [onnx.numpy_helper.from_array(rng.normal(0, 0.1, (k, n)).astype(np.float32), name) for name, k, n in (("a", *shapes[:2]), ("d", *shapes[1:]))])
+onnx.save(onnx.helper.make_model(encoder, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), folder + "/encoder.onnx")
+np.savez(folder + "/samples.npz", features=rng.normal(0, 1, (80, shapes[0])).astype(np.float32))
 
 
 def commands(text):

@@ -1,7 +1,7 @@
 //===- RunOnce.cpp - any inputs to any outputs ------------------*- C++ -*-===//
-#include "Npz.h"
 #include "Run.h"
 
+#include "terse/Npy/Npz.h"
 #include "terse/Runtime/Suggest.h"
 
 #include <cstdio>

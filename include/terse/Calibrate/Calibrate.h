@@ -15,13 +15,14 @@
 namespace terse {
 
 struct CalibrationOptions {
-  /// FILE[:KEY=VALUE,...]: text, JSON lines (key `field`), or token ids; key `weight` for its share of the windows.
+  /// FILE[:KEY=VALUE,...]: text, JSON lines (key `field`), token ids, or the model's inputs by name in a .npz file, whose leading
+  /// dimension counts samples; key `weight` for its share of the windows or samples.
   std::vector<std::string> data;
   /// Files of the same forms that are like what the model will be used on; empty: not known.
   std::vector<std::string> traffic;
-  int64_t windows = 128; ///< sequences
-  int64_t window = 256;  ///< tokens in each
-  /// Windows are drawn at random places; unset: the first ones, one after the other.
+  int64_t windows = 128; ///< sequences, or samples of a .npz file
+  int64_t window = 256;  ///< tokens in each sequence of a text
+  /// Windows are drawn at random places, samples without putting them back; unset: the first ones, one after the other.
   std::optional<uint64_t> seed;
   /// A block's inputs come from the blocks before it as they were, not as they are compressed.
   bool fromOriginal = false;
@@ -55,7 +56,7 @@ struct CalibrationHost {
 struct CalibrationRecord {
   struct Text {
     std::string name, sha256; ///< of the files; of the windows
-    TokenWindows windows;
+    TokenWindows windows; ///< none of samples
   };
   Text calibration;
   // Where the traffic is known.

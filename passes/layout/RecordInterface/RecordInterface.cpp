@@ -1,5 +1,6 @@
 //===- RecordInterface.cpp - the entry function's interface ---------------===//
 #include "Terse/TerseDialect.h"
+#include "terse/Analysis/ModelInputs.h"
 #include "terse/Passes.h"
 #include "terse/Support/DimExpr.h"
 
@@ -15,22 +16,6 @@ using namespace mlir;
 using namespace terse;
 
 namespace {
-/// The manifest's name of an element type; empty if it has none.
-std::string getDTypeName(Type type, bool isUnsigned) {
-  if (type.isInteger(1))
-    return "bool";
-  if (auto integer = dyn_cast<IntegerType>(type)) {
-    if (llvm::is_contained({8u, 16u, 32u, 64u}, integer.getWidth()))
-      return (isUnsigned ? "u" : "i") + std::to_string(integer.getWidth());
-    return "";
-  }
-  if (type.isBF16())
-    return "bf16";
-  if (isa<Float16Type, Float32Type, Float64Type>(type))
-    return "f" + std::to_string(type.getIntOrFloatBitWidth());
-  return "";
-}
-
 /// The name under which a past input and the present output that continues it
 /// agree: "past_key_values.0.key" and "present.0.key" are ".0.key".
 std::string getCacheKey(StringRef name) {

@@ -1,6 +1,6 @@
 //===- Npz.h - NumPy's .npy and .npz files ----------------------*- C++ -*-===//
-#ifndef TERSE_TOOLS_TERSE_RUN_NPZ_H
-#define TERSE_TOOLS_TERSE_RUN_NPZ_H
+#ifndef TERSE_NPY_NPZ_H
+#define TERSE_NPY_NPZ_H
 
 #include "terse/Runtime/DType.h"
 #include "terse/Runtime/MappedFile.h"
@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,32 @@ rt::Result<Array> readNpy(const std::string &path);
 /// ".npy" of the archive's members. Checksums are compared.
 rt::Result<std::map<std::string, Array>> readNpz(const std::string &path);
 
+/// An array of a .npz file of which parts are read at a time.
+class ArrayFile {
+public:
+  std::string name;
+  rt::DType dtype = rt::DType::F32;
+  std::vector<int64_t> shape;
+
+  /// Bytes of an element of the leading dimension.
+  uint64_t rowBytes() const;
+  /// Writes elements [first, first + count) of the leading dimension to `to`, in
+  /// C order and the machine's byte order. What has no dimension is one element.
+  rt::Status read(int64_t first, int64_t count, void *to) const;
+
+private:
+  friend rt::Result<std::vector<ArrayFile>> openNpz(const std::string &path,
+                                                    const std::string &folder);
+  std::shared_ptr<const rt::File> file_;
+  uint64_t begin_ = 0;
+  bool swapped_ = false, fortran_ = false;
+};
+
+/// The arrays of a .npz file, in its order; none of them is held in memory. A deflated
+/// one is unpacked to a file without a name in `folder`. Checksums are compared.
+rt::Result<std::vector<ArrayFile>> openNpz(const std::string &path,
+                                           const std::string &folder);
+
 /// What to write; the data is the caller's.
 struct Item {
   std::string name;
@@ -47,4 +74,4 @@ rt::Status writeNpz(const std::string &path, const std::vector<Item> &items);
 
 } // namespace terse::npy
 
-#endif // TERSE_TOOLS_TERSE_RUN_NPZ_H
+#endif // TERSE_NPY_NPZ_H

@@ -3,7 +3,9 @@
 // Format: numpy.lib.format, https://numpy.org/neps/nep-0001-npy-format.html
 //
 //===----------------------------------------------------------------------===//
-#include "Npz.h"
+#include "Layout.h"
+
+#include "terse/Npy/Npz.h"
 
 #include <algorithm>
 #include <cctype>
@@ -123,31 +125,45 @@ bool parseDescr(const std::string &descr, DType &dtype, bool &swapped) {
   return false;
 }
 
-/// Copies from Fortran to C order.
-void transpose(const char *from, char *to, size_t size,
-               const std::vector<int64_t> &shape) {
-  std::vector<int64_t> index(shape.size(), 0), stride(shape.size());
-  int64_t step = 1;
-  for (size_t d = 0; d < shape.size(); ++d) {
-    stride[d] = step;
-    step *= shape[d];
-  }
-  for (int64_t i = 0; i < step; ++i) {
-    int64_t at = 0;
-    for (size_t d = 0; d < shape.size(); ++d)
-      at += index[d] * stride[d];
-    std::memcpy(to + size_t(i) * size, from + size_t(at) * size, size);
-    for (size_t d = shape.size(); d-- > 0;) {
-      if (++index[d] < shape[d])
-        break;
-      index[d] = 0;
-    }
-  }
-}
-
 } // namespace
 
-Result<Array> parseNpy(std::string_view bytes, const std::string &name) {
+void copyRows(const Layout &layout, const char *from, int64_t first,
+              int64_t count, char *to) {
+  const std::vector<int64_t> &shape = layout.shape;
+  size_t size = sizeOf(layout.dtype), rowSize = 1;
+  for (size_t d = 1; d < shape.size(); ++d)
+    rowSize *= size_t(shape[d]);
+  size_t total = rowSize * size_t(count);
+  if (total == 0)
+    return;
+  if (layout.fortran && shape.size() > 1) {
+    std::vector<size_t> index(shape.size(), 0), stride(shape.size());
+    size_t step = 1;
+    for (size_t d = 0; d < shape.size(); ++d) {
+      stride[d] = step;
+      step *= size_t(shape[d]);
+    }
+    index[0] = size_t(first);
+    for (size_t i = 0; i < total; ++i) {
+      size_t at = 0;
+      for (size_t d = 0; d < shape.size(); ++d)
+        at += index[d] * stride[d];
+      std::memcpy(to + i * size, from + at * size, size);
+      for (size_t d = shape.size(); d-- > 0;) {
+        if (++index[d] < size_t(shape[d]) || d == 0)
+          break;
+        index[d] = 0;
+      }
+    }
+  } else {
+    std::memcpy(to, from + size_t(first) * rowSize * size, total * size);
+  }
+  if (layout.swapped)
+    for (size_t at = 0; at < total * size; at += size)
+      std::reverse(to + at, to + at + size);
+}
+
+Result<Layout> parseLayout(std::string_view bytes, const std::string &name) {
   auto bad = [&](const char *what) {
     return fail(Code::InvalidArgument, "'%s': %s", name.c_str(), what);
   };
@@ -166,33 +182,38 @@ Result<Array> parseNpy(std::string_view bytes, const std::string &name) {
   Header header(bytes.substr(begin, length));
   if (!header.parse())
     return bad("bad header of a .npy file");
-  Array array;
-  bool swapped = false;
-  if (!parseDescr(header.descr, array.dtype, swapped))
+  Layout layout;
+  if (!parseDescr(header.descr, layout.dtype, layout.swapped))
     return fail(Code::InvalidArgument, "'%s': unsupported element type '%s'",
                 name.c_str(), header.descr.c_str());
-  array.shape = header.shape;
-
-  size_t size = sizeOf(array.dtype);
-  int64_t total = int64_t(size);
-  for (int64_t dim : array.shape)
+  layout.fortran = header.fortran;
+  layout.shape = header.shape;
+  layout.begin = begin + length;
+  int64_t total = int64_t(sizeOf(layout.dtype));
+  for (int64_t dim : layout.shape)
     if (__builtin_mul_overflow(total, dim, &total))
       return bad("impossible shape");
-  array.bytes = uint64_t(total);
-  bytes.remove_prefix(begin + length);
-  if (bytes.size() < array.bytes)
+  layout.bytes = uint64_t(total);
+  if (bytes.size() - layout.begin < layout.bytes)
     return bad("truncated .npy file");
+  return layout;
+}
+
+Result<Array> parseNpy(std::string_view bytes, const std::string &name) {
+  Result<Layout> layout = parseLayout(bytes, name);
+  if (!layout.ok())
+    return layout.status();
+  Array array;
+  array.dtype = layout->dtype;
+  array.shape = layout->shape;
+  array.bytes = layout->bytes;
   if (!array.data.reserve(array.bytes))
     return fail(Code::OutOfMemory, "'%s': no memory for %llu bytes",
                 name.c_str(), (unsigned long long)array.bytes);
-  auto *to = static_cast<char *>(array.data.data());
-  if (header.fortran && array.shape.size() > 1 && array.bytes)
-    transpose(bytes.data(), to, size, array.shape);
-  else if (array.bytes)
-    std::memcpy(to, bytes.data(), array.bytes);
-  if (swapped)
-    for (uint64_t at = 0; at < array.bytes; at += size)
-      std::reverse(to + at, to + at + size);
+  if (array.bytes)
+    copyRows(*layout, bytes.data() + layout->begin, 0,
+             array.shape.empty() ? 1 : array.shape[0],
+             static_cast<char *>(array.data.data()));
   return array;
 }
 
