@@ -23,9 +23,12 @@ for name, recipe, bits, what in [
     ("double", "w4:scale=i8,embedding-bits=4,embedding-group-size=32", 4.25 + 32 / 128, "scales i8"),
     ("nf4", "w4:format=nf4,embedding-bits=4,embedding-group-size=64", 4.25 + 8 / 352, "(nf4), groups of 64"),
     ("both", "w4:format=nf4,scale=i8,group-size=32", 4.25 + 32 / 128, "(nf4), groups of 32, scales i8")]:
-    fast, plain = compile(name, recipe), compile(name + "-plain", recipe, "--O0")
-    result = terse_run(fast, f"--perplexity={text}", "--window=40", "--max-windows=2", f"--against={plain}")
-    check(result["kl"] < 1e-9 and abs(result["perplexity_ratio"] - 1) < 1e-4, f"{recipe}: as the plain lowering computes it: {result['kl']}")
+    # An activation at a tie may be rounded either way.
+    for activations, most in (("int8", 1e-4), ("float", 1e-11)):
+        whole = f"{recipe},activations={activations}"
+        fast, plain = compile(name, whole), compile(name + "-plain", whole, "--O0")
+        result = terse_run(fast, f"--perplexity={text}", "--window=40", "--max-windows=2", f"--against={plain}")
+        check(result["kl"] < most, f"{whole}: KL {result['kl']:.2g} from the plain lowering")
     described = must("terse-inspect", fast, "--json").stdout
     layers = [layer for layer in json.loads(described)["layers"] if layer["kind"] in ("linear", "embedding")]
     most = max(layer["bits_per_weight"] for layer in layers if layer["bits"] == 4)

@@ -53,7 +53,7 @@ func.func @maddubs_sparse(%v: vector<32xi8>, %p: vector<32xi8>, %a: vector<8xi8>
 }
 
 // CHECK-LABEL: @lookup
-// CHECK: %[[WIDE:.*]] = arith.constant dense<"0x0128{{.*}}"> : vector<64xi8>
+// CHECK: %[[WIDE:.*]] = arith.constant dense<[1, 40, 61, {{.*}}]> : vector<64xi8>
 // CHECK: llvm.call_intrinsic "llvm.x86.avx512.pshuf.b.512"(%[[WIDE]], %{{.*}})
 // CHECK: llvm.call_intrinsic "llvm.x86.avx2.pshuf.b"
 // CHECK-COUNT-15: arith.select {{.*}} : vector<16xi1>, vector<16xi8>

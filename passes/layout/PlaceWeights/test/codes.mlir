@@ -44,9 +44,9 @@ func.func @dequantized(%x: tensor<2x8xf32>) -> tensor<2x4xf32> {
 // -----
 
 // CHECK-LABEL: module attributes {terse.weights = [
-// CHECK-SAME: kind = "embedding", name = "t.codes", {{.*}} scale = "i8"
-// CHECK-SAME: kind = "scales", name = "t.scales", {{.*}} part_of = "t.codes"
-// CHECK-SAME: kind = "row_scales", name = "t.rows", {{.*}} part_of = "t.codes"
+// CHECK-SAME: kind = "embedding", name = "t.codes", {{[^}]*}} scale = "i8"
+// CHECK-SAME: kind = "scales", name = "t.scales", {{[^}]*}} part_of = "t.codes"
+// CHECK-SAME: kind = "row_scales", name = "t.rows", {{[^}]*}} part_of = "t.codes"
 func.func @double(%ids: tensor<1x3xi64>) -> tensor<1x3x8xf32> {
   %codes = terse.weight "t.codes" = #terse.file<"a", 0, 72> -> tensor<9x8xi8>
   %scales = terse.weight "t.scales" = #terse.file<"a", 72, 18> -> tensor<9x2xi8>
