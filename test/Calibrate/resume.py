@@ -16,7 +16,7 @@ KEPT = os.path.join(folder, "kept")
 
 
 def command(name, *more):
-    return ["tersec", os.path.join(SHIPPED, "torchscript_past.onnx"), "-o", os.path.join(folder, name + ".so"), "--levels=baseline",
+    return ["tersec", os.path.join(SHIPPED, "torchscript_past.onnx"), "-o", os.path.join(folder, name + ".so"), LEVEL,
             f"--tokenizer={os.path.join(SHIPPED, 'tokenizer.model')}", f"--calib={os.path.join(SHIPPED, 'held-out.txt')}",
             "--calib-windows=4", "--calib-window=32", "--recipe=w4:group-size=64,rotate=hadamard", *more]
 

@@ -22,7 +22,7 @@ def calibrate(name, *options):
     statistics = os.path.join(folder, name + ".tstats")
     must("tersec", path, "-o", os.path.join(folder, name + ".so"), f"--tokenizer={os.path.join(SHIPPED, 'tokenizer.model')}",
          f"--calib={os.path.join(SHIPPED, 'held-out.txt')}", f"--calib-windows={WINDOWS}", f"--calib-window={WINDOW}",
-         f"--save-statistics={statistics}", "--levels=baseline", *options)
+         f"--save-statistics={statistics}", LEVEL, *options)
     return statistics
 
 

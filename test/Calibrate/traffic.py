@@ -35,7 +35,7 @@ manual = write("manual", tokenizer.encode(open(os.path.join(SOURCE, "README.md")
 
 def tersec(name, data, *more, ok=True):
     result = run("tersec", path, "-o", os.path.join(folder, name), f"--calib={data}", f"--calib-windows={WINDOWS}",
-                 f"--calib-window={WINDOW}", "--levels=baseline", "--calib-inputs=original", *more)
+                 f"--calib-window={WINDOW}", LEVEL, "--calib-inputs=original", *more)
     check((result.returncode == 0) == ok, f"status {result.returncode} of {name}: {result.stderr[-300:]}")
     return result.stderr
 

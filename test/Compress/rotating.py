@@ -136,7 +136,7 @@ onnx.save(proto, planted)
 
 def compile(name, *options):
     path = os.path.join(folder, name + ".so")
-    must("tersec", planted, "-o", path, tokenizer, "--levels=baseline", *options)
+    must("tersec", planted, "-o", path, tokenizer, LEVEL, *options)
     return path
 
 

@@ -19,7 +19,7 @@ rng = np.random.default_rng(1)
 
 def compile(name, *options, source=model):
     path = os.path.join(folder, name + ".so")
-    must("tersec", source, "-o", path, tokenizer, "--levels=baseline", *options)
+    must("tersec", source, "-o", path, tokenizer, LEVEL, *options)
     return path
 
 

@@ -22,7 +22,7 @@ rng = np.random.default_rng(4)
 
 def compile(name, *options):
     path = os.path.join(folder, name)
-    must("tersec", model, "-o", path, f"--tokenizer={tokenizer}", "--levels=baseline", *options)
+    must("tersec", model, "-o", path, f"--tokenizer={tokenizer}", LEVEL, *options)
     return path
 
 

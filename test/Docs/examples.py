@@ -23,7 +23,7 @@ ELSEWHERE = {
     "passes/new-pass": "test/Plugin/out-of-tree.test", "cmake ": "test/Plugin/out-of-tree.test",
     "/opt/terse/bin/terse-new-pass": "test/Plugin/out-of-tree.test",
     "tersec model.onnx --load-pass-plugin": "test/EndToEnd/plugin.py",
-    "terse-bench --floors": "the speed of this machine: takes long",
+    "terse-bench": "test/Tools/terse-bench.py",
     "tersec model.onnx --recipe=auto": "test/Search/search.py",
 }
 # A layer is enough here, too.
@@ -61,7 +61,7 @@ for line in commands("".join(blocks[::2])):
     if line.startswith(tuple(ELSEWHERE)) or line.startswith("pip install"):
         continue
     # One CPU level is enough here: examples are about options.
-    quick = line + " --levels=baseline" if line.startswith("tersec") and "--stop-after" not in line else line
+    quick = f"{line} {LEVEL}" if line.startswith("tersec") and "--stop-after" not in line else line
     result = subprocess.run(quick, shell=True, cwd=folder, env=environment, capture_output=True, text=True)
     check(result.returncode == 0, f"{line}{result.stderr and ': ' + result.stderr[:300]}")
 for block in blocks[1::2]:
