@@ -18,8 +18,9 @@ namespace json = llvm::json;
 
 /// Rows of the input that stand for many.
 static constexpr int64_t kPrefillRows = 64;
-/// Runs of which the fastest counts: whatever else the machine does makes them slower only.
-static constexpr int kRuns = 25;
+/// At least so many runs, and so many seconds of them, of which the fastest counts: whatever else the machine does makes them slower only.
+static constexpr int kRuns = 10;
+static constexpr double kSeconds = 0.2;
 /// No cache is larger.
 static constexpr uint64_t kMostBetween = 256u << 20;
 
@@ -56,8 +57,12 @@ Expected<double> LayerTimes::time(const terse_model *model, int64_t rows, int64_
   const int64_t shape[] = {rows, k};
   const terse_tensor input = {"x", TERSE_F32, 2, shape, values.data()};
   between.resize(std::min(bytesBetween, kMostBetween));
+  auto getSeconds = [](std::chrono::steady_clock::time_point since) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - since).count();
+  };
   double best = INFINITY;
-  for (int run = 0; run < kRuns; ++run) {
+  const auto begin = std::chrono::steady_clock::now();
+  for (int run = 0; run < kRuns || getSeconds(begin) < kSeconds; ++run) {
     int sum = 0;
     for (size_t i = 0; i < between.size(); i += 64)
       sum += between[i];
@@ -66,7 +71,7 @@ Expected<double> LayerTimes::time(const terse_model *model, int64_t rows, int64_
     auto start = std::chrono::steady_clock::now();
     if (terse_context_run(context.get(), &input, 1) != TERSE_OK)
       return llvm::createStringError(terse_last_error());
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    best = std::min(best, getSeconds(start));
   }
   return best;
 }
