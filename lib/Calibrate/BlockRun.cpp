@@ -17,9 +17,6 @@ using namespace terse;
 using llvm::StringRef;
 
 namespace {
-/// Tokens that a block runs on at once: its outputs stay a few megabytes.
-constexpr int64_t kTokensAtOnce = 2048;
-
 struct CloseModel {
   void operator()(terse_model *model) const { terse_model_close(model); }
 };
@@ -183,8 +180,7 @@ private:
     if (!run.data->samples) {
       if (idsDims.size() != 2)
         return fail("expected a model with an input 'input_ids' of two dimensions (other models are calibrated with the arrays of a .npz file)");
-      int64_t length = run.data->windows.front().size();
-      batch = std::max<int64_t>(1, kTokensAtOnce / length);
+      batch = getWindowsAtOnce(run.data->windows.front().size());
       if (int64_t fixed; !StringRef(ids->dims[0]).getAsInteger(10, fixed))
         batch = fixed;
       if (batch < 1 || run.data->windows.size() % (ids->dims[0] == std::to_string(batch) ? batch : 1) != 0)

@@ -7,6 +7,7 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SHA256.h"
@@ -237,4 +238,30 @@ llvm::Expected<CalibrationData> terse::readCalibrationData(const CalibrationOpti
 llvm::Expected<CalibrationData> terse::readTraffic(const CalibrationOptions &options, llvm::ArrayRef<ModelInput> inputs) {
   Request request{"traffic", options.traffic, std::min(options.windows, kTrafficWindows), /*isSample=*/true};
   return Reader(options, request, inputs).read();
+}
+
+llvm::Expected<CalibrationSizes> terse::findCalibrationSizes(const CalibrationOptions &options, llvm::ArrayRef<ModelInput> inputs) {
+  CalibrationSizes sizes;
+  sizes.symbols["past"] = 0;
+  StringRef spec = options.data.front();
+  std::string label = ("calibration data '" + spec + "'").str();
+  llvm::Expected<Source> source = parseSource(spec, label);
+  if (!source)
+    return source.takeError();
+  if (source->format == "npz") {
+    llvm::Expected<int64_t> atOnce = Samples::findSizes(label, source->path, inputs, sizes.symbols);
+    if (!atOnce)
+      return atOnce.takeError();
+    sizes.numParts = llvm::divideCeil(options.windows, *atOnce);
+    return std::move(sizes);
+  }
+  auto ids = llvm::find_if(inputs, [](const ModelInput &input) { return input.name == "input_ids"; });
+  int64_t batch = getWindowsAtOnce(options.window);
+  if (ids != inputs.end() && ids->dims.size() == 2) {
+    StringRef(ids->dims[0]).getAsInteger(10, batch);
+    sizes.symbols[ids->dims[0]] = batch;
+    sizes.symbols[ids->dims[1]] = options.window;
+  }
+  sizes.numParts = llvm::divideCeil(options.windows, std::max<int64_t>(batch, 1));
+  return std::move(sizes);
 }

@@ -18,6 +18,9 @@ struct CalibrationData {
   int64_t size() const { return samples ? samples->size() : windows.size(); }
 };
 
+/// Windows that a block runs on together, of so many tokens: its outputs stay a few megabytes.
+inline int64_t getWindowsAtOnce(int64_t window) { return std::max<int64_t>(1, 2048 / std::max<int64_t>(1, window)); }
+
 /// Windows of the traffic that are looked at, at most.
 constexpr int64_t kTrafficWindows = 32;
 

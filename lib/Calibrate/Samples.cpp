@@ -35,15 +35,23 @@ static bool isSymbol(StringRef dim) {
          llvm::all_of(dim, [](char c) { return llvm::isAlnum(c) || c == '_' || c == '.'; });
 }
 
+/// By name: what follows does not depend on the order in the file.
+template <typename T> static std::vector<const T *> sort(const std::vector<T> &arrays) {
+  std::vector<const T *> sorted;
+  for (const T &array : arrays)
+    sorted.push_back(&array);
+  llvm::sort(sorted, [](const T *a, const T *b) { return a->name < b->name; });
+  return sorted;
+}
+
 /// Whether the runs themselves know what it holds where only token ids are given.
 static bool followsFromTokens(StringRef input) {
   return input == "attention_mask" || input == "position_ids" || input.starts_with("past");
 }
 
-/// `sizes`: what dimensions that have a name are in arrays so far, and in which.
-llvm::Error Samples::check(File &file, Array &array, llvm::StringMap<std::pair<int64_t, std::string>> &sizes) {
-  StringRef name = array.file.name;
-  llvm::ArrayRef<int64_t> shape = array.file.shape;
+llvm::Expected<bool> Samples::check(File &file, const npy::ArrayHead &head, NamedSizes &sizes) const {
+  StringRef name = head.name;
+  llvm::ArrayRef<int64_t> shape = head.shape;
   auto refuse = [&](const Twine &why) { return llvm::createStringError(file.label + ": array '" + name + "': " + why); };
   auto input = llvm::find_if(inputs, [&](const ModelInput &input) { return input.name == name; });
   if (input == inputs.end()) {
@@ -53,12 +61,12 @@ llvm::Error Samples::check(File &file, Array &array, llvm::StringMap<std::pair<i
     std::string near = rt::suggestion(name.str(), names);
     return refuse("the model has no such input" + (near.empty() ? " (it has " + llvm::join(names, ", ") + ")" : near));
   }
-  if (StringRef dtype = rt::nameOf(array.file.dtype); dtype != input->dtype)
+  if (StringRef dtype = rt::nameOf(head.dtype); dtype != input->dtype)
     return refuse("expected elements of type " + input->dtype + "; got " + dtype);
   llvm::ArrayRef<std::string> dims = input->dims;
-  array.isWhole = shape.size() == dims.size() + 1;
+  bool isWhole = shape.size() == dims.size() + 1;
   std::vector<std::string> expected(dims.begin(), dims.end());
-  if (array.isWhole)
+  if (isWhole)
     expected.insert(expected.begin(), "samples");
   else if (!expected.empty())
     expected.front() = "samples";
@@ -75,32 +83,76 @@ llvm::Error Samples::check(File &file, Array &array, llvm::StringMap<std::pair<i
   }
   if (!fits)
     return refuse("expected the shape " +
-                  (dims.empty() ? "[samples]" : formatShape(expected) + (array.isWhole ? "" : ", or [samples, " + formatShape(dims).substr(1))) +
+                  (dims.empty() ? "[samples]" : formatShape(expected) + (isWhole ? "" : ", or [samples, " + formatShape(dims).substr(1))) +
                   "; got " + formatShape(shape));
   if (shape[0] == 0)
     return refuse("expected samples; got the shape " + formatShape(shape));
   if (file.count && shape[0] != file.count)
     return refuse("expected " + Twine(file.count) + " samples, as of the arrays before it; got " + Twine(shape[0]));
   file.count = shape[0];
-  if (std::optional<int64_t> fixed = array.isWhole ? std::optional<int64_t>(1) : getFixed(dims.front())) {
+  if (std::optional<int64_t> fixed = isWhole ? std::optional<int64_t>(1) : getFixed(dims.front())) {
     if (*fixed < 1 || (file.isFixed && file.atOnce != *fixed))
       return refuse("expected " + Twine(file.atOnce) + " samples to be run at once, as of the arrays before it; got " + Twine(*fixed));
     file.isFixed = true;
     file.atOnce = *fixed;
   }
-  return llvm::Error::success();
+  return isWhole;
 }
 
-llvm::Error Samples::checkMissing(const File &file) const {
+llvm::Error Samples::checkMissing(const File &file, llvm::ArrayRef<const npy::ArrayHead *> heads) const {
+  auto has = [&](StringRef name) { return llvm::any_of(heads, [&](const npy::ArrayHead *head) { return head->name == name; }); };
   std::vector<std::string> missing;
   for (const ModelInput &input : inputs)
-    if (!file.arrays.contains(input.name) && !input.hasDefault &&
-        !(file.arrays.contains("input_ids") && followsFromTokens(input.name)))
+    if (!has(input.name) && !input.hasDefault && !(has("input_ids") && followsFromTokens(input.name)))
       missing.push_back("'" + input.name + "' " + input.dtype + " " + formatShape(input.dims));
   if (missing.empty())
     return llvm::Error::success();
   return llvm::createStringError(file.label + ": expected an array for each input of the model; there is none for " +
                                  llvm::join(missing, ", "));
+}
+
+llvm::Expected<std::vector<bool>> Samples::check(File &file, llvm::ArrayRef<const npy::ArrayHead *> heads, NamedSizes &sizes) const {
+  std::vector<bool> areWhole;
+  int64_t largest = 1;
+  for (const npy::ArrayHead *head : heads) {
+    llvm::Expected<bool> isWhole = check(file, *head, sizes);
+    if (!isWhole)
+      return isWhole.takeError();
+    areWhole.push_back(*isWhole);
+    int64_t values = 1;
+    for (int64_t size : llvm::ArrayRef(head->shape).drop_front())
+      values *= size;
+    largest = std::max(largest, values);
+  }
+  if (llvm::Error error = checkMissing(file, heads))
+    return std::move(error);
+  if (file.count == 0)
+    return llvm::createStringError(file.label + ": expected arrays; there are none");
+  if (!file.isFixed)
+    file.atOnce = std::max<int64_t>(1, kValuesAtOnce / largest);
+  return areWhole;
+}
+
+llvm::Expected<int64_t> Samples::findSizes(StringRef label, const std::string &path, llvm::ArrayRef<ModelInput> inputs,
+                                           llvm::StringMap<int64_t> &symbols) {
+  rt::Result<std::vector<npy::ArrayHead>> heads = npy::readNpzHeads(path);
+  if (!heads.ok())
+    return llvm::createStringError(label + ": " + heads.status().message());
+  Samples samples(inputs);
+  File file;
+  file.label = label.str();
+  NamedSizes sizes;
+  std::vector<const npy::ArrayHead *> sorted = sort(*heads);
+  llvm::Expected<std::vector<bool>> areWhole = samples.check(file, sorted, sizes);
+  if (!areWhole)
+    return areWhole.takeError();
+  for (auto [head, isWhole] : llvm::zip(sorted, *areWhole))
+    for (const ModelInput &input : inputs)
+      if (input.name == head->name && !isWhole)
+        symbols[input.dims.front()] = file.atOnce;
+  for (auto &size : sizes)
+    symbols[size.first()] = size.second.first;
+  return file.atOnce;
 }
 
 llvm::Error Samples::choose(const File &file, const SampleChoice &choice, std::vector<int64_t> &rows) const {
@@ -137,24 +189,13 @@ llvm::Error Samples::add(StringRef label, const std::string &path, StringRef fol
   rt::Result<std::vector<npy::ArrayFile>> arrays = npy::openNpz(path, folder.str());
   if (!arrays.ok())
     return llvm::createStringError(label + ": " + arrays.status().message());
-  // What follows does not depend on the order in the file.
-  llvm::sort(*arrays, [](const npy::ArrayFile &a, const npy::ArrayFile &b) { return a.name < b.name; });
-  llvm::StringMap<std::pair<int64_t, std::string>> sizes;
-  uint64_t largest = 1;
-  for (const npy::ArrayFile &opened : *arrays) {
-    Array array{opened, false};
-    if (llvm::Error error = check(file, array, sizes))
-      return error;
-    largest = std::max(largest, array.file.rowBytes() / rt::sizeOf(array.file.dtype));
-    std::string name = array.file.name;
-    file.arrays.try_emplace(name, std::move(array));
-  }
-  if (llvm::Error error = checkMissing(file))
-    return error;
-  if (file.count == 0)
-    return llvm::createStringError(label + ": expected arrays; there are none");
-  if (!file.isFixed)
-    file.atOnce = std::max<int64_t>(1, kValuesAtOnce / largest);
+  std::vector<const npy::ArrayFile *> sorted = sort(*arrays);
+  NamedSizes sizes;
+  llvm::Expected<std::vector<bool>> areWhole = check(file, std::vector<const npy::ArrayHead *>(sorted.begin(), sorted.end()), sizes);
+  if (!areWhole)
+    return areWhole.takeError();
+  for (auto [array, isWhole] : llvm::zip(sorted, *areWhole))
+    file.arrays.try_emplace(array->name, Array{*array, isWhole});
   std::vector<int64_t> rows;
   if (llvm::Error error = choose(file, choice, rows))
     return error;
@@ -168,13 +209,13 @@ llvm::Error Samples::add(StringRef label, const std::string &path, StringRef fol
   }
   std::vector<int64_t> shape;
   std::vector<uint64_t> storage;
-  for (const npy::ArrayFile &opened : *arrays)
+  for (const npy::ArrayFile *array : sorted)
     for (const Part &part : llvm::ArrayRef(parts).drop_front(firstPart)) {
-      llvm::Expected<bool> there = read(part, opened.name, shape, storage);
+      llvm::Expected<bool> there = read(part, array->name, shape, storage);
       if (!there)
         return there.takeError();
-      hash.update(opened.name + formatShape(shape) + rt::nameOf(opened.dtype));
-      uint64_t bytes = rt::sizeOf(opened.dtype);
+      hash.update(array->name + formatShape(shape) + rt::nameOf(array->dtype));
+      uint64_t bytes = rt::sizeOf(array->dtype);
       for (int64_t size : shape)
         bytes *= size;
       hash.update(llvm::ArrayRef<uint8_t>(reinterpret_cast<const uint8_t *>(storage.data()), bytes));

@@ -35,6 +35,10 @@ public:
 
   int64_t size() const { return numSamples; }
 
+  /// How many samples of a file would be run together; `symbols` gets the sizes of the inputs then. Data is not read.
+  static llvm::Expected<int64_t> findSizes(llvm::StringRef label, const std::string &path, llvm::ArrayRef<ModelInput> inputs,
+                                           llvm::StringMap<int64_t> &symbols);
+
   /// Samples of one file that are run together.
   struct Part {
     size_t file;
@@ -57,8 +61,12 @@ private:
     int64_t atOnce = 0; ///< samples that are run together; 0: not known yet
     bool isFixed = false;
   };
-  llvm::Error check(File &file, Array &array, llvm::StringMap<std::pair<int64_t, std::string>> &sizes);
-  llvm::Error checkMissing(const File &file) const;
+  /// Sizes of dimensions that have a name, and the array that has it.
+  using NamedSizes = llvm::StringMap<std::pair<int64_t, std::string>>;
+  /// Checks shapes and types; how many samples there are and are run together goes to `file`, which arrays are whole inputs to the result.
+  llvm::Expected<std::vector<bool>> check(File &file, llvm::ArrayRef<const npy::ArrayHead *> heads, NamedSizes &sizes) const;
+  llvm::Expected<bool> check(File &file, const npy::ArrayHead &head, NamedSizes &sizes) const;
+  llvm::Error checkMissing(const File &file, llvm::ArrayRef<const npy::ArrayHead *> heads) const;
   llvm::Error choose(const File &file, const SampleChoice &choice, std::vector<int64_t> &rows) const;
 
   std::vector<ModelInput> inputs;

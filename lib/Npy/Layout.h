@@ -21,8 +21,10 @@ struct Layout {
   uint64_t bytes = 0; ///< of the data
 };
 
-/// Parses the head of a .npy file, and makes sure that the data is there.
-rt::Result<Layout> parseLayout(std::string_view bytes, const std::string &name);
+/// Parses the head of a .npy file of `size` bytes, of which `bytes` are the
+/// first, and makes sure that there is room for the data.
+rt::Result<Layout> parseLayout(std::string_view bytes, uint64_t size,
+                               const std::string &name);
 
 /// Copies rows [first, first + count), elements of the leading dimension, from
 /// an array's data to C order and the machine's byte order. An array without

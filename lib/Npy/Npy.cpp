@@ -163,7 +163,8 @@ void copyRows(const Layout &layout, const char *from, int64_t first,
       std::reverse(to + at, to + at + size);
 }
 
-Result<Layout> parseLayout(std::string_view bytes, const std::string &name) {
+Result<Layout> parseLayout(std::string_view bytes, uint64_t size,
+                           const std::string &name) {
   auto bad = [&](const char *what) {
     return fail(Code::InvalidArgument, "'%s': %s", name.c_str(), what);
   };
@@ -194,13 +195,13 @@ Result<Layout> parseLayout(std::string_view bytes, const std::string &name) {
     if (__builtin_mul_overflow(total, dim, &total))
       return bad("impossible shape");
   layout.bytes = uint64_t(total);
-  if (bytes.size() - layout.begin < layout.bytes)
+  if (size < layout.begin || size - layout.begin < layout.bytes)
     return bad("truncated .npy file");
   return layout;
 }
 
 Result<Array> parseNpy(std::string_view bytes, const std::string &name) {
-  Result<Layout> layout = parseLayout(bytes, name);
+  Result<Layout> layout = parseLayout(bytes, bytes.size(), name);
   if (!layout.ok())
     return layout.status();
   Array array;

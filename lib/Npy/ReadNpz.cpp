@@ -143,7 +143,7 @@ Result<std::vector<ArrayFile>> openNpz(const std::string &path,
     Result<Mapping> bytes = array.file_->map(begin, size);
     if (!bytes.ok())
       return bytes.status();
-    Result<Layout> layout = parseLayout(bytes->text(), where);
+    Result<Layout> layout = parseLayout(bytes->text(), size, where);
     if (!layout.ok())
       return layout.status();
     array.dtype = layout->dtype;
@@ -154,6 +154,37 @@ Result<std::vector<ArrayFile>> openNpz(const std::string &path,
     arrays.push_back(std::move(array));
   }
   return arrays;
+}
+
+Result<std::vector<ArrayHead>> readNpzHeads(const std::string &path) {
+  // Heads of more bytes than this are no ones that NumPy writes.
+  constexpr uint64_t kHead = 1 << 16;
+  Result<File> file = File::open(path);
+  if (!file.ok())
+    return file.status();
+  Result<std::vector<ZipMember>> members = readZipDirectory(*file);
+  if (!members.ok())
+    return members.status();
+  std::vector<ArrayHead> heads;
+  for (const ZipMember &member : *members) {
+    ArrayHead head;
+    head.name = getArrayName(member);
+    std::string where = path + ":" + head.name, bytes;
+    Status status = unpackZipMember(
+        *file, member, where, [&](std::string_view part) {
+          bytes += part.substr(0, kHead - bytes.size());
+          return bytes.size() < kHead ? Status() : fail(Code::Cancelled, "done");
+        });
+    if (!status.ok() && status.code() != Code::Cancelled)
+      return status;
+    Result<Layout> layout = parseLayout(bytes, member.size, where);
+    if (!layout.ok())
+      return layout.status();
+    head.dtype = layout->dtype;
+    head.shape = layout->shape;
+    heads.push_back(std::move(head));
+  }
+  return heads;
 }
 
 uint64_t ArrayFile::rowBytes() const {

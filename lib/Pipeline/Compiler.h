@@ -40,7 +40,7 @@ private:
   // Preflight.cpp
   /// Forecasts the rest of the compile and refuses what cannot be done.
   llvm::Error preflight();
-  Forecast forecast(llvm::StringRef compress, unsigned threads);
+  Forecast forecast(llvm::StringRef compress, unsigned threads, const CalibrationSizes *calibrated = nullptr);
   std::string suggestRecipe(uint64_t space);
   void reportForecast(llvm::StringRef folder, std::optional<uint64_t> space,
                       std::optional<uint64_t> memory, unsigned threads);

@@ -1,6 +1,8 @@
 //===- Forecast.cpp - what a compile will take ----------------------------===//
 #include "terse/Pipeline/Forecast.h"
 
+#include "ForecastCalibration.h"
+
 #include "Kernel/PackedLayout.h"
 #include "Terse/TerseDialect.h"
 #include "compress/QuantizeWeights/QuantizeTensor.h"
@@ -284,15 +286,24 @@ Forecast terse::forecastCompile(ModuleOp module,
   };
   unsigned beside = std::min(options.threads, options.numLevels);
   forecast.codeMemoryBytes = codeMemory(beside);
+  CalibrationForecast calibration;
+  if (options.calibration) {
+    calibration = forecastCalibration(module, options);
+    forecast.calibrationDiskBytes = calibration.diskBytes;
+    forecast.diskBytes += calibration.diskBytes;
+    // Blocks are compiled for this machine's level alone.
+    forecast.calibrationMemoryBytes = calibration.memoryBytes + kCodeMemory + numOperations * kOperationMemory;
+  }
   forecast.memoryBytes =
-      std::max(forecast.weightMemoryBytes, forecast.codeMemoryBytes);
+      std::max({forecast.weightMemoryBytes, forecast.codeMemoryBytes, forecast.calibrationMemoryBytes});
   forecast.leastMemoryBytes =
-      kMargin * std::max(forecast.weightMemoryBytes, codeMemory(1));
+      kMargin * std::max({forecast.weightMemoryBytes, codeMemory(1), forecast.calibrationMemoryBytes});
 
   double rounding = measureRounding(module.getContext(), options.threads);
   double code = options.numLevels * (kLevelTime + kOperationTime * numOperations);
+  forecast.calibrationSeconds = rounding / kRoundingTime * (calibration.codeSeconds + calibration.arithmeticSeconds);
   forecast.seconds =
-      forecast.quantizedValues * rounding / options.threads +
+      forecast.calibrationSeconds + forecast.quantizedValues * rounding / options.threads +
       rounding / kRoundingTime *
           (kStartTime + code / std::min(beside, 2u) +
            (forecast.sourceBytes + forecast.artifactBytes) * kByteTime);

@@ -3,7 +3,9 @@
 
 #include "terse/Pipeline/Recipe.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/Support/Errno.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
 #include "llvm/TargetParser/Host.h"
@@ -25,6 +27,17 @@ static std::optional<uint64_t> getAvailableSpace(llvm::StringRef folder) {
   if (::statvfs(folder.str().c_str(), &status) != 0 || status.f_blocks == 0)
     return std::nullopt;
   return uint64_t(status.f_bavail) * status.f_frsize;
+}
+
+/// The file system of a folder that will be made where it is not there yet; none where the system does not say.
+static std::optional<uint64_t> getDevice(llvm::StringRef folder) {
+  llvm::SmallString<128> path(folder);
+  while (!path.empty() && !llvm::sys::fs::exists(path))
+    llvm::sys::path::remove_filename(path);
+  llvm::sys::fs::UniqueID id;
+  if (llvm::sys::fs::getUniqueID(path.empty() ? "." : path.str(), id))
+    return std::nullopt;
+  return id.getDevice();
 }
 
 /// Memory that a program can have now: of the machine, and of its control group.
@@ -57,13 +70,17 @@ static const CPULevel &getOwnLevel() {
   return *best;
 }
 
-Forecast Compiler::forecast(llvm::StringRef compress, unsigned threads) {
+Forecast Compiler::forecast(llvm::StringRef compress, unsigned threads, const CalibrationSizes *calibrated) {
   ForecastOptions forecastOptions;
   forecastOptions.compress = compress;
   forecastOptions.optimize = !options.plain;
   forecastOptions.numLevels =
       options.levels.empty() ? getCPULevels().size() : options.levels.size();
   forecastOptions.threads = threads;
+  if (calibrated) {
+    forecastOptions.calibration = &options.calibration;
+    forecastOptions.sizes = *calibrated;
+  }
   return forecastCompile(*module, forecastOptions);
 }
 
@@ -87,7 +104,15 @@ std::string Compiler::suggestRecipe(uint64_t space) {
 
 llvm::Error Compiler::preflight() {
   unsigned threads = llvm::hardware_concurrency(options.threads).compute_thread_count();
-  expected = forecast(getWholePipeline(), threads);
+  CalibrationSizes sizes;
+  bool calibrates = !options.calibration.data.empty();
+  if (auto entry = module->lookupSymbol<func::FuncOp>(TerseDialect::kEntryName); calibrates && entry) {
+    llvm::Expected<CalibrationSizes> found = findCalibrationSizes(options.calibration, getModelInputs(entry));
+    if (!found)
+      return found.takeError();
+    sizes = std::move(*found);
+  }
+  expected = forecast(getWholePipeline(), threads, calibrates ? &sizes : nullptr);
   // Text alone: no artifact, and nothing to know of what will be written.
   if (options.emit == EmitKind::LLVM || options.emit == EmitKind::MLIR ||
       options.stopAfter)
@@ -111,6 +136,14 @@ llvm::Error Compiler::preflight() {
         formatBytes(expected.diskBytes) + " disk, " +
         llvm::formatv("{0:f0} s", expected.seconds).str());
   }
+  // Calibration's folder may lie on another disk.
+  const std::string &kept = options.calibration.folder;
+  if (calibrates && !kept.empty() && getDevice(kept) != getDevice(folder)) {
+    expected.diskBytes -= expected.calibrationDiskBytes;
+    if (std::optional<uint64_t> room = getAvailableSpace(getOutputFolder(kept)); room && expected.calibrationDiskBytes > *room)
+      return llvm::createStringError("cannot write to '" + kept + "': " + llvm::sys::StrError(ENOSPC) + ": expected " +
+                                     formatBytes(expected.calibrationDiskBytes) + "; got " + formatBytes(*room));
+  }
   if (space && expected.diskBytes > *space) {
     std::string other = suggestRecipe(*space);
     return llvm::createStringError(
@@ -127,7 +160,8 @@ llvm::Error Compiler::preflight() {
              : "memory of " + formatBytes(expected.memoryBytes)) +
         "; got " + formatBytes(most) + " (weight '" + expected.largestWeight +
         "' takes " + formatBytes(expected.weightMemoryBytes) +
-        ", code generation " + formatBytes(expected.codeMemoryBytes) + ")");
+        ", code generation " + formatBytes(expected.codeMemoryBytes) +
+        (calibrates ? ", calibration " + formatBytes(expected.calibrationMemoryBytes) : "") + ")");
   }
   return llvm::Error::success();
 }
@@ -158,6 +192,10 @@ void Compiler::reportForecast(llvm::StringRef folder,
   line("disk", formatBytes(expected.diskBytes) + available(space) + " in '" +
                    folder + "'");
   line("time", llvm::formatv("{0:f1} s", expected.seconds).str());
+  if (expected.calibrationDiskBytes)
+    line("calibration", llvm::formatv("{0} memory, {1} disk and {2:f1} s of these", formatBytes(expected.calibrationMemoryBytes),
+                                      formatBytes(expected.calibrationDiskBytes), expected.calibrationSeconds)
+                            .str());
   listener.onMessage(
       {Message::Kind::Report, "", llvm::StringRef(text).rtrim('\n').str()});
 }

@@ -2,9 +2,11 @@
 #ifndef TERSE_CALIBRATE_CALIBRATE_H
 #define TERSE_CALIBRATE_CALIBRATE_H
 
+#include "terse/Analysis/ModelInputs.h"
 #include "terse/Calibrate/Fit.h"
 
 #include "mlir/IR/BuiltinOps.h"
+#include "llvm/ADT/StringMap.h"
 #include "llvm/Support/Error.h"
 
 #include <functional>
@@ -36,6 +38,14 @@ struct CalibrationOptions {
   std::string tokenizer;
   unsigned threads = 0; ///< 0: one a processor
 };
+
+/// How much data runs through a model's blocks.
+struct CalibrationSizes {
+  llvm::StringMap<int64_t> symbols; ///< of the inputs' `terse.dims`, for what is run at once
+  int64_t numParts = 0;             ///< how often that is
+};
+/// What the options come to for a model of these inputs. Of arrays only the shapes are read.
+llvm::Expected<CalibrationSizes> findCalibrationSizes(const CalibrationOptions &options, llvm::ArrayRef<ModelInput> inputs);
 
 /// What calibration needs of the compiler around it.
 struct CalibrationHost {

@@ -33,13 +33,18 @@ rt::Result<Array> readNpy(const std::string &path);
 /// ".npy" of the archive's members. Checksums are compared.
 rt::Result<std::map<std::string, Array>> readNpz(const std::string &path);
 
-/// An array of a .npz file of which parts are read at a time.
-class ArrayFile {
-public:
+struct ArrayHead {
   std::string name;
   rt::DType dtype = rt::DType::F32;
   std::vector<int64_t> shape;
+};
 
+/// What a .npz file has, in its order; the data is not read.
+rt::Result<std::vector<ArrayHead>> readNpzHeads(const std::string &path);
+
+/// An array of a .npz file of which parts are read at a time.
+class ArrayFile : public ArrayHead {
+public:
   /// Bytes of an element of the leading dimension.
   uint64_t rowBytes() const;
   /// Writes elements [first, first + count) of the leading dimension to `to`, in

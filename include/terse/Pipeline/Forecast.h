@@ -2,6 +2,8 @@
 #ifndef TERSE_PIPELINE_FORECAST_H
 #define TERSE_PIPELINE_FORECAST_H
 
+#include "terse/Calibrate/Calibrate.h"
+
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/raw_ostream.h"
@@ -29,6 +31,10 @@ struct Forecast {
   /// Weight values that are quantized, each tried on so many grids.
   uint64_t quantizedValues = 0;
   double seconds = 0;
+  /// Parts of all that: what calibration adds to the disk and to the time, and its
+  /// resident set; 0 where there is none.
+  uint64_t calibrationDiskBytes = 0, calibrationMemoryBytes = 0;
+  double calibrationSeconds = 0;
 };
 
 /// What a forecast depends on beside the model.
@@ -41,6 +47,9 @@ struct ForecastOptions {
   unsigned numLevels = 1;
   /// Threads of the compiler.
   unsigned threads = 1;
+  /// What the model is calibrated with, and how much that is; null: it is not.
+  const CalibrationOptions *calibration = nullptr;
+  CalibrationSizes sizes;
 };
 
 /// Forecasts the compile of `module`, which has the stage 'normalize' behind it.
