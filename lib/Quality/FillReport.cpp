@@ -125,6 +125,8 @@ static llvm::Expected<std::vector<LayerInfo>> readLayers(const std::string &path
         int64_t group = object.getInteger("group_size").value_or(0);
         bool row = group == 0 || (!layer.shape.empty() && group == layer.shape.back());
         layer.format = (row ? "rows" : "g" + std::to_string(group)) + " " + scale.str();
+        if (StringRef codebook = object.getString("codebook").value_or(""); !codebook.empty())
+          layer.format = codebook.str() + " " + layer.format;
         if (!object.getBoolean("symmetric").value_or(true))
           layer.format += " zero";
       }
