@@ -147,13 +147,21 @@ llvm::Expected<uint64_t> terse::sumWeightBytes(const std::string &path) {
   return *side.weightBytes;
 }
 
-bool terse::isPartOf(StringRef layer, StringRef name) {
+/// The layer's part of a weight's name: passes say in its end what they did to it.
+static StringRef dropEndings(StringRef name) {
+  while (name.consume_back(".pruned") || name.consume_back(".scaled") || name.consume_back(".rotated"))
+    ;
   name.consume_back(".weight");
+  return name;
+}
+
+bool terse::isPartOf(StringRef layer, StringRef name) {
+  name = dropEndings(name);
   llvm::SmallVector<StringRef> parts;
   layer.split(parts, '+');
   StringRef first = parts.front();
   for (StringRef part : parts) {
-    part.consume_back(".weight");
+    part = dropEndings(part);
     if (part == name)
       return true;
     if (part.data() != first.data() && name.ends_with(part)) {
