@@ -93,7 +93,7 @@ std::vector<WeightSpec> layersOf(const std::vector<WeightSpec> &weights) {
 void addLayers(ordered_json &root, const std::vector<WeightSpec> &given) {
   std::vector<WeightSpec> weights = layersOf(given);
   ordered_json layers = ordered_json::array();
-  for (const WeightSpec &weight : weights)
+  for (const WeightSpec &weight : weights) {
     layers.push_back(
         {{"name", weight.name},
          {"kind", weight.kind},
@@ -102,9 +102,11 @@ void addLayers(ordered_json &root, const std::vector<WeightSpec> &given) {
          {"group_size", weight.groupSize},
          {"symmetric", weight.symmetric},
          {"scale", weight.scale},
-         {"codebook", weight.codebook},
          {"bytes", weight.bytes},
          {"bits_per_weight", bitsPerWeight(elementsOf(weight), weight.bytes)}});
+    if (!weight.codebook.empty())
+      layers.back()["codebook"] = weight.codebook;
+  }
   root["layers"] = std::move(layers);
   ordered_json sums = ordered_json::array();
   for (const auto &[format, total] : totalsOf(weights))
