@@ -219,10 +219,7 @@ Result<Array> parseNpy(std::string_view bytes, const std::string &name) {
 }
 
 Result<Array> readNpy(const std::string &path) {
-  Result<File> file = File::open(path);
-  if (!file.ok())
-    return file.status();
-  Result<Mapping> bytes = file->map(0, file->size());
+  Result<Mapping> bytes = mapFile(path);
   if (!bytes.ok())
     return bytes.status();
   return parseNpy(bytes->text(), path);

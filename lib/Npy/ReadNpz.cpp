@@ -1,15 +1,11 @@
 //===- ReadNpz.cpp - arrays of a ZIP archive --------------------*- C++ -*-===//
 #include "Layout.h"
+#include "UnnamedFile.h"
 #include "Zip.h"
 
 #include "terse/Npy/Npz.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <fcntl.h>
-#include <unistd.h>
 
 namespace terse::npy {
 
@@ -24,59 +20,35 @@ std::string getArrayName(const ZipMember &member) {
   return name;
 }
 
-/// A file without a name.
-class Scratch {
-public:
-  ~Scratch() {
-    if (descriptor >= 0)
-      ::close(descriptor);
-  }
-  Status open(const std::string &folder) {
-    std::string path = folder + "/.terse-XXXXXX";
-    descriptor = ::mkostemp(path.data(), O_CLOEXEC);
-    if (descriptor < 0)
-      return fail(Code::Io, "cannot make a file in '%s': %s", folder.c_str(),
-                  std::strerror(errno));
-    ::unlink(path.c_str());
-    where = folder;
-    return Status();
-  }
-  Status write(std::string_view bytes) const {
-    while (!bytes.empty()) {
-      ssize_t written = ::write(descriptor, bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR)
-        continue;
-      if (written <= 0)
-        return fail(Code::Io, "cannot write to '%s': %s", where.c_str(),
-                    std::strerror(written < 0 ? errno : EIO));
-      bytes.remove_prefix(size_t(written));
-    }
-    return Status();
-  }
-  Result<File> reopen() const {
-    return File::open("/proc/self/fd/" + std::to_string(descriptor));
-  }
+/// A file and what lies in it.
+struct Archive {
+  std::shared_ptr<const File> file;
+  std::vector<ZipMember> members;
 
-private:
-  int descriptor = -1;
-  std::string where;
+  static Result<Archive> open(const std::string &path) {
+    Result<File> file = File::open(path);
+    if (!file.ok())
+      return file.status();
+    Result<std::vector<ZipMember>> members = readZipDirectory(*file);
+    if (!members.ok())
+      return members.status();
+    return Archive{std::make_shared<const File>(std::move(*file)),
+                   std::move(*members)};
+  }
 };
-
 } // namespace
 
 Result<std::map<std::string, Array>> readNpz(const std::string &path) {
-  Result<File> file = File::open(path);
-  if (!file.ok())
-    return file.status();
-  Result<std::vector<ZipMember>> members = readZipDirectory(*file);
-  if (!members.ok())
-    return members.status();
+  Result<Archive> archive = Archive::open(path);
+  if (!archive.ok())
+    return archive.status();
+  const File &file = *archive->file;
   std::map<std::string, Array> arrays;
-  for (const ZipMember &member : *members) {
+  for (const ZipMember &member : archive->members) {
     std::string name = getArrayName(member), where = path + ":" + name;
     std::string unpacked;
     bool isStored = member.method == 0;
-    Status status = unpackZipMember(*file, member, where,
+    Status status = unpackZipMember(file, member, where,
                                     [&](std::string_view part) {
                                       if (!isStored)
                                         unpacked.append(part);
@@ -86,8 +58,8 @@ Result<std::map<std::string, Array>> readNpz(const std::string &path) {
       return status;
     Mapping mapping;
     if (isStored) {
-      Result<uint64_t> begin = findZipMember(*file, member, where);
-      Result<Mapping> mapped = file->map(*begin, member.packed);
+      Result<uint64_t> begin = findZipMember(file, member, where);
+      Result<Mapping> mapped = file.map(*begin, member.packed);
       if (!mapped.ok())
         return mapped.status();
       mapping = std::move(*mapped);
@@ -103,15 +75,12 @@ Result<std::map<std::string, Array>> readNpz(const std::string &path) {
 
 Result<std::vector<ArrayFile>> openNpz(const std::string &path,
                                        const std::string &folder) {
-  Result<File> opened = File::open(path);
-  if (!opened.ok())
-    return opened.status();
-  auto file = std::make_shared<const File>(std::move(*opened));
-  Result<std::vector<ZipMember>> members = readZipDirectory(*file);
-  if (!members.ok())
-    return members.status();
+  Result<Archive> archive = Archive::open(path);
+  if (!archive.ok())
+    return archive.status();
+  const File &file = *archive->file;
   std::vector<ArrayFile> arrays;
-  for (const ZipMember &member : *members) {
+  for (const ZipMember &member : archive->members) {
     ArrayFile array;
     array.name = getArrayName(member);
     std::string where = path + ":" + array.name;
@@ -119,23 +88,23 @@ Result<std::vector<ArrayFile>> openNpz(const std::string &path,
       if (other.name == array.name)
         return fail(Code::InvalidArgument, "'%s' is there twice",
                     where.c_str());
-    Scratch scratch;
+    UnnamedFile unpackedFile;
     bool isStored = member.method == 0;
     if (!isStored)
-      if (Status status = scratch.open(folder); !status.ok())
+      if (Status status = unpackedFile.create(folder); !status.ok())
         return status;
     Status status = unpackZipMember(
-        *file, member, where, [&](std::string_view part) {
-          return isStored ? Status() : scratch.write(part);
+        file, member, where, [&](std::string_view part) {
+          return isStored ? Status() : unpackedFile.write(part);
         });
     if (!status.ok())
       return status;
     uint64_t begin = 0, size = member.size;
     if (isStored) {
-      array.file_ = file;
-      begin = *findZipMember(*file, member, where);
+      array.file_ = archive->file;
+      begin = *findZipMember(file, member, where);
     } else {
-      Result<File> unpacked = scratch.reopen();
+      Result<File> unpacked = unpackedFile.reopen();
       if (!unpacked.ok())
         return unpacked.status();
       array.file_ = std::make_shared<const File>(std::move(*unpacked));
@@ -159,19 +128,16 @@ Result<std::vector<ArrayFile>> openNpz(const std::string &path,
 Result<std::vector<ArrayHead>> readNpzHeads(const std::string &path) {
   // Heads of more bytes than this are no ones that NumPy writes.
   constexpr uint64_t kHead = 1 << 16;
-  Result<File> file = File::open(path);
-  if (!file.ok())
-    return file.status();
-  Result<std::vector<ZipMember>> members = readZipDirectory(*file);
-  if (!members.ok())
-    return members.status();
+  Result<Archive> archive = Archive::open(path);
+  if (!archive.ok())
+    return archive.status();
   std::vector<ArrayHead> heads;
-  for (const ZipMember &member : *members) {
+  for (const ZipMember &member : archive->members) {
     ArrayHead head;
     head.name = getArrayName(member);
     std::string where = path + ":" + head.name, bytes;
     Status status = unpackZipMember(
-        *file, member, where, [&](std::string_view part) {
+        *archive->file, member, where, [&](std::string_view part) {
           bytes += part.substr(0, kHead - bytes.size());
           return bytes.size() < kHead ? Status() : fail(Code::Cancelled, "done");
         });

@@ -244,6 +244,14 @@ llvm::Expected<Recipe> terse::parseRecipe(llvm::StringRef text) {
   return recipe;
 }
 
+std::optional<llvm::StringRef> terse::findRecipeKey(llvm::StringRef text,
+                                                    llvm::StringRef key) {
+  for (llvm::StringRef part : llvm::split(text.split(':').second, ','))
+    if (part.split('=').first == key)
+      return part.split('=').second;
+  return std::nullopt;
+}
+
 std::string terse::makePlainRecipe(llvm::StringRef text, int64_t bits,
                                    int64_t groupSize) {
   std::string result = "w" + std::to_string(bits) +

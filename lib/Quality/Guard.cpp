@@ -50,10 +50,7 @@ static Error measureHeldOut(const CompileOptions &options, CompileListener &list
   if (!tokens)
     return tokens.takeError();
   listener.onMessage({Message::Kind::Progress, "", "measure quality on " + options.evalText});
-  terse_quality_options how = TERSE_QUALITY_OPTIONS_INIT;
-  how.threads = int32_t(options.threads);
-  how.window = options.evalWindow;
-  how.max_windows = options.evalWindows;
+  const terse_quality_options how = getQualityOptions(options);
   llvm::Expected<terse_perplexity> result =
       measureQuality(model.get(), reference.get(), how, *tokens, listener.cancelled);
   if (!result)

@@ -43,6 +43,14 @@ Expected<std::vector<int32_t>> terse::tokenizeFile(const terse_model *model, con
   }
 }
 
+terse_quality_options terse::getQualityOptions(const CompileOptions &options) {
+  terse_quality_options how = TERSE_QUALITY_OPTIONS_INIT;
+  how.threads = int32_t(options.threads);
+  how.window = options.evalWindow;
+  how.max_windows = options.evalWindows;
+  return how;
+}
+
 Expected<terse_perplexity> terse::measureQuality(const terse_model *model, const terse_model *original,
                                                  const terse_quality_options &options,
                                                  const std::vector<int32_t> &tokens,

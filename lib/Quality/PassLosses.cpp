@@ -74,11 +74,7 @@ static Error measureBeginning(CompressionReport::Pass &pass, const CompileOption
   Expected<ModelHandle> model = openArtifact(beginning.output);
   if (!model)
     return model.takeError();
-  terse_quality_options how = TERSE_QUALITY_OPTIONS_INIT;
-  how.threads = int32_t(options.threads);
-  how.window = options.evalWindow;
-  how.max_windows = options.evalWindows;
-  Expected<terse_perplexity> quality = measureQuality(model->get(), original, how, tokens, listener.cancelled);
+  Expected<terse_perplexity> quality = measureQuality(model->get(), original, getQualityOptions(options), tokens, listener.cancelled);
   if (!quality)
     return quality.takeError();
   pass.loss = quality->perplexity_ratio - 1;

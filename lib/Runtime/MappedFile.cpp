@@ -67,6 +67,11 @@ Result<Mapping> File::map(uint64_t offset, uint64_t size) const {
   return mapping;
 }
 
+Result<Mapping> mapFile(const std::string &path) {
+  Result<File> file = File::open(path);
+  return file.ok() ? file->map(0, file->size()) : Result<Mapping>(file.status());
+}
+
 Buffer::~Buffer() {
   if (data_)
     ::munmap(data_, capacity_);

@@ -94,10 +94,7 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::create(std::string_view kind,
 Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const std::string &path) {
   if (int32_t first; isByteKind(path, first))
     return create(path, {});
-  Result<File> file = File::open(path);
-  if (!file.ok())
-    return file.status();
-  Result<Mapping> bytes = file->map(0, file->size());
+  Result<Mapping> bytes = mapFile(path);
   if (!bytes.ok())
     return bytes.status();
   Result<std::unique_ptr<Tokenizer>> tokenizer = create("", bytes->text());

@@ -27,7 +27,7 @@ std::string Sensitivity::withTables(const std::string &recipe, std::optional<Wei
          ",embedding-group-size=" + std::to_string(format->groupSize);
 }
 
-bool Sensitivity::hasKey(llvm::StringRef key) const { return llvm::StringRef(recipe.name).contains((key + "=").str()); }
+bool Sensitivity::hasKey(llvm::StringRef key) const { return findRecipeKey(recipe.name, key).has_value(); }
 
 Error Sensitivity::measure() {
   if (Error error = measureFormats())
@@ -102,7 +102,7 @@ void Sensitivity::findUnits() {
 /// Formats of which only errors and sizes matter: of layers with zero points, beside them those of tables.
 Error Sensitivity::roundOnly() {
   std::vector<WeightFormat> layers;
-  bool isChosen = hasKey("symmetric") || hasKey("method=hqq");
+  bool isChosen = hasKey("symmetric") || findRecipeKey(recipe.name, "method") == "hqq";
   for (const auto &[format, trial] : uniform)
     if (format.bits < 8 && !isChosen && !(format == WeightFormat{4, 128}))
       layers.push_back({format.bits, format.groupSize, false});

@@ -275,11 +275,7 @@ Expected<Trial> Trials::measure(const std::string &recipe, const std::string &ru
   Expected<ModelHandle> model = openArtifact(trialOptions->output);
   if (!model)
     return model.takeError();
-  terse_quality_options how = TERSE_QUALITY_OPTIONS_INIT;
-  how.threads = int32_t(options.threads);
-  how.window = options.evalWindow;
-  how.max_windows = options.evalWindows;
-  Expected<terse_perplexity> quality = measureQuality(model->get(), original.get(), how, tokens, listener.cancelled);
+  Expected<terse_perplexity> quality = measureQuality(model->get(), original.get(), getQualityOptions(options), tokens, listener.cancelled);
   if (!quality)
     return quality.takeError();
   Trial trial;

@@ -99,7 +99,7 @@ def check_quantized_cache(size, value_size, kv, group, key_bits, value_bits, ele
         held = [np.zeros((batch, kv, capacity, n), dtype) for n in (size, value_size)]
         past = 0
         for tokens in (19, 1, 1, 7):
-            x = (rng.standard_normal((batch, tokens, width)) * rng.choice([0.1, 1, 9], width)).astype(dtype)
+            x = (rng.standard_normal((batch, tokens, width)) * rng.choice([0.1, 1, 3], width)).astype(dtype)
             x[0, 0, widths[0]:] = 3  # a head of one value
             angles = (rng.random((1, tokens, size // 2)) * 6).astype(np.float32)
             first = np.array([past, max(past - 2, 0)]) if starts else np.array([past, past])
@@ -114,7 +114,7 @@ def check_quantized_cache(size, value_size, kv, group, key_bits, value_bits, ele
             got = compiled(*states, x, np.cos(angles), np.sin(angles), first.astype(np.int64), int(first[0]), past, outputs=[(batch, tokens, heads * value_size)], threads=threads)
             want = attentions.reference.attention(x[..., :widths[0]], *held, past, heads, 0.4, causal=True, starts=first if starts else None, **options).astype(np.float64)
             error = np.abs(got.astype(np.float64) - want).max() / np.abs(want).max()
-            if not error < (4e-3 if element == "f16" else 1e-4):
+            if not error < (4e-3 if element == "f16" else 2e-5):
                 failed += 1
                 print(f"FAILED quantized cache {size} {value_size} {kv}x{group} k{key_bits} v{value_bits} {element} rope {rope} starts {starts} {options}, {threads} threads, {past} tokens: error {error:.3g}")
 

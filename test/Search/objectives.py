@@ -3,33 +3,12 @@
 
 from endtoend import *
 
-import onnx
-
-from shorten import shorten
+sys.path.insert(0, os.path.join(SOURCE, "test", "Search", "Inputs"))
+from searching import Searches
 
 folder = sys.argv[1]
-model = os.path.join(folder, "model.onnx")
-onnx.save(shorten(os.path.join(SHIPPED, "torchscript_past.onnx"), 1), model)
-tokenizer = os.path.join(SHIPPED, "tokenizer.model")
-text = os.path.join(SHIPPED, "held-out.txt")
-report = os.path.join(folder, "report.json")
-measure = [f"--eval={text}", "--eval-window=128", "--eval-windows=4"]
-
-
-def command(name, *more, source=model):
-    return ["tersec", source, "-o", os.path.join(folder, name + ".so"), f"--tokenizer={tokenizer}", LEVEL, *measure, *more]
-
-
-def tersec(name, *more, ok=True, source=model):
-    result = run(*command(name, *more, source=source))
-    check((result.returncode == 0) == ok, f"status {result.returncode} of {' '.join(more)}: {result.stderr[-300:]}")
-    return result.stderr
-
-
-def sha256(name):
-    with open(os.path.join(folder, name + ".so"), "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
-
+searches = Searches(folder, layers=1)
+report, tersec, sha256 = searches.report, searches.tersec, searches.sha256
 
 # Times instead of bytes; they are noisy, and a search that goes on keeps those that it had.
 options = ["--recipe=auto:group-size=64,layers=down_proj", "--max-loss=50%", "--search-trials=4", f"--search-dir={folder}/times", f"--report={report}"]

@@ -6,34 +6,12 @@ from endtoend import *
 import glob
 import random
 
-import onnx
-
-from shorten import shorten
+sys.path.insert(0, os.path.join(SOURCE, "test", "Search", "Inputs"))
+from searching import WHOLE, Searches
 
 folder = sys.argv[1]
-whole = os.path.join(SHIPPED, "torchscript_past.onnx")
-model = os.path.join(folder, "model.onnx")
-onnx.save(shorten(whole, 2), model)
-tokenizer = os.path.join(SHIPPED, "tokenizer.model")
-text = os.path.join(SHIPPED, "held-out.txt")
-report = os.path.join(folder, "report.json")
-measure = [f"--eval={text}", "--eval-window=128", "--eval-windows=4"]
-
-
-def command(name, *more, source=model):
-    return ["tersec", source, "-o", os.path.join(folder, name + ".so"), f"--tokenizer={tokenizer}", LEVEL, *measure, *more]
-
-
-def tersec(name, *more, ok=True, source=model):
-    result = run(*command(name, *more, source=source))
-    check((result.returncode == 0) == ok, f"status {result.returncode} of {' '.join(more)}: {result.stderr[-300:]}")
-    return result.stderr
-
-
-def sha256(name):
-    with open(os.path.join(folder, name + ".so"), "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
-
+searches = Searches(folder, layers=2)
+model, report, command, tersec, sha256 = searches.model, searches.report, searches.command, searches.tersec, searches.sha256
 
 # More bits for as few layers as it takes: here it is a band's promise that asks for them.
 said = tersec("raised", "--recipe=w3", "--max-loss=50%,rest:5%", "--search-trials=5", f"--report={report}")
@@ -50,7 +28,7 @@ check({3, 4} <= mixed, f"some were raised, some were not: {mixed}")
 check(not glob.glob(folder + "/*.search"), "no folder is left")
 
 # A promise that no layer's bits keep: the embedding breaks it. (The cut model is so bad that damage may do it good.)
-said = tersec("broken", "--recipe=w4:embedding-bits=2", "--max-loss=1%", "--search-trials=2", ok=False, source=whole)
+said = tersec("broken", "--recipe=w4:embedding-bits=2", "--max-loss=1%", "--search-trials=2", ok=False, source=WHOLE)
 check("is written, but breaks the promise" in said and os.path.exists(os.path.join(folder, "broken.so")), "the best so far is there")
 
 # Every layer's bits: killed now and then, with the same end.

@@ -24,7 +24,8 @@ struct ModelOptions {
 struct Work {
   double bytes = 0;      ///< of weights, and of what states hold
   double operations = 0; ///< of linear layers; a multiplication and an addition
-                         ///< are two
+                         ///< are two. The floor counts them as integer ones
+                         ///< where weights are codes
 };
 
 /// A prompt, or a step behind it, with one number of threads.

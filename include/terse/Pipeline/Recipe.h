@@ -6,6 +6,7 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,9 @@ llvm::ArrayRef<RecipeInfo> getRecipes();
 /// Reads `NAME[:KEY=VALUE[,KEY=VALUE...]]`. Errors suggest the nearest name or
 /// key.
 llvm::Expected<Recipe> parseRecipe(llvm::StringRef text);
+
+/// The value of a key in a recipe's text; none if it has not the key.
+std::optional<llvm::StringRef> findRecipeKey(llvm::StringRef text, llvm::StringRef key);
 
 /// The text of a recipe w8 to w2 that gives weights `bits` bits and the keys of the recipe `text`, but for those that take statistics.
 std::string makePlainRecipe(llvm::StringRef text, int64_t bits, int64_t groupSize);

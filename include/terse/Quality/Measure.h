@@ -3,6 +3,7 @@
 #define TERSE_QUALITY_MEASURE_H
 
 #include "terse-c/terse.h"
+#include "terse/Pipeline/Compile.h"
 
 #include "llvm/Support/Error.h"
 #include "llvm/Support/JSON.h"
@@ -19,6 +20,9 @@ llvm::Expected<ModelHandle> openArtifact(const std::string &path);
 
 /// Tokens of a file's text, by the tokenizer in `model`.
 llvm::Expected<std::vector<int32_t>> tokenizeFile(const terse_model *model, const std::string &path);
+
+/// How the compile's held-out text is measured: threads and windows.
+terse_quality_options getQualityOptions(const CompileOptions &options);
 
 /// Cancelled by `cancelled`.
 llvm::Expected<terse_perplexity> measureQuality(const terse_model *model, const terse_model *original,

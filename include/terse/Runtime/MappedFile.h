@@ -72,6 +72,9 @@ private:
   std::string path_;
 };
 
+/// The whole of a file.
+Result<Mapping> mapFile(const std::string &path);
+
 /// Zeroed memory, aligned to a page, given by the system page by page as it is
 /// first touched.
 class Buffer {

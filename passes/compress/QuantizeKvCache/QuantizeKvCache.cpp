@@ -1,7 +1,7 @@
 //===- QuantizeKvCache.cpp - rounds what enters a KV cache ----------------===//
 #include "Terse/CachedRow.h"
 #include "Terse/TerseDialect.h"
-#include "terse/Analysis/AttentionKernel.h"
+#include "terse/Analysis/CacheRole.h"
 #include "terse/Passes.h"
 
 #include "mlir/IR/Builders.h"

@@ -8,6 +8,7 @@
 #define TERSE_COMPRESS_ROUNDING_H
 
 #include "compress/Rounding/LevelTable.h"
+#include "compress/Rounding/NarrowFloats.h"
 
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
@@ -17,20 +18,6 @@
 #include <vector>
 
 namespace terse {
-
-/// IEEE binary16 to and from binary32, round to nearest even.
-float halfToFloat(uint16_t half);
-uint16_t floatToHalf(float value);
-/// Widens `count` values.
-void halvesToFloats(const uint16_t *halves, size_t count, float *values);
-/// bfloat16, round to nearest even.
-inline float bfloatToFloat(uint16_t value) {
-  uint32_t bits = static_cast<uint32_t>(value) << 16;
-  float result;
-  __builtin_memcpy(&result, &bits, sizeof(result));
-  return result;
-}
-uint16_t floatToBfloat(float value);
 
 /// Packs codes of `bits` bits as a little-endian bit stream into `bytes`, of
 /// ceil(codes * bits / 8) bytes.

@@ -3,7 +3,7 @@
 
 #include "Terse/CachedRow.h"
 #include "Terse/TerseDialect.h"
-#include "terse/Analysis/AttentionKernel.h"
+#include "terse/Analysis/CacheRole.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"

@@ -2,7 +2,7 @@
 #include "Kernel/KernelDialect.h"
 #include "Kernels.h"
 #include "Terse/CachedRow.h"
-#include "terse/Analysis/AttentionKernel.h"
+#include "terse/Analysis/CacheRole.h"
 #include "terse/Passes.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"

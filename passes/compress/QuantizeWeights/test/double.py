@@ -38,6 +38,7 @@ func.func @forward(%x: tensor<1x{k}xf32>) -> tensor<1x{n}xf32> {{
         if scale == "i8":
             rows = dense("w.row_scales", text)
             assert rows.shape == (n, 1) and rows.dtype == np.float32 and (rows >= 0).all()
+            # Ranges are chosen again with the row's scale, and may be narrower then: with 2 bits the largest was 91.
             assert (np.abs(scales) <= 127).all() and ((np.abs(scales) >= 64).any(1) | (rows[:, 0] == 0)).all(), "most of the byte is used"
             scales *= rows
         zeros = 2 ** (bits - 1) if symmetric and method != "hqq" else dense("w.zero_points", text)

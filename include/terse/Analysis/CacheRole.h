@@ -1,6 +1,6 @@
-//===- AttentionKernel.h - what attention's kernels take ---------*- C++ -*-===//
-#ifndef TERSE_ANALYSIS_ATTENTIONKERNEL_H
-#define TERSE_ANALYSIS_ATTENTIONKERNEL_H
+//===- CacheRole.h - what a KV cache is to attention's kernels ---*- C++ -*-===//
+#ifndef TERSE_ANALYSIS_CACHEROLE_H
+#define TERSE_ANALYSIS_CACHEROLE_H
 
 #include "Terse/TerseDialect.h"
 
@@ -20,4 +20,4 @@ std::optional<CacheRole> getCacheRole(CacheUpdateOp update);
 
 } // namespace terse
 
-#endif // TERSE_ANALYSIS_ATTENTIONKERNEL_H
+#endif // TERSE_ANALYSIS_CACHEROLE_H

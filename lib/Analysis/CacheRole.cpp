@@ -1,5 +1,5 @@
-//===- AttentionKernel.cpp - what attention's kernels take ----------------===//
-#include "terse/Analysis/AttentionKernel.h"
+//===- CacheRole.cpp - what a KV cache is to attention's kernels ----------===//
+#include "terse/Analysis/CacheRole.h"
 
 #include "terse/Analysis/State.h"
 
