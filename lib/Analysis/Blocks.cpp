@@ -1,6 +1,7 @@
 //===- Blocks.cpp - a model as a chain of blocks --------------------------===//
 #include "terse/Analysis/Blocks.h"
 
+#include "Terse/LayerAttributes.h"
 #include "terse/Analysis/DimExpression.h"
 #include "terse/Analysis/ElementEvaluator.h"
 
@@ -109,15 +110,21 @@ std::vector<ModelBlock> terse::findBlocks(func::FuncOp function) {
   for (auto [i, op] : llvm::enumerate(trunk)) {
     if (auto layer = dyn_cast<LinearLike>(op))
       blocks.back().layers.push_back(layer);
+    blocks.back().hasAttention |= isa<AttentionOp>(op);
     for (Value result : op->getResults())
       live.emplace_back(result, getLastUse(result));
     llvm::erase_if(live, [&, i = i](auto &entry) { return entry.second <= i; });
-    if (live.size() != 1 || blocks.back().layers.empty())
+    if (live.size() != 1)
       continue;
     Value cut = live.front().first;
     auto type = dyn_cast<RankedTensorType>(cut.getType());
     if (!type || !isa<FloatType>(type.getElementType()))
       continue;
+    if (blocks.back().layers.empty()) {
+      if (blocks.size() == 1)
+        blocks.back().entry = cut;
+      continue;
+    }
     // Layers must follow, else the head would be cut off from the results.
     bool layersFollow = llvm::any_of(ArrayRef(trunk).drop_front(i + 1), llvm::IsaPred<LinearLike>);
     std::vector<std::string> dims;
@@ -128,8 +135,31 @@ std::vector<ModelBlock> terse::findBlocks(func::FuncOp function) {
     blocks.back().output = cut;
     blocks.back().outputDims = dims;
     blocks.emplace_back();
-    blocks.back().input = cut;
+    blocks.back().input = blocks.back().entry = cut;
     blocks.back().inputDims = std::move(dims);
   }
   return blocks;
+}
+
+StringRef terse::getSpanKindName(SpanKind kind) { return kind == SpanKind::Block ? "block" : "sublayer"; }
+
+std::vector<BlockSpan> terse::findSpans(ArrayRef<ModelBlock> blocks, SpanKind kind) {
+  std::vector<BlockSpan> spans;
+  bool goesOn = false;
+  for (auto [i, block] : llvm::enumerate(blocks)) {
+    bool fits = block.entry && block.output && block.entry.getType() == block.output.getType() &&
+                (!block.input || block.inputDims == block.outputDims);
+    if (!fits || block.layers.empty()) {
+      goesOn = false;
+      continue;
+    }
+    if (goesOn && kind == SpanKind::Block && !block.hasAttention) {
+      ++spans.back().count;
+      spans.back().output = block.output;
+      continue;
+    }
+    spans.push_back({i, 1, block.entry, block.output, getNameOfLayer(ModelBlock(block).layers.front())});
+    goesOn = block.hasAttention;
+  }
+  return spans;
 }

@@ -88,6 +88,14 @@ llvm::Expected<llvm::json::Object> describe(const std::string &path) {
   uint64_t bytes = 0;
   (void)llvm::sys::fs::file_size(path, bytes);
   llvm::json::Object root{{"file", llvm::json::fixUTF8(path)}, {"bytes", int64_t(bytes)}, {"sha256", *hash}, {"taps", std::move(taps)}};
+  llvm::json::Object similarity;
+  for (const char *kind : {"block", "sublayer"})
+    for (const auto &span : statistics->getSimilarities(kind)) {
+      llvm::json::Value &spans = similarity.try_emplace(kind, llvm::json::Object()).first->second;
+      (*spans.getAsObject())[llvm::json::fixUTF8(span.first())] = span.second;
+    }
+  if (!similarity.empty())
+    root["similarity"] = std::move(similarity);
   const auto &metadata = statistics->getFile().getMetadata();
   if (auto source = metadata.find("source_sha256"); source != metadata.end())
     root["source_sha256"] = llvm::json::fixUTF8(source->second);

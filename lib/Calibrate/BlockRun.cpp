@@ -1,8 +1,6 @@
 //===- BlockRun.cpp - one block over all windows --------------------------===//
 #include "BlockRun.h"
 
-#include "terse-c/terse.h"
-
 #include "terse/Support/DimExpr.h"
 #include "terse/Support/TemporaryFile.h"
 
@@ -99,11 +97,25 @@ static bool storeElement(terse_dtype dtype, void *array, size_t index, int64_t v
   }
 }
 
-/// The values of an output as f32.
-static llvm::Expected<llvm::ArrayRef<float>> toFloats(const terse_tensor &tensor, size_t count, std::vector<float> &storage) {
+static size_t countElements(const terse_tensor &tensor) {
+  size_t elements = 1;
+  for (size_t d = 0; d < tensor.rank; ++d)
+    elements *= tensor.shape[d];
+  return elements;
+}
+
+llvm::Expected<Rows> terse::readRows(const terse_tensor &tensor, std::vector<float> &storage) {
+  Rows rows;
+  size_t count = countElements(tensor);
+  rows.size = tensor.rank ? tensor.shape[tensor.rank - 1] : 0;
+  if (rows.size == 0)
+    return fail("expected channels in '" + StringRef(tensor.name) + "'");
+  rows.count = count / rows.size;
+  rows.values = static_cast<const float *>(tensor.data);
   if (tensor.dtype == TERSE_F32)
-    return llvm::ArrayRef<float>(static_cast<const float *>(tensor.data), count);
+    return rows;
   storage.resize(count);
+  rows.values = storage.data();
   const auto *halves = static_cast<const uint16_t *>(tensor.data);
   const auto *doubles = static_cast<const double *>(tensor.data);
   for (size_t i = 0; i < count; ++i) {
@@ -116,13 +128,13 @@ static llvm::Expected<llvm::ArrayRef<float>> toFloats(const terse_tensor &tensor
     else
       return fail("expected '" + StringRef(tensor.name) + "' to be of a float type");
   }
-  return llvm::ArrayRef<float>(storage);
+  return rows;
 }
 
 namespace {
 class Runner {
 public:
-  Runner(const BlockRun &run, Accumulators &taps, ParallelFor parallelFor) : run(run), taps(taps), parallelFor(parallelFor) {}
+  Runner(const BlockRun &run, OutputReader read) : run(run), read(read) {}
 
   llvm::Error execute(llvm::function_ref<llvm::Error(double)> onPart) {
     if (llvm::Error error = open())
@@ -289,28 +301,17 @@ private:
     terse_reset(context.get());
     if (terse_context_run(context.get(), given.data(), given.size()) != TERSE_OK)
       return fail(terse_last_error());
-    size_t nextTap = 0;
     for (size_t i = 0, e = terse_model_output_count(model.get()); i < e; ++i) {
       terse_tensor output;
       if (terse_context_output(context.get(), i, &output) != TERSE_OK)
         return fail(terse_last_error());
-      StringRef name = output.name;
-      if (name == "block_output" && file) {
+      if (file && StringRef(output.name) == "block_output")
         if (llvm::Error error = writePart(output))
           return error;
-      } else if (name.consume_front("tap:")) {
-        if (llvm::Error error = addToTap(output, name, nextTap++))
-          return error;
-      }
+      if (llvm::Error error = read(i, output))
+        return error;
     }
     return llvm::Error::success();
-  }
-
-  static size_t countElements(const terse_tensor &tensor) {
-    size_t elements = 1;
-    for (size_t d = 0; d < tensor.rank; ++d)
-      elements *= tensor.shape[d];
-    return elements;
   }
 
   llvm::Error writePart(const terse_tensor &output) {
@@ -324,24 +325,8 @@ private:
                        run.output);
   }
 
-  llvm::Error addToTap(const terse_tensor &output, StringRef name, size_t index) {
-    int64_t size = output.rank ? output.shape[output.rank - 1] : 0;
-    size_t elements = countElements(output);
-    if (size == 0)
-      return fail("expected channels in the input of the layer '" + name + "'");
-    if (index == taps.size())
-      taps.push_back(std::make_unique<Accumulator>(name.str(), size, run.hasSecondMoments));
-    llvm::Expected<llvm::ArrayRef<float>> values = toFloats(output, elements, floats);
-    if (!values)
-      return values.takeError();
-    if (!taps[index]->add(values->data(), elements / size, parallelFor))
-      return fail("the input of the layer '" + name + "' is infinite or no number");
-    return llvm::Error::success();
-  }
-
   const BlockRun &run;
-  Accumulators &taps;
-  ParallelFor parallelFor;
+  OutputReader read;
   std::unique_ptr<terse_model, CloseModel> model;
   std::unique_ptr<terse_context, DestroyContext> context;
   int64_t contextBatch = 0, contextLength = 0;
@@ -350,11 +335,9 @@ private:
   std::vector<std::string> idsDims;
   Parts parts;
   std::optional<TemporaryFile> file;
-  std::vector<float> floats;
 };
 } // namespace
 
-llvm::Error terse::runBlock(const BlockRun &run, Accumulators &taps, ParallelFor parallelFor,
-                            llvm::function_ref<llvm::Error(double)> onPart) {
-  return Runner(run, taps, parallelFor).execute(onPart);
+llvm::Error terse::runBlock(const BlockRun &run, OutputReader read, llvm::function_ref<llvm::Error(double)> onPart) {
+  return Runner(run, read).execute(onPart);
 }

@@ -2,10 +2,9 @@
 #ifndef TERSE_LIB_CALIBRATE_BLOCKRUN_H
 #define TERSE_LIB_CALIBRATE_BLOCKRUN_H
 
-#include "Accumulator.h"
 #include "Data.h"
 
-#include <memory>
+#include "terse-c/terse.h"
 
 namespace terse {
 
@@ -18,17 +17,22 @@ struct BlockRun {
   std::string input;
   /// Where to put what the block gives; empty: nowhere.
   std::string output;
-  /// Whether taps sum up x x^T.
-  bool hasSecondMoments = true;
 };
 
-using Accumulators = std::vector<std::unique_ptr<Accumulator>>;
+/// Gets the outputs of one run, in order, with their indices: `block_output`, `tap:NAME`, or the model's own.
+using OutputReader = llvm::function_ref<llvm::Error(size_t, const terse_tensor &)>;
 
-/// Runs a block that `terse-extract-block` made over all windows, a few at a time. Its outputs `tap:NAME` are added to `taps`,
-/// which come into being at the first one. `onPart` is called after each part with the share that is done. The file
-/// `output` is complete or not there: for each part the rank (i64), the sizes (i64) and the data of `block_output`.
-llvm::Error runBlock(const BlockRun &run, Accumulators &taps, ParallelFor parallelFor,
-                     llvm::function_ref<llvm::Error(double)> onPart);
+/// Runs blocks that `terse-extract-block` made over all windows, a few at a time. `onPart` is called after each part with the share that is done. The
+/// file `output` is complete or not there: for each part the rank (i64), the sizes (i64) and the data of `block_output`.
+llvm::Error runBlock(const BlockRun &run, OutputReader read, llvm::function_ref<llvm::Error(double)> onPart);
+
+/// The values of an output as rows of its last dimension in f32; those of another float type are put into `storage`. Errors: no float type, no
+/// channels.
+struct Rows {
+  const float *values = nullptr;
+  int64_t count = 0, size = 0;
+};
+llvm::Expected<Rows> readRows(const terse_tensor &output, std::vector<float> &storage);
 
 } // namespace terse
 

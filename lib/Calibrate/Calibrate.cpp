@@ -1,17 +1,15 @@
 //===- Calibrate.cpp - the loop over a model's blocks ---------------------===//
 #include "terse/Calibrate/Calibrate.h"
 
-#include "BlockRun.h"
-#include "Data.h"
-#include "Folder.h"
+#include "Context.h"
+#include "Spans.h"
+#include "Taps.h"
 
 #include "Terse/LayerAttributes.h"
 #include "Terse/TerseDialect.h"
 #include "terse/Analysis/Blocks.h"
 #include "terse/Analysis/ModelInputs.h"
 #include "terse/Passes.h"
-#include "terse/Statistics/Statistics.h"
-#include "terse/Support/TemporaryFile.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Threading.h"
@@ -29,17 +27,10 @@ namespace fs = llvm::sys::fs;
 namespace json = llvm::json;
 
 namespace {
-/// Data that runs through the blocks.
-struct Stream {
-  CalibrationData data;
-  llvm::StringRef suffix; ///< of its files in the folder
-  bool hasSecondMoments;
-};
-
 class Calibration {
 public:
   Calibration(ModuleOp module, const CalibrationOptions &options, const CalibrationHost &host)
-      : module(module), options(options), host(host), folder(options.folder) {}
+      : module(module), options(options), host(host), folder(options.folder), context{module, options, host, folder} {}
 
   llvm::Expected<CalibrationRecord> run() {
     if (llvm::Error error = readData())
@@ -49,6 +40,12 @@ public:
       return goesOn.takeError();
     if (*goesOn)
       host.say("calibration goes on with what '" + options.folder + "' has");
+    if (host.measuresSpans) {
+      llvm::Expected<json::Object> measured = measureSpans(context, streams.front(), describeData());
+      if (!measured)
+        return measured.takeError();
+      similarity = std::move(*measured);
+    }
     if (llvm::Error error = host.prepare(module))
       return std::move(error);
     numBlocks = findBlocks(getEntry()).size();
@@ -83,14 +80,14 @@ private:
     if (!data)
       return data.takeError();
     record.calibration = {data->name, data->sha256, data->windows};
-    streams.push_back({std::move(*data), "", /*hasSecondMoments=*/true});
+    streams.push_back({std::move(*data), ""});
     if (options.traffic.empty())
       return llvm::Error::success();
     llvm::Expected<CalibrationData> traffic = readTraffic(options, inputs);
     if (!traffic)
       return traffic.takeError();
     record.traffic = {traffic->name, traffic->sha256, traffic->windows};
-    streams.push_back({std::move(*traffic), ".traffic", /*hasSecondMoments=*/false});
+    streams.push_back({std::move(*traffic), ".traffic"});
     if (streams[0].data.windows.empty() != streams[1].data.windows.empty())
       return llvm::createStringError("expected --traffic to be text or arrays as --calib is; got '" + record.traffic->name + "' and '" +
                                      record.calibration.name + "'");
@@ -119,10 +116,10 @@ private:
   }
 
   bool isMeasured(size_t index) const {
-    return llvm::all_of(streams, [&](const Stream &stream) { return fs::exists(folder.getStatisticsPath(index, stream.suffix)); });
+    return llvm::all_of(streams, [&](const CalibrationStream &stream) { return fs::exists(folder.getStatisticsPath(index, stream.suffix)); });
   }
   bool hasOutput(size_t index) const {
-    return llvm::all_of(streams, [&](const Stream &stream) { return fs::exists(folder.getOutputPath(index, stream.suffix)); });
+    return llvm::all_of(streams, [&](const CalibrationStream &stream) { return fs::exists(folder.getOutputPath(index, stream.suffix)); });
   }
   /// Whether a block after this one is still to be run on what this one gives.
   bool needsOutput(size_t index) const {
@@ -149,83 +146,50 @@ private:
         return error;
     // The next block's input is there.
     if (index)
-      for (const Stream &stream : streams)
+      for (const CalibrationStream &stream : streams)
         (void)fs::remove(folder.getOutputPath(index - 1, stream.suffix));
     return llvm::Error::success();
   }
 
-  /// A copy of the module that is only this block, compiled.
-  llvm::Error compileBlock(size_t index, bool withTaps, const std::string &path) {
-    OwningOpRef<ModuleOp> block = module.clone();
-    PassManager manager(module.getContext(), ModuleOp::getOperationName());
-    if (withTaps)
-      manager.addPass(createInsertTaps());
-    ExtractBlockOptions extract;
-    extract.index = index;
-    manager.addPass(createExtractBlock(extract));
-    if (failed(manager.run(*block)))
-      return llvm::createStringError("calibration: the model could not be cut into blocks");
-    return host.compile(*block, path);
-  }
+  std::string getInput(const CalibrationStream &stream, size_t index) const { return index ? folder.getOutputPath(index - 1, stream.suffix) : ""; }
 
-  llvm::Error runArtifact(const Stream &stream, size_t index, const std::string &what, bool givesOutput, Accumulators &taps) {
+  llvm::Error measure(size_t index, const std::string &name, bool givesOutput) {
+    if (llvm::Error error = context.compile(index, 1, TapsAt::Layers))
+      return error;
     auto parallel = [&](int64_t count, llvm::function_ref<void(int64_t)> work) {
       parallelFor(module.getContext(), 0, count, [&](size_t i) { work(i); });
     };
-    BlockRun run;
-    run.artifact = folder.getPath("block.so");
-    run.data = &stream.data;
-    run.threads = options.threads;
-    if (index)
-      run.input = folder.getOutputPath(index - 1, stream.suffix);
-    if (givesOutput)
-      run.output = folder.getOutputPath(index, stream.suffix);
-    run.hasSecondMoments = stream.hasSecondMoments;
-    int shown = -1;
-    return terse::runBlock(run, taps, parallel, [&](double share) {
-      if (int quarter = static_cast<int>(share * 4); quarter != shown) {
-        shown = quarter;
-        host.say(llvm::formatv("{0}, {1:P0}", what, share).str());
-      }
-      return host.checkCancelled();
-    });
-  }
-
-  llvm::Error measure(size_t index, const std::string &name, bool givesOutput) {
-    if (llvm::Error error = compileBlock(index, /*withTaps=*/true, folder.getPath("block.so")))
-      return error;
-    for (const Stream &stream : streams) {
-      Accumulators taps;
-      if (llvm::Error error =
-              runArtifact(stream, index, name + (stream.suffix.empty() ? ": measure" : ": measure traffic"), givesOutput, taps))
+    for (const CalibrationStream &stream : streams) {
+      bool isTraffic = !stream.suffix.empty();
+      Taps taps(/*hasSecondMoments=*/!isTraffic, parallel);
+      auto read = [&](size_t i, const terse_tensor &output) { return taps.read(i, output); };
+      if (llvm::Error error = context.run(stream, name + (isTraffic ? ": measure traffic" : ": measure"), getInput(stream, index),
+                                          givesOutput ? folder.getOutputPath(index, stream.suffix) : "", read))
         return error;
       std::vector<SafetensorsEntry> entries;
       std::vector<llvm::ArrayRef<char>> contents;
-      std::vector<TapStatistics> finished;
-      finished.reserve(taps.size());
-      for (auto &tap : taps)
-        finished.push_back(tap->finish());
+      std::vector<TapStatistics> finished = taps.finish();
       for (TapStatistics &tap : finished)
         tap.list(entries, contents);
-      llvm::Expected<llvm::StringMap<std::string>> layers = findLayers(taps);
+      llvm::Expected<llvm::StringMap<std::string>> layers = findLayers(finished);
       if (!layers)
         return layers.takeError();
-      if (llvm::Error error = write(folder.getStatisticsPath(index, stream.suffix), *layers, entries, contents))
+      if (llvm::Error error = writeStatistics(folder.getStatisticsPath(index, stream.suffix), *layers, describeData(), entries, contents))
         return error;
     }
     return llvm::Error::success();
   }
 
   /// Which layers read what taps named.
-  llvm::Expected<llvm::StringMap<std::string>> findLayers(const Accumulators &taps) {
+  llvm::Expected<llvm::StringMap<std::string>> findLayers(llvm::ArrayRef<TapStatistics> taps) {
     OwningOpRef<ModuleOp> copy = module.clone();
     PassManager manager(module.getContext(), ModuleOp::getOperationName());
     manager.addPass(createInsertTaps());
     if (failed(manager.run(*copy)))
       return llvm::createStringError("calibration: the model could not be tapped");
     llvm::DenseSet<StringRef> known;
-    for (auto &tap : taps)
-      known.insert(tap->getName());
+    for (const TapStatistics &tap : taps)
+      known.insert(tap.name);
     llvm::StringMap<std::string> layers;
     copy->walk([&](LinearLike layer) {
       if (auto tap = layer.getInputOperand().get().getDefiningOp<TapOp>(); tap && known.contains(tap.getName()))
@@ -249,18 +213,6 @@ private:
     return more;
   }
 
-  llvm::Error write(const std::string &path, const llvm::StringMap<std::string> &layers, llvm::ArrayRef<SafetensorsEntry> entries,
-                    llvm::ArrayRef<llvm::ArrayRef<char>> contents) {
-    llvm::Expected<SafetensorsWriter> writer =
-        SafetensorsWriter::create(path, makeStatisticsMetadata(layers, describeData()), entries);
-    if (!writer)
-      return writer.takeError();
-    for (llvm::ArrayRef<char> content : contents)
-      if (llvm::Error error = writer->write(content))
-        return error;
-    return writer->commit();
-  }
-
   /// Runs the compress stage with all layers but the block's frozen.
   llvm::Error compress(size_t index, const ModelBlock &block, const std::string &name) {
     host.say(name + ": compress");
@@ -279,13 +231,12 @@ private:
   }
 
   llvm::Error advance(size_t index, const std::string &name) {
-    if (llvm::Error error = compileBlock(index, /*withTaps=*/false, folder.getPath("block.so")))
+    if (llvm::Error error = context.compile(index, 1, TapsAt::None))
       return error;
-    for (const Stream &stream : streams) {
-      Accumulators none;
-      if (llvm::Error error = runArtifact(stream, index, name + ": run", /*givesOutput=*/true, none))
+    for (const CalibrationStream &stream : streams)
+      if (llvm::Error error = context.run(stream, name + ": run", getInput(stream, index), folder.getOutputPath(index, stream.suffix),
+                                          [](size_t, const terse_tensor &) { return llvm::Error::success(); }))
         return error;
-    }
     return llvm::Error::success();
   }
 
@@ -324,14 +275,19 @@ private:
       for (auto &layer : file.getLayers())
         layers[layer.first()] = layer.second;
     }
-    return write(options.statistics, layers, entries, contents);
+    std::map<std::string, std::string> described = describeData();
+    if (similarity)
+      described[kSimilarityMetadata] = llvm::formatv("{0}", json::Value(std::move(*similarity)));
+    return writeStatistics(options.statistics, layers, std::move(described), entries, contents);
   }
 
   ModuleOp module;
   const CalibrationOptions &options;
   const CalibrationHost &host;
   CalibrationFolder folder;
-  std::vector<Stream> streams; ///< calibration and, where it is known, traffic
+  CalibrationContext context;
+  std::optional<json::Object> similarity; ///< of what spans of blocks take and give, where it was measured
+  std::vector<CalibrationStream> streams; ///< calibration and, where it is known, traffic
   CalibrationRecord record;
   size_t numBlocks = 0;
 };

@@ -103,6 +103,8 @@ llvm::Error Compiler::runCalibration() {
     for (size_t i = numFacts; i < all.size(); ++i)
       facts.add(all[i]);
   };
+  host.measuresSpans =
+      llvm::StringRef(preparePipeline).contains("terse-prune-blocks");
   host.prepare = [&](ModuleOp target) {
     llvm::Error error = prepareModel(target);
     collectFacts();

@@ -95,6 +95,7 @@ CalibrationForecast terse::forecastCalibration(ModuleOp module, const ForecastOp
   if (!function || function.isExternal())
     return forecast;
   std::vector<ModelBlock> blocks = findBlocks(function);
+  bool measuresSpans = options.compress.contains("terse-prune-blocks");
   bool hasFeedback = options.compress.contains("method=gptq") || options.compress.contains("terse-prune-sparsegpt");
   CalibrationCost costs(options, hasFeedback);
   const CalibrationOptions &calibration = *options.calibration;
@@ -114,7 +115,7 @@ CalibrationForecast terse::forecastCalibration(ModuleOp module, const ForecastOp
     // Its input is mapped, and so are its weights.
     uint64_t running = cost.weights + cost.values + cost.moments + cost.output;
     forecast.memoryBytes = std::max(forecast.memoryBytes, std::max(running, cost.largest));
-    unsigned runs = isLast || calibration.fromOriginal ? 1 : 2;
+    unsigned runs = (isLast || calibration.fromOriginal ? 1 : 2) + (measuresSpans && !isLast);
     forecast.codeSeconds += runs * (kBlockTime + kBlockOperationTime * numOperations / blocks.size());
     products += runs * cost.products;
     rest += cost.gram * options.sizes.numParts * kGramTime + cost.feedback * kFeedbackTime;

@@ -126,6 +126,25 @@ static std::string quantizeKvCache(llvm::StringRef text) {
   return "";
 }
 
+/// What is pruned, one after the other: `blocks:25%+2:4`.
+static llvm::SmallVector<llvm::StringRef> splitPrunings(llvm::StringRef text) {
+  llvm::SmallVector<llvm::StringRef> parts;
+  if (!text.empty())
+    text.split(parts, '+');
+  return parts;
+}
+
+/// Whether `terse-prune-sparsegpt` can be asked for it, or it has a kind and a share.
+static bool isPruning(llvm::StringRef part) {
+  bool hasKind = part.consume_front("blocks:") ||
+                 part.consume_front("sublayers:") ||
+                 part.consume_front("structured:");
+  if (!hasKind && part.contains(':'))
+    return true; // a pattern, which the pass checks
+  std::optional<double> share = parseShare(part);
+  return share && *share < 1;
+}
+
 /// The recipe that quantizes to `bits`, with its `keys`.
 static Recipe makeRecipe(const std::string &bits, Keys keys) {
   Recipe recipe;
@@ -138,19 +157,27 @@ static Recipe makeRecipe(const std::string &bits, Keys keys) {
   std::string method = findKey(keys, "method"), smooth = findKey(keys, "smooth"),
               prune = findKey(keys, "prune"),
               activations = findKey(keys, "activations");
-  llvm::SmallVector<std::string> passes;
-  llvm::StringRef share = prune;
-  if (share.consume_front("structured:"))
-    passes.push_back(makePass("terse-prune-structured",
-                              ("share=" + share).str(), keys,
-                              {"layers", "exclude"}));
-  else if (!prune.empty())
-    passes.push_back(makePass(
-        "terse-prune-sparsegpt",
-        llvm::StringRef(prune).contains(':')
-            ? "pattern=" + prune
-            : "sparsity=" + std::to_string(*parseShare(prune)),
-        keys, {"layers", "exclude"}));
+  llvm::SmallVector<std::string> passes, prepare;
+  for (llvm::StringRef share : splitPrunings(prune)) {
+    auto add = [&](llvm::SmallVector<std::string> &to, const char *pass,
+                   const llvm::Twine &options,
+                   llvm::ArrayRef<llvm::StringLiteral> names) {
+      to.push_back(makePass(pass, options.str(), keys, names));
+    };
+    if (share.consume_front("blocks:"))
+      add(prepare, "terse-prune-blocks", "share=" + share, {"exclude"});
+    else if (share.consume_front("sublayers:"))
+      add(prepare, "terse-prune-blocks", "unit=sublayer share=" + share,
+          {"exclude"});
+    else if (share.consume_front("structured:"))
+      add(passes, "terse-prune-structured", "share=" + share,
+          {"layers", "exclude"});
+    else
+      add(passes, "terse-prune-sparsegpt",
+          share.contains(':') ? "pattern=" + share
+                              : "sparsity=" + std::to_string(*parseShare(share)),
+          {"layers", "exclude"});
+  }
   if (!smooth.empty())
     passes.push_back(makePass("terse-smooth-outliers", "alpha=" + smooth, keys,
                               {"layers", "exclude"}));
@@ -165,7 +192,8 @@ static Recipe makeRecipe(const std::string &bits, Keys keys) {
     passes.push_back(quantizeKvCache(cache));
   recipe.pipeline = llvm::join(passes, ",");
   if (findKey(keys, "rotate") == "hadamard")
-    recipe.prepare = "terse-rotate-hadamard";
+    prepare.push_back("terse-rotate-hadamard");
+  recipe.prepare = llvm::join(prepare, ",");
   recipe.needsStatistics = method == "gptq" || method == "awq" ||
                            !smooth.empty() || !prune.empty() ||
                            activations == "static";
@@ -184,11 +212,9 @@ static llvm::Error checkKey(llvm::StringRef recipe, llvm::StringRef key,
   if (key == "activations" && value != "int8" && value != "static" &&
       value != "float")
     return refuse("int8, static or float");
-  if (key == "prune" && !value.contains(':')) {
-    std::optional<double> share = parseShare(value);
-    if (!share || *share >= 1)
-      return refuse("N:M, a share of less than 1, or structured:SHARE");
-  }
+  if (key == "prune" && !llvm::all_of(splitPrunings(value), isPruning))
+    return refuse("N:M, a share of less than 1, structured:SHARE, blocks:SHARE, "
+                  "sublayers:SHARE, or several of them with + between");
   if (key == "rotate" && value != "hadamard" && value != "none")
     return refuse("hadamard or none");
   if (key == "kv-cache" && quantizeKvCache(value).empty())

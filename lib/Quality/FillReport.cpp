@@ -62,6 +62,9 @@ Error terse::fillIdentity(CompressionReport &report, const CompileOptions &optio
   report.source->sha256 = record.sourceHash;
   llvm::StringSet<> said;
   for (const CompileRecord::Fact &fact : record.facts) {
+    if (const llvm::json::Object *left = fact.name == "left" ? fact.value.getAsObject() : nullptr)
+      for (const auto &[layer, reason] : *left)
+        report.refused.push_back({fact.pass, layer.str() + ": " + toText(reason)});
     std::string value = toText(fact.value);
     // What passes that run for each CPU level say of each is mostly the same.
     if (fact.value.getAsObject() || !said.insert(fact.pass + ":" + fact.name + ":" + value).second)

@@ -57,7 +57,40 @@ llvm::Expected<Statistics> Statistics::open(llvm::StringRef path) {
       return fail(llvm::toString(std::move(error)));
     statistics.layers[llvm::StringRef(layer)] = tap.getAsString()->str();
   }
+  if (llvm::Error error = statistics.readSimilarities(get(kSimilarityMetadata)))
+    return fail(llvm::toString(std::move(error)));
   return statistics;
+}
+
+llvm::Error Statistics::readSimilarities(llvm::StringRef text) {
+  if (text.empty())
+    return llvm::Error::success();
+  auto fail = [](const llvm::Twine &why) { return llvm::createStringError("malformed '" + llvm::Twine(kSimilarityMetadata) + "': " + why); };
+  llvm::Expected<llvm::json::Value> value = llvm::json::parse(text);
+  if (!value)
+    return fail(llvm::toString(value.takeError()));
+  const llvm::json::Object *kinds = value->getAsObject();
+  if (!kinds)
+    return fail("expected an object");
+  for (auto &[kind, spans] : *kinds) {
+    const llvm::json::Object *object = spans.getAsObject();
+    if (!object)
+      return fail("expected an object of '" + kind.str() + "'");
+    for (auto &[name, cosine] : *object) {
+      std::optional<double> number = cosine.getAsNumber();
+      // Sums of cosines may exceed what one can be by their rounding.
+      if (!number || !(std::fabs(*number) <= 1 + 1e-6))
+        return fail("expected a cosine of '" + name.str() + "'");
+      similarities[llvm::StringRef(kind)][llvm::StringRef(name)] = *number;
+    }
+  }
+  return llvm::Error::success();
+}
+
+const llvm::StringMap<double> &Statistics::getSimilarities(llvm::StringRef kind) const {
+  static const llvm::StringMap<double> none;
+  auto found = similarities.find(kind);
+  return found == similarities.end() ? none : found->second;
 }
 
 llvm::Error Statistics::readTap(llvm::StringRef name, TapStatistics &tap) const {

@@ -61,7 +61,7 @@ onnx.save(proto, reference)
 
 pruned, whole = compile("pruned.so", passes), compile("whole.so")
 prompt = [1, 691, 617, 262]
-tokens = [1] + sentencepiece.SentencePieceProcessor(model_file=tokenizer).encode(open(text).read()[:20000])
+tokens = sentencepiece.SentencePieceProcessor(model_file=tokenizer).encode(open(text).read()[:20000])
 wanted = oracle_perplexity(reference, tokens, 64, 4)["perplexity"]
 got = perplexity(pruned)
 check(abs(got / wanted - 1) < 1e-4, f"perplexity {got}, in ONNX Runtime {wanted}")

@@ -8,9 +8,10 @@ import numpy as np
 TYPES = {"F32": np.dtype(np.float32), "I64": np.dtype(np.int64)}
 
 
-def write(path, layers, tensors):
-    """`layers`: names of taps by those of layers; `tensors`: arrays by `TAP/what`."""
+def write(path, layers, tensors, **metadata):
+    """`layers`: names of taps by those of layers; `tensors`: arrays by `TAP/what`; more metadata as objects, by key."""
     header, data = {"__metadata__": {"format": "terse-statistics", "version": "1", "layers": json.dumps(layers)}}, b""
+    header["__metadata__"].update({key: json.dumps(value) for key, value in metadata.items()})
     for name, array in tensors.items():
         array = np.asarray(array)
         kind = next(kind for kind, dtype in TYPES.items() if dtype == array.dtype)

@@ -20,6 +20,14 @@ std::string number(const ordered_json &row, const char *key) {
   return text;
 }
 
+void printSimilarity(const ordered_json &kinds) {
+  std::printf("\nsimilarity of what blocks take and give (mean cosine), by their first layers\n");
+  for (const auto &[kind, spans] : kinds.items())
+    for (const auto &[name, cosine] : spans.items())
+      std::printf("%-10s %8.4f  %s\n", kind.c_str(), cosine.get<double>(),
+                  shown(name).c_str());
+}
+
 void printText(const ordered_json &root) {
   std::printf("%-10s %s, %s bytes\n%-10s sha256 %s\n", "statistics",
               shown(root["file"].get<std::string>()).c_str(),
@@ -30,6 +38,10 @@ void printText(const ordered_json &root) {
                 shown(root["source_sha256"].get<std::string>()).c_str());
   if (root.contains("data"))
     std::printf("%-10s %s\n", "data", shown(root["data"].dump()).c_str());
+  if (root.contains("similarity"))
+    printSimilarity(root["similarity"]);
+  if (root["taps"].empty())
+    return;
   size_t width = 3;
   for (const ordered_json &row : root["taps"])
     width = std::max(width, std::min<size_t>(row["name"].get<std::string>().size(), 60));

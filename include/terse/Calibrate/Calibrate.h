@@ -51,7 +51,9 @@ llvm::Expected<CalibrationSizes> findCalibrationSizes(const CalibrationOptions &
 struct CalibrationHost {
   /// What the compress stage does: another one cannot go on with what this one left.
   std::string recipe;
-  /// Runs what changes the whole model before any of it is measured, the same each time.
+  /// What blocks of the model as it is take and give is compared before `prepare`, which gets it as statistics.
+  bool measuresSpans = false;
+  /// Runs what changes the whole model before layers are measured, the same each time.
   std::function<llvm::Error(mlir::ModuleOp)> prepare;
   /// Runs the passes of the compress stage.
   std::function<llvm::Error(mlir::ModuleOp)> compress;

@@ -39,6 +39,9 @@ public:
   const SafetensorsFile &getFile() const { return file; }
   /// From names of layers to names of taps.
   const llvm::StringMap<std::string> &getLayers() const { return layers; }
+  /// Mean cosines of what spans of blocks of a kind ("block", "sublayer") take and give, by their first layers' names.
+  const llvm::StringMap<double> &getSimilarities(llvm::StringRef kind) const;
+
   /// All taps, in the order of the file.
   std::vector<TapStatistics> getTaps() const;
 
@@ -46,8 +49,13 @@ private:
   explicit Statistics(SafetensorsFile file) : file(std::move(file)) {}
   llvm::Error readTap(llvm::StringRef name, TapStatistics &tap) const;
   SafetensorsFile file;
+  llvm::Error readSimilarities(llvm::StringRef text);
   llvm::StringMap<std::string> layers;
+  llvm::StringMap<llvm::StringMap<double>> similarities;
 };
+
+/// The key of the metadata that has similarities.
+inline constexpr char kSimilarityMetadata[] = "similarity";
 
 /// Metadata of a statistics file.
 std::map<std::string, std::string> makeStatisticsMetadata(const llvm::StringMap<std::string> &layers,

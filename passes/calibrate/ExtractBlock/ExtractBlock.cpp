@@ -1,4 +1,4 @@
-//===- ExtractBlock.cpp - keeps one block of a model ----------------------===//
+//===- ExtractBlock.cpp - keeps blocks of a model ------------------------===//
 #include "Terse/TerseDialect.h"
 #include "normalize/Algebra/Algebra.h"
 #include "terse/Analysis/Blocks.h"
@@ -36,7 +36,17 @@ struct ExtractBlock : terse::impl::ExtractBlockBase<ExtractBlock> {
       function.emitError("expected index to be that of one of ") << blocks.size() << " blocks; got " << index.getValue();
       return signalPassFailure();
     }
-    ModelBlock &block = blocks[index];
+    if (count < 1 || count > static_cast<int64_t>(blocks.size()) - index) {
+      function.emitError("expected count to be that of some of the ") << blocks.size() - index << " blocks from " << index.getValue() << " on; got "
+                                                                      << count.getValue();
+      return signalPassFailure();
+    }
+    ModelBlock block = blocks[index];
+    const ModelBlock &last = blocks[index + count - 1];
+    block.output = last.output;
+    block.outputDims = last.outputDims;
+    for (int64_t i = index + 1; i < index + count; ++i)
+      block.layers.append(blocks[i].layers);
     if (block.input)
       cutInput(function, block);
     if (failed(cutOutput(function, block)))

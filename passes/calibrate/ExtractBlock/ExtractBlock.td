@@ -1,15 +1,15 @@
 include "mlir/Pass/PassBase.td"
 
 def ExtractBlock : Pass<"terse-extract-block", "::mlir::ModuleOp"> {
-  let summary = "keeps one block of a model";
+  let summary = "keeps blocks of a model";
   let description = [{
     A model is a chain of blocks (`terse/Analysis/Blocks.h`): between two of them a single tensor is passed on. Of `@forward` this keeps block
-    `index`: the tensor from the block before it becomes an input `block_input`, the one for the next block the output
+    `index`, and with `count` those that follow it: the tensor from the block before it becomes an input `block_input`, the one for the next block the output
     `block_output`; the last block keeps the model's results. Inputs of the model stay. States and weights of other blocks go.
 
     What a `terse.tap` in the block names becomes an output `tap:NAME` after the others, and the taps go.
 
-    Facts: `blocks` (in the whole model), `layers` (in this block).
+    Facts: `blocks` (in the whole model), `layers` (in those that are kept).
 
     Example: `--terse-extract-block=index=1` turns
     ```mlir
@@ -29,6 +29,9 @@ def ExtractBlock : Pass<"terse-extract-block", "::mlir::ModuleOp"> {
     }
     ```
   }];
-  let options = [Option<"index", "index", "int64_t", "0", "which block, from 0">];
+  let options = [
+    Option<"index", "index", "int64_t", "0", "which block, from 0">,
+    Option<"count", "count", "int64_t", "1", "how many blocks">
+  ];
   let dependentDialects = ["::terse::TerseDialect"];
 }

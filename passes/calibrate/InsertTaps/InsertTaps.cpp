@@ -1,7 +1,8 @@
-//===- InsertTaps.cpp - names the inputs of linear layers -----------------===//
+//===- InsertTaps.cpp - names the inputs of layers and blocks -------------===//
 #include "Terse/LayerAttributes.h"
 #include "Terse/TerseDialect.h"
 #include "normalize/Algebra/Algebra.h"
+#include "terse/Analysis/Blocks.h"
 #include "terse/Passes.h"
 
 #include "llvm/ADT/MapVector.h"
@@ -18,7 +19,28 @@ namespace {
 struct InsertTaps : terse::impl::InsertTapsBase<InsertTaps> {
   using InsertTapsBase::InsertTapsBase;
 
+  LogicalResult initializeOptions(StringRef text, function_ref<LogicalResult(const Twine &)> error) override {
+    if (failed(InsertTapsBase::initializeOptions(text, error)))
+      return failure();
+    if (at != "layers" && at != "blocks")
+      return error(getArgument() + ": expected taps at layers or blocks; got '" + at + "'");
+    return success();
+  }
+
   void runOnOperation() override {
+    int64_t count = 0;
+    if (at == "layers")
+      count = tapLayers();
+    else
+      for (auto function : getOperation().getOps<func::FuncOp>())
+        if (!function.isExternal())
+          count += tapBlocks(function);
+    Report &report = getContext().getLoadedDialect<TerseDialect>()->getReport();
+    report.add(getArgument(), "taps-inserted", count);
+  }
+
+private:
+  int64_t tapLayers() {
     llvm::MapVector<Value, SmallVector<LinearLike>> readers;
     getOperation()->walk([&](LinearLike layer) {
       Value weight = stripCasts(layer.getWeightOperand().get());
@@ -32,8 +54,21 @@ struct InsertTaps : terse::impl::InsertTapsBase<InsertTaps> {
       for (LinearLike layer : layers)
         layer.getInputOperand().set(tap);
     }
-    Report &report = getContext().getLoadedDialect<TerseDialect>()->getReport();
-    report.add(getArgument(), "taps-inserted", static_cast<int64_t>(readers.size()));
+    return readers.size();
+  }
+
+  int64_t tapBlocks(func::FuncOp function) {
+    int64_t count = 0;
+    OpBuilder builder(&getContext());
+    for (ModelBlock &block : findBlocks(function)) {
+      if (!block.entry)
+        continue;
+      builder.setInsertionPointAfterValue(block.entry);
+      auto tap = TapOp::create(builder, block.entry.getLoc(), block.entry, builder.getStringAttr(getNameOfLayer(block.layers.front())));
+      block.entry.replaceAllUsesExcept(tap, tap);
+      ++count;
+    }
+    return count;
   }
 };
 } // namespace

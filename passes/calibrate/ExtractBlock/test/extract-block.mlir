@@ -1,6 +1,8 @@
 // RUN: terse-opt %s --terse-extract-block=index=0 | FileCheck %s --check-prefix=FIRST
 // RUN: terse-opt %s --terse-extract-block=index=1 --terse-print-report 2>&1 | FileCheck %s --check-prefix=SECOND
 // RUN: terse-opt %s --terse-extract-block=index=2 | FileCheck %s --check-prefix=LAST
+// RUN: terse-opt %s --terse-extract-block="index=1 count=2" --terse-print-report 2>&1 | FileCheck %s --check-prefix=TWO
+// RUN: terse-opt %s --terse-insert-taps=at=blocks --terse-extract-block=count=2 | FileCheck %s --check-prefix=TAPS
 
 // A chain of an attention-like part, a part without a residual connection, and a head.
 
@@ -29,6 +31,20 @@
 // LAST: %[[A:.*]] = terse.activation silu %[[IN]]
 // LAST: %[[Y:.*]] = terse.linear %[[A]]
 // LAST: return %[[Y]]
+
+// Two that follow each other.
+// TWO: terse-extract-block: layers 2
+// TWO: %[[IN:[a-z0-9]+]]: tensor<?x?x8xf32> {terse.dims = ["b", "s", "8"], terse.name = "block_input"})
+// TWO-SAME: -> (tensor<?x?x4xf32> {terse.dims = ["b", "s", "4"], terse.name = "logits"})
+// TWO: terse.linear %[[IN]]
+
+// What each of them takes, the first one from embeddings.
+// TAPS: terse.name = "block_output"}
+// TAPS-SAME: terse.name = "tap:v.weight"}, {{.*}}tensor<?x?x8xf32> {terse.dims = ["b", "s", "8"], terse.name = "tap:up.weight"})
+// TAPS: %[[X:.*]] = terse.embedding
+// TAPS: %[[SUM:.*]] = arith.addf %[[X]]
+// TAPS: %[[UP:.*]] = terse.linear %[[SUM]]
+// TAPS: return %[[UP]], %{{.*}}, %[[X]], %[[X]], %[[SUM]]
 func.func @forward(%past: index {terse.symbol = "past"}, %ids: tensor<?x?xi64> {terse.dims = ["b", "s"], terse.name = "input_ids"},
     %state: tensor<?x1x?x8xf32> {terse.dims = ["b", "1", "capacity", "8"], terse.state = "cache.0"})
     -> (tensor<?x?x4xf32> {terse.dims = ["b", "s", "4"], terse.name = "logits"},
