@@ -23,6 +23,9 @@ inline bool isFrozen(mlir::Operation *op) { return op->hasAttr(kFrozenAttr); }
 inline constexpr llvm::StringLiteral kSparsityAttr = "terse.sparsity";
 inline bool isSparse(mlir::Operation *layer) { return layer->hasAttr(kSparsityAttr); }
 
+/// On a layer, written by `terse-split-outliers`: it reads a few channels of the input of another layer, to whose result its own is added.
+inline constexpr llvm::StringLiteral kOutliersAttr = "terse.outliers";
+
 /// On the module: the file of statistics that passes take which are given none by an option.
 inline constexpr llvm::StringLiteral kStatisticsAttr = "terse.statistics";
 

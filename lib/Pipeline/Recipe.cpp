@@ -34,7 +34,8 @@ static constexpr llvm::StringLiteral quantizeKeys[] = {
     "damping",              "sweeps"};
 // What is done before and behind it.
 static constexpr llvm::StringLiteral otherKeys[] = {
-    "activations", "smooth", "prune", "rotate", "kv-cache"};
+    "activations", "smooth",  "prune",       "outliers", "outlier-bits",
+    "rotate",      "kv-cache"};
 
 std::string terse::suggestNearest(llvm::StringRef text,
                                   llvm::ArrayRef<llvm::StringRef> candidates) {
@@ -96,6 +97,18 @@ static std::string makePass(const std::string &pass, std::string options,
   return options.empty() ? pass : pass + "{" + options + "}";
 }
 
+/// Between what scales weights and what rounds them.
+static std::string splitOutliers(const Keys &keys) {
+  std::string share = findKey(keys, "outliers");
+  if (share.empty())
+    return "";
+  std::string bits = findKey(keys, "outlier-bits");
+  return makePass("terse-split-outliers",
+                  "share=" + share + (bits.empty() ? "" : " bits=" + bits),
+                  keys, {"layers", "exclude"}) +
+         ",";
+}
+
 static std::string quantizeWeights(const std::string &bits, Keys keys) {
   // The pass gives the head 8 bits unless told otherwise. At 4 it loses little
   // more than the other layers; at 3 and 2 it would lose most of all.
@@ -111,6 +124,7 @@ static std::string quantizeWeights(const std::string &bits, Keys keys) {
                        "exclude"}) +
              ",";
   }
+  passes += splitOutliers(keys);
   return passes + makePass("terse-quantize-weights", "bits=" + bits, keys,
                            quantizeKeys);
 }
@@ -196,6 +210,7 @@ static Recipe makeRecipe(const std::string &bits, Keys keys) {
   recipe.prepare = llvm::join(prepare, ",");
   recipe.needsStatistics = method == "gptq" || method == "awq" ||
                            !smooth.empty() || !prune.empty() ||
+                           !findKey(keys, "outliers").empty() ||
                            activations == "static";
   return recipe;
 }
@@ -255,10 +270,18 @@ llvm::Expected<Recipe> terse::parseRecipe(llvm::StringRef text) {
       return llvm::createStringError(
           "expected the recipe w4 or auto with 'format=nf4'; got '" + name +
           "'");
+    if (key.starts_with("outlier") && isSearched)
+      return llvm::createStringError("expected a recipe w8 to w2 with '" + key +
+                                     "'; got 'auto'");
     if (!keys.insert({key.str(), value.str()}).second)
       return llvm::createStringError("the key '" + key + "' of the recipe '" +
                                      name + "' is given twice");
   }
+
+  if (keys.count("outlier-bits") && !keys.count("outliers"))
+    return llvm::createStringError(
+        "expected the key 'outliers' of the recipe '" + name +
+        "' with 'outlier-bits'");
 
   Recipe recipe;
   if (quantizes) {
@@ -289,7 +312,7 @@ std::string terse::makePlainRecipe(llvm::StringRef text, int64_t bits,
     if (part == "method=hqq" ||
         (!part.empty() &&
          !llvm::is_contained({"group-size", "method", "damping", "sweeps",
-                              "smooth", "prune"},
+                              "smooth", "prune", "outliers", "outlier-bits"},
                              key) &&
          part != "activations=static"))
       result += "," + part.str();

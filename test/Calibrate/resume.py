@@ -9,14 +9,20 @@ import time
 
 from endtoend import *
 
+import onnx
+
+from shorten import shorten
+
 folder = sys.argv[1]
 shutil.rmtree(folder, ignore_errors=True)
 os.makedirs(folder)
+MODEL = os.path.join(folder, "model.onnx")
+onnx.save(shorten(os.path.join(SHIPPED, "torchscript_past.onnx"), 3), MODEL)
 KEPT = os.path.join(folder, "kept")
 
 
 def command(name, *more):
-    return ["tersec", os.path.join(SHIPPED, "torchscript_past.onnx"), "-o", os.path.join(folder, name + ".so"), LEVEL,
+    return ["tersec", MODEL, "-o", os.path.join(folder, name + ".so"), LEVEL,
             f"--tokenizer={os.path.join(SHIPPED, 'tokenizer.model')}", f"--calib={os.path.join(SHIPPED, 'held-out.txt')}",
             "--calib-windows=4", "--calib-window=32", "--recipe=w4:group-size=64,rotate=hadamard", *more]
 
@@ -34,7 +40,7 @@ for attempt in range(KILLS + 1):
     child = subprocess.Popen(command("parts", f"--calib-dir={KEPT}", f"--save-statistics={folder}/parts.tstats"),
                              stderr=subprocess.PIPE, text=True)
     try:
-        errors = child.communicate(timeout=0.5 + rng.random() * 6 if attempt < KILLS else None)[1]
+        errors = child.communicate(timeout=0.5 + rng.random() * 3 if attempt < KILLS else None)[1]
     except subprocess.TimeoutExpired:
         child.send_signal(rng.choice([signal.SIGKILL, signal.SIGINT]))
         child.communicate()

@@ -31,7 +31,8 @@ bool terse::isHead(Operation *op) {
         return true;
       bool isReshape = isa<tensor::ExpandShapeOp, tensor::CollapseShapeOp, tensor::CastOp, tensor::ExtractSliceOp>(user);
       bool isUnary = OpTrait::hasElementwiseMappableTraits(user) && llvm::all_of(user->getOperands(), [&](Value operand) {
-                       return operand.getDefiningOp() == current || getSplat(operand);
+                       Operation *other = operand.getDefiningOp();
+                       return other == current || getSplat(operand) || (other && other->hasAttr(kOutliersAttr));
                      });
       if (isReshape || isUnary)
         worklist.push_back(user);

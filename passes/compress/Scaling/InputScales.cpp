@@ -29,27 +29,7 @@ std::vector<double> terse::getCandidateAlphas() {
   return alphas;
 }
 
-namespace {
-class InputScaling {
-public:
-  InputScaling(ModuleOp module, const ScalingRequest &request)
-      : module(module), request(request), names(request.layers, request.exclude) {}
-
-  LogicalResult run(llvm::function_ref<FailureOr<ChosenScales>(InputGroup &, LayerStatistics &)> choose);
-
-private:
-  LogicalResult findGroups(std::vector<InputGroup> &groups);
-  FailureOr<bool> isChosen(LinearLike layer, StringRef name);
-  LogicalResult apply(InputGroup &group, ArrayRef<float> scales);
-
-  ModuleOp module;
-  const ScalingRequest &request;
-  LayerNames names;
-  int64_t numLeft = 0;
-};
-} // namespace
-
-FailureOr<bool> InputScaling::isChosen(LinearLike layer, StringRef name) {
+static FailureOr<bool> isChosen(LinearLike layer, StringRef name, const ScalingRequest &request, LayerNames &names) {
   bool isNamed = names.contains(name);
   FailureOr<Policy> policy = getPolicy(layer);
   if (failed(policy))
@@ -58,15 +38,22 @@ FailureOr<bool> InputScaling::isChosen(LinearLike layer, StringRef name) {
   return isNamed && !policy->keep && !isFrozen(layer) && source.weight && !source.coded && (request.head || !isHead(layer));
 }
 
-LogicalResult InputScaling::findGroups(std::vector<InputGroup> &groups) {
+LogicalResult terse::findInputGroups(ModuleOp module, const ScalingRequest &request, std::vector<InputGroup> &groups, int64_t &numLeft) {
+  LayerNames names(request.layers, request.exclude);
+  auto error = [&](const Twine &what) -> LogicalResult {
+    return emitError(UnknownLoc::get(module.getContext())) << request.pass << ": " << what;
+  };
+  if (failed(names.check(error)))
+    return failure();
   llvm::MapVector<Value, SmallVector<LinearLike>> readers;
   module.walk([&](LinearLike layer) { readers[layer.getInputOperand().get()].push_back(layer); });
+  numLeft = 0;
   for (auto &[input, layers] : readers) {
     InputGroup group{input, layers.front().getReductionSize(), layers, {}};
     bool areChosen = true;
     for (LinearLike layer : layers) {
       group.names.push_back(getNameOfLayer(layer));
-      FailureOr<bool> chosen = isChosen(layer, group.names.back());
+      FailureOr<bool> chosen = isChosen(layer, group.names.back(), request, names);
       if (failed(chosen))
         return failure();
       areChosen &= *chosen;
@@ -77,15 +64,15 @@ LogicalResult InputScaling::findGroups(std::vector<InputGroup> &groups) {
     else
       numLeft += !isFrozen(layers.front());
   }
-  return success();
+  return names.checkUsed(error);
 }
 
-LogicalResult InputScaling::apply(InputGroup &group, ArrayRef<float> scales) {
+static LogicalResult scaleBothSides(InputGroup &group, ArrayRef<float> scales) {
   std::vector<float> inverses;
   for (float scale : scales)
     inverses.push_back(1 / scale);
   Operation *first = group.front();
-  auto type = RankedTensorType::get(group.k, Float32Type::get(module.getContext()));
+  auto type = RankedTensorType::get(group.k, Float32Type::get(first->getContext()));
   FailureOr<WeightOp> onInput = addWeight(first, group.names.front() + ".input_scale", type, inverses);
   FailureOr<WeightOp> onWeights = addWeight(first, group.names.front() + ".weight_scale", type, scales);
   if (failed(onInput) || failed(onWeights))
@@ -102,21 +89,19 @@ LogicalResult InputScaling::apply(InputGroup &group, ArrayRef<float> scales) {
   return success();
 }
 
-LogicalResult InputScaling::run(llvm::function_ref<FailureOr<ChosenScales>(InputGroup &, LayerStatistics &)> choose) {
+LogicalResult terse::scaleInputs(ModuleOp module, const ScalingRequest &request,
+                                 llvm::function_ref<FailureOr<ChosenScales>(InputGroup &, LayerStatistics &)> choose) {
   LayerStatistics statistics;
   std::vector<InputGroup> groups;
-  auto error = [&](const Twine &what) -> LogicalResult {
-    return emitError(UnknownLoc::get(module.getContext())) << request.pass << ": " << what;
-  };
-  if (failed(names.check(error)) || failed(statistics.open(module, request.stats)) || failed(findGroups(groups)) ||
-      failed(names.checkUsed(error)))
+  int64_t numLeft = 0;
+  if (failed(statistics.open(module, request.stats)) || failed(findInputGroups(module, request, groups, numLeft)))
     return failure();
   int64_t numLayers = 0;
   double largest = 1;
   llvm::json::Object alphas;
   for (InputGroup &group : groups) {
     FailureOr<ChosenScales> chosen = choose(group, statistics);
-    if (failed(chosen) || failed(apply(group, chosen->scales)))
+    if (failed(chosen) || failed(scaleBothSides(group, chosen->scales)))
       return failure();
     for (float scale : chosen->scales)
       largest = std::max<double>(largest, std::max(scale, 1 / scale));
@@ -132,9 +117,4 @@ LogicalResult InputScaling::run(llvm::function_ref<FailureOr<ChosenScales>(Input
     report.add(request.pass, "alphas", std::move(alphas));
   }
   return success();
-}
-
-LogicalResult terse::scaleInputs(ModuleOp module, const ScalingRequest &request,
-                                 llvm::function_ref<FailureOr<ChosenScales>(InputGroup &, LayerStatistics &)> choose) {
-  return InputScaling(module, request).run(choose);
 }

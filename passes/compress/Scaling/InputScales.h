@@ -19,7 +19,7 @@ struct InputGroup {
   mlir::FailureOr<WeightRows> openWeight(size_t layer) const;
 };
 
-/// What a pass that scales inputs is told.
+/// What a pass on layers' inputs is told.
 struct ScalingRequest {
   llvm::StringRef pass; ///< its argument
   std::string layers, exclude, stats;
@@ -28,14 +28,17 @@ struct ScalingRequest {
 };
 
 /// What was chosen for a group.
+/// The groups of layers that the request and the layers' policies choose, but for those with a layer that is frozen, in codes or not chosen: of
+/// these `numLeft` are not frozen. Fails with a message, at a layer or naming the pass.
+mlir::LogicalResult findInputGroups(mlir::ModuleOp module, const ScalingRequest &request, std::vector<InputGroup> &groups, int64_t &numLeft);
+
 struct ChosenScales {
   std::vector<float> scales; ///< [k], all above 0: the input is divided by them, columns of the weights are multiplied
   double alpha = 0;
 };
 
-/// For each group of layers that the request and the layers' policies choose: `choose` gives scales, and both sides are scaled by
-/// `terse.scale_channels`. The function of the model stays, but for the rounding of floats. Groups with a layer that is frozen, in codes
-/// or not chosen are left. Records facts. Fails with a message, at a layer or naming the pass.
+/// For each of these groups `choose` gives scales, and both sides are scaled by `terse.scale_channels`. The function of the model stays, but for the
+/// rounding of floats. Records facts. Fails with a message, at a layer or naming the pass.
 mlir::LogicalResult scaleInputs(mlir::ModuleOp module, const ScalingRequest &request,
                                 llvm::function_ref<mlir::FailureOr<ChosenScales>(InputGroup &, LayerStatistics &)> choose);
 

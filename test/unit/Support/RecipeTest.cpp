@@ -50,12 +50,27 @@ TEST(Recipe, Pipelines) {
             "terse-quantize-weights{bits=2 group-size=32 embedding-bits=0},"
             "terse-quantize-activations");
   EXPECT_EQ(llvm::toString(parseRecipe("w4:prune=half").takeError()),
-            "expected N:M, a share of less than 1, or structured:SHARE for the "
+            "expected N:M, a share of less than 1, structured:SHARE, blocks:SHARE, sublayers:SHARE, or several of them with + between for the "
             "key 'prune' of the recipe 'w4'; got 'half'");
   EXPECT_EQ(pipeline("w8:prune=structured:25%,exclude=up"),
             "terse-prune-structured{share=25% exclude=up},"
             "terse-quantize-weights{bits=8 group-size=32 exclude=up "
             "embedding-bits=8},terse-quantize-activations");
+}
+
+TEST(Recipe, PrunedInSeveralWays) {
+  Recipe recipe = llvm::cantFail(parseRecipe("w4:prune=blocks:25%+sublayers:10%+2:4,rotate=hadamard,exclude=head"));
+  EXPECT_EQ(recipe.prepare, "terse-prune-blocks{share=25% exclude=head},terse-prune-blocks{unit=sublayer share=10% exclude=head},"
+                            "terse-rotate-hadamard");
+  EXPECT_TRUE(llvm::StringRef(recipe.pipeline).starts_with("terse-prune-sparsegpt{pattern=2:4 exclude=head},terse-quantize-weights{"));
+  EXPECT_TRUE(recipe.needsStatistics);
+}
+
+TEST(Recipe, Outliers) {
+  EXPECT_EQ(pipeline("w3:smooth=0.5,outliers=1%,outlier-bits=8,exclude=up"),
+            "terse-smooth-outliers{alpha=0.5 exclude=up},terse-split-outliers{share=1% bits=8 exclude=up},"
+            "terse-quantize-weights{bits=3 group-size=64 exclude=up embedding-bits=8},terse-quantize-activations,terse-fold-scales");
+  EXPECT_TRUE(llvm::cantFail(parseRecipe("w4:outliers=1%")).needsStatistics);
 }
 
 TEST(Recipe, KvCache) {
