@@ -2,6 +2,7 @@
 #include "Compiler.h"
 #include "IRDump.h"
 
+#include "Terse/LayerAttributes.h"
 #include "terse/Pipeline/Recipe.h"
 
 #include "mlir/IR/Verifier.h"
@@ -159,17 +160,24 @@ llvm::Error Compiler::runSharedStages() {
     }
     bool calibrates =
         stage == Stage::Compress && !options.calibration.data.empty();
-    if (stage == Stage::Compress && !calibrates)
+    if (stage == Stage::Compress && !calibrates) {
       if (llvm::Error error = prepareModel(*module))
         return error;
+      if (!options.statistics.empty())
+        (*module)->setAttr(kStatisticsAttr,
+                           StringAttr::get(&context, options.statistics));
+    }
     if (llvm::Error error = calibrates ? runCalibration()
                                        : runStage(stage, *module, nullptr))
       return error;
     if (stage == Stage::Normalize)
       reportUnrecognized();
     // The recipe stays with the IR that it was used on.
-    if (stage == Stage::Compress)
+    if (stage == Stage::Compress) {
       (*module)->setAttr("terse.recipe", StringAttr::get(&context, recipeName));
+      if (!options.statistics.empty())
+        (*module)->removeAttr(kStatisticsAttr);
+    }
     done = stage;
   }
   return llvm::Error::success();
@@ -335,10 +343,16 @@ llvm::Error Compiler::readRecipe() {
     recipePipeline = *options.passPipeline;
     return llvm::Error::success();
   }
-  llvm::Expected<Recipe> recipe = parseRecipe(getRecipe(options));
+  bool hasStatistics =
+      !options.calibration.data.empty() || !options.statistics.empty();
+  llvm::StringRef pruning;
+  if (askForZeros(options.policyRules))
+    pruning = hasStatistics ? "terse-prune-sparsegpt{sparsity=0}"
+                            : "terse-prune-magnitude{sparsity=0}";
+  llvm::Expected<Recipe> recipe = parseRecipe(getRecipe(options), pruning);
   if (!recipe)
     return recipe.takeError();
-  if (recipe->needsStatistics && options.calibration.data.empty() && !options.passLimit)
+  if (recipe->needsStatistics && !hasStatistics && !options.passLimit)
     return llvm::createStringError("the recipe '" + recipe->name +
                                    "' needs the inputs of layers to be "
                                    "measured: give it data with --calib");

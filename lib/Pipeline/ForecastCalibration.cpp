@@ -96,7 +96,7 @@ CalibrationForecast terse::forecastCalibration(ModuleOp module, const ForecastOp
     return forecast;
   std::vector<ModelBlock> blocks = findBlocks(function);
   bool measuresSpans = options.compress.contains("terse-prune-blocks");
-  bool hasFeedback = options.compress.contains("method=gptq") || options.compress.contains("terse-prune-sparsegpt");
+  bool hasFeedback = options.compress.contains("method=gptq") || options.compress.contains("method:gptq") || options.compress.contains("terse-prune-sparsegpt");
   CalibrationCost costs(options, hasFeedback);
   const CalibrationOptions &calibration = *options.calibration;
   int64_t numOperations = 0;

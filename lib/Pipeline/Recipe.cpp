@@ -19,8 +19,8 @@ static constexpr RecipeInfo recipes[] = {
     {"w4", "4-bit weights in groups of 32, else as w8"},
     {"w3", "3-bit weights in groups of 64, the head in 8 bits, else as w8"},
     {"w2", "2-bit weights in groups of 32, the head in 8 bits, else as w8"},
-    {"auto", "bits and groups of each layer by search, the smallest that keeps "
-             "--max-loss on the --eval text"},
+    {"auto", "bits, groups, rounding and zeros of each layer by search, the "
+             "smallest that keeps --max-loss on the --eval text"},
 };
 
 llvm::ArrayRef<RecipeInfo> terse::getRecipes() { return recipes; }
@@ -159,8 +159,9 @@ static bool isPruning(llvm::StringRef part) {
   return share && *share < 1;
 }
 
-/// The recipe that quantizes to `bits`, with its `keys`.
-static Recipe makeRecipe(const std::string &bits, Keys keys) {
+/// The recipe that quantizes to `bits`, with its `keys`; `pruning` as in parseRecipe.
+static Recipe makeRecipe(const std::string &bits, Keys keys,
+                         llvm::StringRef pruning) {
   Recipe recipe;
   recipe.bits = std::stoi(bits);
   // Values are checked with the passes' options. Those of NF4 are QLoRA's.
@@ -172,6 +173,7 @@ static Recipe makeRecipe(const std::string &bits, Keys keys) {
               prune = findKey(keys, "prune"),
               activations = findKey(keys, "activations");
   llvm::SmallVector<std::string> passes, prepare;
+  bool prunesWeights = false;
   for (llvm::StringRef share : splitPrunings(prune)) {
     auto add = [&](llvm::SmallVector<std::string> &to, const char *pass,
                    const llvm::Twine &options,
@@ -186,12 +188,16 @@ static Recipe makeRecipe(const std::string &bits, Keys keys) {
     else if (share.consume_front("structured:"))
       add(passes, "terse-prune-structured", "share=" + share,
           {"layers", "exclude"});
-    else
+    else {
       add(passes, "terse-prune-sparsegpt",
           share.contains(':') ? "pattern=" + share
                               : "sparsity=" + std::to_string(*parseShare(share)),
           {"layers", "exclude"});
+      prunesWeights = true;
+    }
   }
+  if (!prunesWeights && !pruning.empty())
+    passes.push_back(pruning.str());
   if (!smooth.empty())
     passes.push_back(makePass("terse-smooth-outliers", "alpha=" + smooth, keys,
                               {"layers", "exclude"}));
@@ -240,7 +246,16 @@ static llvm::Error checkKey(llvm::StringRef recipe, llvm::StringRef key,
   return llvm::Error::success();
 }
 
-llvm::Expected<Recipe> terse::parseRecipe(llvm::StringRef text) {
+bool terse::askForZeros(llvm::StringRef rules) {
+  for (llvm::StringRef rule : llvm::split(rules, ';'))
+    for (llvm::StringRef setting : llvm::split(rule.split('=').second, ','))
+      if (setting.starts_with("pattern:") || setting.starts_with("sparsity:"))
+        return true;
+  return false;
+}
+
+llvm::Expected<Recipe> terse::parseRecipe(llvm::StringRef text,
+                                          llvm::StringRef pruning) {
   auto [name, rest] = text.split(':');
   llvm::SmallVector<llvm::StringRef> names;
   for (const RecipeInfo &recipe : recipes)
@@ -285,7 +300,8 @@ llvm::Expected<Recipe> terse::parseRecipe(llvm::StringRef text) {
 
   Recipe recipe;
   if (quantizes) {
-    recipe = makeRecipe(isSearched ? "8" : name.drop_front().str(), keys);
+    recipe = makeRecipe(isSearched ? "8" : name.drop_front().str(), keys,
+                        pruning);
     recipe.isSearched = isSearched;
   } else
     recipe.pipeline = ("terse-convert-weights{to=" + name + "}").str();
@@ -301,20 +317,19 @@ std::optional<llvm::StringRef> terse::findRecipeKey(llvm::StringRef text,
   return std::nullopt;
 }
 
-std::string terse::makePlainRecipe(llvm::StringRef text, int64_t bits,
-                                   int64_t groupSize) {
+std::string terse::makeUniformRecipe(llvm::StringRef text, int64_t bits,
+                                     int64_t groupSize, bool isPlain) {
   std::string result = "w" + std::to_string(bits) +
                        ":group-size=" + std::to_string(groupSize);
   for (llvm::StringRef part : llvm::split(text.split(':').second, ',')) {
     llvm::StringRef key = part.split('=').first;
-    if (key == "format" && bits != 4)
-      continue;
-    if (part == "method=hqq" ||
-        (!part.empty() &&
-         !llvm::is_contained({"group-size", "method", "damping", "sweeps",
-                              "smooth", "prune", "outliers", "outlier-bits"},
-                             key) &&
-         part != "activations=static"))
+    bool takesStatistics =
+        part == "activations=static" ||
+        (part != "method=hqq" &&
+         llvm::is_contained({"method", "damping", "sweeps", "smooth", "prune"},
+                            key));
+    if (!part.empty() && key != "group-size" &&
+        !(key == "format" && bits != 4) && !(isPlain && takesStatistics))
       result += "," + part.str();
   }
   return result;

@@ -1,5 +1,6 @@
 //===- FillReport.cpp - a report of a compile -----------------------------===//
 #include "FillReport.h"
+#include "terse/Quality/Guard.h"
 #include "terse/Quality/Measure.h"
 
 #include "terse/Target/Artifact.h"
@@ -11,19 +12,28 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/SHA256.h"
 
+#include <cmath>
 
 using namespace terse;
 using llvm::Error;
 using llvm::StringRef;
 
 std::vector<std::pair<std::string, double>> terse::getLayerErrors(const CompileRecord &record) {
-  std::vector<std::pair<std::string, double>> errors;
+  std::map<std::string, double> squares;
   for (const CompileRecord::Fact &fact : record.facts)
     if (fact.name == "layer-errors")
       if (const llvm::json::Object *layers = fact.value.getAsObject())
         for (const auto &entry : *layers)
-          if (auto error = entry.second.getAsNumber())
-            errors.emplace_back(entry.first.str(), *error);
+          if (auto error = entry.second.getAsNumber()) {
+            StringRef name = entry.first;
+            name.consume_back(".pruned");
+            // Relative to what the pass before left.
+            double &square = squares[name.str()];
+            square += std::max(0.0, 1 - square) * *error * *error;
+          }
+  std::vector<std::pair<std::string, double>> errors;
+  for (const auto &[name, square] : squares)
+    errors.emplace_back(name, std::sqrt(square));
   // Worst first; equals by name, whatever the order of the object was.
   llvm::sort(errors, [](const auto &a, const auto &b) { return std::pair(-a.second, a.first) < std::pair(-b.second, b.first); });
   return errors;

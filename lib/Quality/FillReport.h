@@ -21,9 +21,6 @@ llvm::Expected<uint64_t> sumWeightBytes(const std::string &path);
 /// "a.b.q_proj.weight+k_proj.weight", leaving out what the first one has before.
 bool isPartOf(llvm::StringRef layer, llvm::StringRef name);
 
-/// Layers by the error that passes recorded, worst first.
-std::vector<std::pair<std::string, double>> getLayerErrors(const CompileRecord &record);
-
 } // namespace terse
 
 #endif // TERSE_LIB_QUALITY_FILLREPORT_H

@@ -14,7 +14,8 @@
 using namespace terse;
 
 std::string WeightFormat::str() const {
-  return "w" + std::to_string(bits) + " g" + std::to_string(groupSize) + (symmetric.value_or(true) ? "" : " asymmetric");
+  return "w" + std::to_string(bits) + " g" + std::to_string(groupSize) + (isSparse ? " 2:4" : "") + (symmetric.value_or(true) ? "" : " asymmetric") +
+         (method.empty() ? "" : " " + method);
 }
 
 AllocationSum terse::sum(llvm::ArrayRef<LayerChoices> layers, const Allocation &allocation) {
@@ -71,6 +72,25 @@ std::vector<Allocation> terse::makePath(llvm::ArrayRef<LayerChoices> layers) {
   return path;
 }
 
+void terse::keepBestMethods(LayerChoices &layer) {
+  using Option = LayerChoices::Option;
+  auto isBetter = [](const Option &a, const Option &b) {
+    const WeightFormat &from = b.format;
+    if (from.method == "hqq" && a.format.method != "hqq")
+      return a.format.symmetric == false && a.format.bits == from.bits && a.format.groupSize == from.groupSize && a.cost <= b.cost;
+    return a.format.getStorage() == from.getStorage() && a.price == b.price && a.cost < b.cost;
+  };
+  std::vector<Option> all = std::move(layer.options);
+  layer.options.clear();
+  for (const Option &option : all) {
+    bool isKnown = llvm::any_of(layer.options, [&](const Option &other) {
+      return other.format.getStorage() == option.format.getStorage() && other.price == option.price && other.cost == option.cost;
+    });
+    if (!isKnown && llvm::none_of(all, [&](const Option &other) { return isBetter(other, option); }))
+      layer.options.push_back(option);
+  }
+}
+
 /// The path with no other formats than `palette`; layers that have none of these keep all options.
 static std::vector<Allocation> makePathOf(llvm::ArrayRef<LayerChoices> layers, llvm::ArrayRef<WeightFormat> palette) {
   std::vector<LayerChoices> restricted;
@@ -79,7 +99,7 @@ static std::vector<Allocation> makePathOf(llvm::ArrayRef<LayerChoices> layers, l
     LayerChoices &left = restricted.emplace_back(LayerChoices{layer.name, {}});
     std::vector<size_t> &its = indices.emplace_back();
     for (auto [index, option] : llvm::enumerate(layer.options))
-      if (llvm::is_contained(palette, option.format)) {
+      if (llvm::is_contained(palette, option.format.getStorage())) {
         left.options.push_back(option);
         its.push_back(index);
       }
@@ -96,15 +116,37 @@ static std::vector<Allocation> makePathOf(llvm::ArrayRef<LayerChoices> layers, l
   return path;
 }
 
+/// Ways to store that two layers or more may have, but for those that another one betters in price and cost in each of their layers.
+static std::vector<WeightFormat> findShared(llvm::ArrayRef<LayerChoices> layers) {
+  using Option = LayerChoices::Option;
+  std::map<WeightFormat, std::vector<const Option *>> all; // by layer, null where there is none
+  for (auto [index, layer] : llvm::enumerate(layers))
+    for (const Option &option : layer.options) {
+      std::vector<const Option *> &its = all[option.format.getStorage()];
+      its.resize(layers.size());
+      if (!its[index] || option.cost < its[index]->cost)
+        its[index] = &option;
+    }
+  auto isBetter = [](llvm::ArrayRef<const Option *> a, llvm::ArrayRef<const Option *> b) {
+    bool isLess = false;
+    for (auto [its, other] : llvm::zip(a, b)) {
+      if (other && !(its && its->price <= other->price && its->cost <= other->cost))
+        return false;
+      isLess |= other && (its->price < other->price || its->cost < other->cost);
+    }
+    return isLess;
+  };
+  std::vector<WeightFormat> shared;
+  for (const auto &[format, options] : all) {
+    auto count = llvm::count_if(options, [](const Option *option) { return option != nullptr; });
+    if (count > 1 && llvm::none_of(all, [&, &its = options](const auto &other) { return isBetter(other.second, its); }))
+      shared.push_back(format);
+  }
+  return shared;
+}
+
 std::vector<Allocation> terse::makeFront(llvm::ArrayRef<LayerChoices> layers, llvm::function_ref<double(const Allocation &)> price) {
-  std::map<WeightFormat, size_t> counts;
-  for (const LayerChoices &layer : layers)
-    for (const LayerChoices::Option &option : layer.options)
-      ++counts[option.format];
-  std::vector<WeightFormat> formats;
-  for (const auto &[format, count] : counts)
-    if (count > 1)
-      formats.push_back(format);
+  std::vector<WeightFormat> formats = findShared(layers);
 
   std::vector<std::tuple<double, double, Allocation>> known;
   auto addPath = [&](std::vector<Allocation> path) {
@@ -204,6 +246,7 @@ std::string terse::writeRules(const Formats &layers) {
   std::vector<std::string> rules;
   for (const auto &[format, names] : byFormat)
     rules.push_back("^(" + llvm::join(names, "|") + ")$=bits:" + std::to_string(format.bits) + ",group_size:" + std::to_string(format.groupSize) +
-                    (format.symmetric ? *format.symmetric ? ",symmetric:true" : ",symmetric:false" : ""));
+                    (format.symmetric ? *format.symmetric ? ",symmetric:true" : ",symmetric:false" : "") +
+                    (format.method.empty() ? "" : ",method:" + format.method) + (format.isSparse ? ",pattern:2:4" : ""));
   return llvm::join(rules, ";");
 }

@@ -14,19 +14,24 @@
 
 namespace terse {
 
-/// How weights are rounded.
+/// How weights are rounded, and whether some are zero.
 struct WeightFormat {
   int64_t bits, groupSize;
   std::optional<bool> symmetric = {}; ///< without zero points; unset: as the recipe says
+  std::string method = {};            ///< rtn, hqq or gptq; empty: as the recipe says
+  bool isSparse = false;              ///< of each four weights of a row at most two are not zero (2:4)
 
-  bool operator==(const WeightFormat &other) const {
-    return bits == other.bits && groupSize == other.groupSize && symmetric == other.symmetric;
-  }
-  bool operator<(const WeightFormat &other) const {
-    return std::tie(bits, groupSize, symmetric) < std::tie(other.bits, other.groupSize, other.symmetric);
-  }
-  /// "w4 g32", "w4 g32 asymmetric"
+  bool operator==(const WeightFormat &other) const { return key() == other.key(); }
+  bool operator<(const WeightFormat &other) const { return key() < other.key(); }
+  /// What is stored and computed with, whatever the method that chose the codes: only `hqq` has zero points of its own.
+  WeightFormat getStorage() const { return {bits, groupSize, symmetric, method == "hqq" ? method : "", isSparse}; }
+  /// "w4 g32", "w4 g32 asymmetric", "w4 g64 2:4 gptq"
   std::string str() const;
+
+private:
+  std::tuple<const int64_t &, const int64_t &, const std::optional<bool> &, const std::string &, const bool &> key() const {
+    return std::tie(bits, groupSize, symmetric, method, isSparse);
+  }
 };
 
 /// Layers and what they get.
@@ -42,6 +47,10 @@ struct LayerChoices {
   std::vector<Option> options;
 };
 
+/// Of options that store the same in the same number of bytes only the one of least cost stays: they differ by method alone. Zero points that are not
+/// whole stay where they cost less than whole ones, which take fewer bytes.
+void keepBestMethods(LayerChoices &layer);
+
 /// For each layer the index of its option.
 using Allocation = std::vector<size_t>;
 
@@ -55,8 +64,8 @@ AllocationSum sum(llvm::ArrayRef<LayerChoices> layers, const Allocation &allocat
 /// up. Of equal gains the earlier layer goes first.
 std::vector<Allocation> makePath(llvm::ArrayRef<LayerChoices> layers);
 
-/// Allocations of falling cost and rising `price`, which may count what `sum` does not: the best ones of the paths with all options, with one format for all
-/// and with two or three, of those that two layers or more share.
+/// Allocations of falling cost and rising `price`, which may count what `sum` does not: the best ones of the paths with all options, with one way to store all
+/// and with two or three, of those that two layers or more share and that no other betters in all layers.
 std::vector<Allocation> makeFront(llvm::ArrayRef<LayerChoices> layers, llvm::function_ref<double(const Allocation &)> price);
 
 /// Allocations with one or two layers changed, of less price than `from` and at most `slack` more cost, the least price first, then the least

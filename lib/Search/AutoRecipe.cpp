@@ -15,6 +15,9 @@ using llvm::Expected;
 
 /// Exchanges that are measured in the end, and how many may fail in a row.
 static constexpr int kExchanges = 10, kFailures = 4;
+/// With calibration: models that are left to be calibrated as the options say, where trials are counted; steps down from the first one that holds.
+static constexpr int64_t kShippedReserve = 2;
+static constexpr int kShippedSteps = 3;
 /// Of which each is the best by what it should do.
 static constexpr size_t kCandidates = 1000;
 
@@ -25,6 +28,9 @@ public:
       : options(options), recipe(recipe), trials(trials), sensitivity(recipe, trials, plan.findings) {}
 
   Expected<Plan> run() {
+    if (!options.calibration.data.empty())
+      if (Error error = trials.calibrateOriginal(recipe.name))
+        return std::move(error);
     if (Error error = sensitivity.measure())
       return std::move(error);
     choices = sensitivity.choices;
@@ -36,6 +42,10 @@ public:
       return std::move(error);
     if (Error error = exchange())
       return std::move(error);
+    // Statistics of the original are those that are shipped with if the options say so.
+    if (trials.hasStatistics() && !options.calibration.fromOriginal)
+      if (Error error = calibrateBest())
+        return std::move(error);
     Chosen formats = getFormats(best->allocation);
     if (!countsBytes())
       plan.findings.price = best->price;
@@ -74,7 +84,7 @@ private:
         option.price = 0;
         if (unit.isTables())
           continue;
-        Expected<LayerTime> time = times.find(unit.n, unit.k, option.format);
+        Expected<LayerTime> time = times.find(unit.n, unit.k, option.format.getStorage());
         if (!time)
           return time.takeError();
         option.price = time->decode;
@@ -97,22 +107,23 @@ private:
     std::set<std::tuple<int64_t, int64_t, WeightFormat>> kernels;
     for (auto [unit, choice, option] : llvm::zip(sensitivity.units, choices, allocation))
       if (!unit.isTables())
-        kernels.insert({unit.n, unit.k, choice.options[option].format});
+        kernels.insert({unit.n, unit.k, choice.options[option].format.getStorage()});
     return price + double(kernels.size() * countLevels()) * sensitivity.kernelBytes;
   }
 
-  /// All layers in one format, tables in their finest.
-  Allocation makeUniform(WeightFormat format) const {
+  /// All layers stored in one format, tables in their finest.
+  Allocation makeUniform(const WeightFormat &format) const {
     Allocation allocation;
     for (auto [unit, choice] : llvm::zip(sensitivity.units, choices)) {
-      auto found = llvm::find_if(choice.options, [&](const auto &entry) { return entry.format == format; });
+      auto found = llvm::find_if(choice.options, [&](const auto &entry) { return entry.format.getStorage() == format.getStorage(); });
+      assert((unit.isTables() || found != choice.options.end()) && "some method has that");
       allocation.push_back(unit.isTables() ? 0 : found - choice.options.begin());
     }
     return allocation;
   }
 
   Error followPath() {
-    std::vector<Allocation> path = makeFront(choices, [&](const Allocation &allocation) { return getPrice(allocation); });
+    path = makeFront(choices, [&](const Allocation &allocation) { return getPrice(allocation); });
     Expected<std::optional<size_t>> first = findFirst(path.size(), [&](size_t step) { return tryAllocation(path[step]); });
     return first ? Error::success() : first.takeError();
   }
@@ -134,35 +145,72 @@ private:
     return Error::success();
   }
 
-  /// From the best one on, steps by one or two units that should stay within the promise.
-  Error exchange() {
+  /// What the costs may come to, by what was measured of the best one: more where it holds, else less.
+  double getSlack() const { return -best->excess * sum(choices, best->allocation).cost / std::max(best->loss, 1e-4); }
+
+  /// The cheapest step by one or two units from the best one that should stay within the promise; empty if there is none.
+  Allocation findStep() const {
+    std::pair<double, Allocation> next{getPrice(best->allocation), {}};
+    for (const Allocation &allocation : findExchanges(choices, best->allocation, getSlack(), kCandidates))
+      if (double price = getPrice(allocation); price < next.first && !seen.count(allocation))
+        next = {price, allocation};
+    return next.second;
+  }
+
+  /// From the best one on, steps as long as they keep the promise.
+  Error exchange(int count = kExchanges, int mostFailures = kFailures) {
     int numFailures = 0;
-    for (int i = 0; i < kExchanges && numFailures < kFailures && best->holds() && !trials.isExhausted(); ++i) {
-      AllocationSum now = sum(choices, best->allocation);
-      double slack = -best->excess * now.cost / std::max(best->loss, 1e-4);
-      std::pair<double, Allocation> next{getPrice(best->allocation), {}};
-      for (const Allocation &allocation : findExchanges(choices, best->allocation, slack, kCandidates))
-        if (double price = getPrice(allocation); price < next.first && !seen.count(allocation))
-          next = {price, allocation};
-      if (next.second.empty())
+    for (int i = 0; i < count && numFailures < mostFailures && best->holds() && !isExhausted(); ++i) {
+      Allocation next = findStep(), before = best->allocation;
+      if (next.empty())
         break;
-      Allocation before = best->allocation;
-      if (Expected<bool> tried = tryAllocation(next.second); !tried)
+      if (Expected<bool> tried = tryAllocation(next); !tried)
         return tried.takeError();
       numFailures = best->allocation == before ? numFailures + 1 : 0;
     }
     return Error::success();
   }
 
+  /// The best one was measured with statistics of the original. From here on all are calibrated as the options say: where it breaks the promise, those of
+  /// the path that should not, each further on; where it holds, steps down.
+  Error calibrateBest() {
+    isAsShipped = true;
+    Allocation next = std::move(best->allocation);
+    best.reset();
+    seen.clear();
+    for (size_t step = 0, jump = 1; !next.empty(); jump *= 2) {
+      const Allocation tried = std::move(next);
+      next.clear();
+      Expected<bool> holds = tryAllocation(tried);
+      if (!holds)
+        return holds.takeError();
+      if (*holds || isExhausted())
+        break;
+      // Costs are what breaks the promise least times what it allows.
+      const double price = getPrice(tried), most = sum(choices, best->allocation).cost + getSlack();
+      while (step < path.size() && getPrice(path[step]) <= price)
+        ++step;
+      const size_t furthest = std::min(step + jump - 1, path.size() - 1);
+      while (step < path.size() && (step < furthest || (step + 1 < path.size() && sum(choices, path[step]).cost > most)))
+        ++step;
+      if (step < path.size())
+        next = path[step];
+    }
+    return exchange(kShippedSteps, /*mostFailures=*/1);
+  }
+
+  bool isExhausted() const { return trials.isExhausted(trials.hasStatistics() && !isAsShipped ? kShippedReserve : 0); }
+
   /// Measures the recipe with an allocation, and keeps it if it is the best so far: the one of least price that holds the promise, else
   /// the one that exceeds it least. With the trials used up nothing more is measured.
   Expected<bool> tryAllocation(const Allocation &allocation) {
-    if (trials.isExhausted() && best)
+    if (isExhausted() && best)
       return false;
     seen.insert(allocation);
     Chosen formats = getFormats(allocation);
-    std::string what = "auto " + describe(formats);
-    Expected<Trial> trial = trials.run(Sensitivity::withTables(recipe.name, formats.tables), writeRules(formats.layers), what);
+    std::string what = "auto " + describe(formats) + (isAsShipped ? ", calibrated as it is shipped" : "");
+    std::string recipeName = Sensitivity::withTables(recipe.name, formats.tables), rules = writeRules(formats.layers);
+    Expected<Trial> trial = isAsShipped ? trials.runAsShipped(recipeName, rules, what) : trials.run(recipeName, rules, what);
     if (!trial)
       return trial.takeError();
     std::optional<double> price;
@@ -199,6 +247,8 @@ private:
   Plan plan;
   Sensitivity sensitivity;
   std::vector<LayerChoices> choices;
+  std::vector<Allocation> path; ///< of rising price and falling cost
+  bool isAsShipped = false;     ///< trials are calibrated as the options say
   std::set<Allocation> seen;
   std::optional<Tried> best;
 };

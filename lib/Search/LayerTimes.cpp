@@ -80,7 +80,7 @@ Expected<LayerTime> LayerTimes::measure(int64_t n, int64_t k, WeightFormat forma
   const std::string source = trials.getNotebook().getPath("layer.mlir"), binary = trials.getNotebook().getPath("layer.so");
   if (Error error = writeModel(source, n, k))
     return std::move(error);
-  // The activations and scales of the recipe; ranges of weights do not matter.
+  // The activations and scales of the recipe; ranges of weights do not matter, nor which of them are zero.
   std::string keys = "w" + std::to_string(format.bits) + ":group-size=" + std::to_string(format.groupSize) +
                      ",head-bits=" + std::to_string(format.bits) + ",clip-search=false";
   for (llvm::StringRef part : llvm::split(llvm::StringRef(recipe).split(':').second, ','))
@@ -88,11 +88,15 @@ Expected<LayerTime> LayerTimes::measure(int64_t n, int64_t k, WeightFormat forma
       keys += "," + part.str();
   if (format.symmetric)
     keys += *format.symmetric ? ",symmetric=true" : ",symmetric=false";
+  if (!format.method.empty())
+    keys += ",method=" + format.method;
   CompileOptions layer;
   layer.input = source;
   layer.output = binary;
   layer.startFrom = Stage::Normalize;
   layer.recipe = keys;
+  if (format.isSparse)
+    layer.policyRules = "layer=pattern:2:4";
   layer.levels = {trials.getLevel()};
   layer.plain = options.plain;
   layer.emulatedKernels = options.emulatedKernels;

@@ -20,7 +20,7 @@ public:
   LayerTimes(const CompileOptions &options, const std::string &recipe, Trials &trials, uint64_t bytesBetween)
       : options(options), recipe(recipe), trials(trials), bytesBetween(bytesBetween) {}
 
-  /// Of a layer of k inputs and n outputs.
+  /// Of a layer of k inputs and n outputs, stored so (WeightFormat::getStorage).
   llvm::Expected<LayerTime> find(int64_t n, int64_t k, WeightFormat format);
 
 private:

@@ -13,17 +13,22 @@ namespace terse {
 struct Unit {
   std::vector<std::string> layers; ///< empty: all tables of embeddings
   int64_t n = 0, k = 0;            ///< outputs of all, inputs
+  bool isCalibrated = true;        ///< statistics know the inputs, or there are none of any layer
 
   bool isTables() const { return layers.empty(); }
   std::string describe() const;
 };
 
-/// What can be chosen of a model, and what it costs: measured with weights rounded to the nearest, whatever the recipe's method.
+/// What can be chosen of a model, and what it costs.
 ///
-/// 1. The whole model in each format: losses, sizes, and each layer's error in each format. Of formats with zero points, and of tables, errors
-///    and sizes alone.
+/// 1. The whole model in each format by the base method, which is the recipe's, else gptq where there are statistics, else rtn: losses, sizes, and each
+///    layer's error in each format. Of formats with zero points, by other methods, with zeros, and of tables, errors and sizes alone.
 /// 2. Each unit alone in one probing format, all others in 8 bits: the KL divergence that it adds. Divided by the square of its error, that is
 ///    the unit's sensitivity, and sensitivity times squared error what a format costs.
+/// 3. The whole model by each other method, and with zeros: where its divergence is not what these costs add up to, they are of another kind of error,
+///    and are multiplied by what makes them so.
+///
+/// Errors are of outputs where there are statistics: gptq makes those of weights larger. Without statistics what takes them is left out of all that.
 class Sensitivity {
 public:
   Sensitivity(const Recipe &recipe, Trials &trials, SearchFindings &findings) : recipe(recipe), trials(trials), findings(findings) {}
@@ -44,21 +49,40 @@ public:
   static std::string withTables(const std::string &recipe, std::optional<WeightFormat> format);
 
 private:
+  void chooseMethods();
   llvm::Error measureFormats();
-  llvm::Error roundOnly();
   void findUnits();
-  llvm::Error probe(std::vector<std::optional<double>> &sensitivities);
+  bool mayHaveZeroPoints(const WeightFormat &format) const;
+  std::vector<WeightFormat> listOtherFormats() const;
+  std::vector<WeightFormat> listFormatsOfMethods() const;
+  llvm::Error roundOnly(llvm::ArrayRef<WeightFormat> layers, llvm::ArrayRef<WeightFormat> tables);
+  std::vector<char> chooseProbed() const;
+  llvm::Error probe();
+  llvm::Error measureKinds();
   void reportCliffs(llvm::ArrayRef<double> added);
+  void makeChoices();
+
+  std::string makeRecipe(int64_t bits, int64_t groupSize) const;
+  /// All layers in a format, as far as they can have it.
+  Formats makeFormats(WeightFormat format) const;
+  double sumCosts(const Trial &trial) const;
+  double getCost(size_t unit, const std::pair<WeightFormat, Trial> &entry) const;
   double getSquaredError(const Unit &unit, const Trial &trial) const;
   double getBytes(const Unit &unit, const Trial &trial) const;
-  bool hasKey(llvm::StringRef key) const;
+  std::optional<llvm::StringRef> findKey(llvm::StringRef key) const { return findRecipeKey(recipe.name, key); }
 
   const Recipe &recipe;
   Trials &trials;
   SearchFindings &findings;
+  std::string base; ///< a method; empty: as the recipe says
+  std::vector<std::string> otherMethods;
+  bool mayBeSparse = false;
   /// What may become of layers and of tables, with a trial that rounded them so.
   std::vector<std::pair<WeightFormat, Trial>> layerFormats, tableFormats;
   WeightFormat finest{8, 0}, probing{3, 0};
+  std::vector<double> sensitivities; ///< of the units
+  /// By method and whether with zeros: what costs are multiplied by.
+  std::map<std::pair<std::string, bool>, double> factors;
 };
 
 } // namespace terse

@@ -12,6 +12,7 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
+#include "llvm/Support/SHA256.h"
 #include "llvm/Support/raw_ostream.h"
 
 using namespace terse;
@@ -19,56 +20,6 @@ using llvm::Error;
 using llvm::Expected;
 namespace fs = llvm::sys::fs;
 namespace json = llvm::json;
-
-//===----------------------------------------------------------------------===//
-// What is known
-//===----------------------------------------------------------------------===//
-
-static json::Object toJson(const Trial &trial) {
-  json::Object layers;
-  for (const auto &[layer, found] : trial.layers)
-    layers[layer] = json::Array{found.format.bits, found.format.groupSize, found.inputOf, found.bytes, found.error, found.n, found.k};
-  json::Object tables;
-  for (const auto &[table, found] : trial.tables)
-    tables[table] = json::Array{found.bytes, found.error};
-  json::Array bands;
-  for (std::optional<double> loss : trial.loss.bands)
-    bands.push_back(loss ? json::Value(*loss) : json::Value(nullptr));
-  return json::Object{{"bytes", int64_t(trial.bytes)}, {"loss", trial.loss.all},    {"bands", std::move(bands)}, {"kl", trial.kl},
-                      {"layers", std::move(layers)},   {"tables", std::move(tables)}};
-}
-
-/// None if a line is not whole.
-static std::optional<Trial> fromJson(const json::Object *object) {
-  auto bytes = object->getInteger("bytes");
-  auto loss = object->getNumber("loss"), kl = object->getNumber("kl");
-  const json::Object *layers = object->getObject("layers"), *tables = object->getObject("tables");
-  const json::Array *bands = object->getArray("bands");
-  if (!bytes || !loss || !kl || !layers || !tables || !bands || bands->size() != TERSE_BAND_COUNT)
-    return std::nullopt;
-  Trial trial;
-  trial.bytes = *bytes;
-  trial.loss.all = *loss;
-  for (auto [band, value] : llvm::zip(trial.loss.bands, *bands))
-    if (auto number = value.getAsNumber())
-      band = *number;
-  trial.kl = *kl;
-  for (const auto &[layer, entry] : *layers) {
-    const json::Array *fields = entry.getAsArray();
-    if (!fields || fields->size() != 7)
-      return std::nullopt;
-    auto number = [&](size_t i) { return (*fields)[i].getAsNumber().value_or(0); };
-    trial.layers[layer.str()] = {{int64_t(number(0)), int64_t(number(1))}, (*fields)[2].getAsString().value_or("").str(), number(3), number(4),
-                                 int64_t(number(5)), int64_t(number(6))};
-  }
-  for (const auto &[table, entry] : *tables) {
-    const json::Array *fields = entry.getAsArray();
-    if (!fields || fields->size() != 2)
-      return std::nullopt;
-    trial.tables[table.str()] = {(*fields)[0].getAsNumber().value_or(0), (*fields)[1].getAsNumber().value_or(0)};
-  }
-  return trial;
-}
 
 /// What results depend on, beside recipes and policies.
 Expected<std::string> Trials::makeKey() const {
@@ -136,10 +87,6 @@ void Trials::close() {
     (void)fs::remove_directories(folder);
 }
 
-//===----------------------------------------------------------------------===//
-// Measuring
-//===----------------------------------------------------------------------===//
-
 namespace {
 /// Passes on errors and cancellation of a compile, not what it says.
 struct InnerListener : CompileListener {
@@ -193,7 +140,12 @@ Error Trials::prepare() {
   return Error::success();
 }
 
-Expected<CompileOptions> Trials::makeOptions(const std::string &recipe, const std::string &rules) const {
+/// Whether passes ask for statistics: what a recipe says, or rules.
+static bool needStatistics(const Recipe &recipe, llvm::StringRef rules) {
+  return recipe.needsStatistics || rules.contains(",method:gptq") || askForZeros(rules);
+}
+
+Expected<CompileOptions> Trials::makeOptions(const std::string &recipe, const std::string &rules, bool isAsShipped) const {
   CompileOptions inner = makeInner(options);
   inner.input = notebook.getPath("normalized.mlir");
   inner.startFrom = Stage::Normalize;
@@ -204,68 +156,79 @@ Expected<CompileOptions> Trials::makeOptions(const std::string &recipe, const st
   Expected<Recipe> parsed = parseRecipe(recipe);
   if (!parsed)
     return parsed.takeError();
-  if (!parsed->needsStatistics)
+  if (!isAsShipped && hasStatistics())
+    inner.statistics = statistics;
+  if (!inner.statistics.empty() || !needStatistics(*parsed, rules))
     inner.calibration.data.clear();
   inner.calibration.statistics.clear();
-  inner.calibration.folder = notebook.getPath("calibration");
+  // What an interrupted calibration has measured is of one trial.
+  llvm::SHA256 hash;
+  hash.update(recipe + " " + rules);
+  inner.calibration.folder = notebook.getPath("calibration-" + llvm::toHex(hash.final(), /*LowerCase=*/true).substr(0, 16));
+  inner.calibration.keepFolder = false;
   return inner;
 }
 
-/// What passes recorded of what they rounded.
-static void readFacts(const CompileRecord &record, Trial &trial) {
-  auto visit = [&](llvm::StringRef name, llvm::function_ref<void(const json::Object &)> read) {
-    for (const CompileRecord::Fact &fact : record.facts)
-      if (const json::Object *object = fact.name == name ? fact.value.getAsObject() : nullptr)
-        read(*object);
-  };
-  visit("layers", [&](const json::Object &layers) {
-    for (const auto &[name, entry] : layers) {
-      const json::Object *layer = entry.getAsObject();
-      const json::Array *shape = layer ? layer->getArray("shape") : nullptr;
-      if (shape && shape->size() == 2)
-        trial.layers[name.str()] = {{layer->getInteger("bits").value_or(0), layer->getInteger("group_size").value_or(0)},
-                                    layer->getString("input_of").value_or(name).str(),
-                                    layer->getNumber("bytes").value_or(0),
-                                    0,
-                                    (*shape)[0].getAsInteger().value_or(0),
-                                    (*shape)[1].getAsInteger().value_or(0)};
-    }
-  });
-  visit("tables", [&](const json::Object &tables) {
-    for (const auto &[name, bytes] : tables)
-      trial.tables[name.str()] = {bytes.getAsNumber().value_or(0), 0};
-  });
-  visit("layer-errors", [&](const json::Object &errors) {
-    for (auto &[name, layer] : trial.layers)
-      layer.error = errors.getNumber(name).value_or(0);
-    for (auto &[name, table] : trial.tables)
-      table.error = errors.getNumber(name).value_or(0);
-  });
+Error Trials::calibrateOriginal(const std::string &recipe) {
+  // Rotations are the only thing before calibration. Rounded to 8 bits each block is done at once, and the next one does not see it.
+  llvm::StringRef rotation = findRecipeKey(recipe, "rotate").value_or("none");
+  const std::string path = notebook.getPath(("original-" + rotation + ".tstats").str());
+  if (!fs::exists(path)) {
+    if (Error error = prepare())
+      return error;
+    listener.onMessage({Message::Kind::Progress, "", "search: calibrates the original"});
+    Expected<CompileOptions> measured = makeOptions(("w8:rotate=" + rotation).str(), "", /*isAsShipped=*/true);
+    if (!measured)
+      return measured.takeError();
+    measured->calibration = options.calibration;
+    measured->calibration.traffic.clear();
+    measured->calibration.fromOriginal = true;
+    measured->calibration.statistics = path;
+    measured->calibration.folder = path + ".calibration";
+    measured->calibration.keepFolder = false;
+    if (Error error = compileToRounded(*measured).takeError())
+      return error;
+  }
+  statistics = path;
+  return Error::success();
+}
+
+/// Whether no kernel gains by 2:4.
+static bool storesZeros(llvm::StringRef recipe) {
+  return findRecipeKey(recipe, "activations") == "float" || findRecipeKey(recipe, "format") == "nf4";
+}
+
+/// Up to the end of compression.
+Expected<CompileRecord> Trials::compileToRounded(CompileOptions rounding) {
+  rounding.output = notebook.getPath("rounded.mlir");
+  rounding.stopAfter = Stage::Compress;
+  InnerListener inner(listener);
+  bool isCompiled = compile(rounding, inner);
+  for (const char *name : {"rounded.mlir", "rounded.mlir.weights"})
+    (void)fs::remove(notebook.getPath(name));
+  if (!isCompiled)
+    return llvm::createStringError("a trial of the search could not be compiled");
+  return std::move(inner.record);
 }
 
 Expected<Trial> Trials::measureRounding(const std::string &recipe, const std::string &rules) {
   if (Error error = prepare())
     return std::move(error);
-  Expected<CompileOptions> rounding = makeOptions(recipe, rules);
+  Expected<CompileOptions> rounding = makeOptions(recipe, rules, /*isAsShipped=*/false);
   if (!rounding)
     return rounding.takeError();
-  rounding->output = notebook.getPath("rounded.mlir");
-  rounding->stopAfter = Stage::Compress;
-  InnerListener inner(listener);
-  bool isCompiled = compile(*rounding, inner);
-  for (const char *name : {"rounded.mlir", "rounded.mlir.weights"})
-    (void)fs::remove(notebook.getPath(name));
-  if (!isCompiled)
-    return llvm::createStringError("a trial of the search could not be compiled");
+  Expected<CompileRecord> record = compileToRounded(std::move(*rounding));
+  if (!record)
+    return record.takeError();
   Trial trial;
-  readFacts(inner.record, trial);
+  readFacts(*record, storesZeros(recipe), trial);
   return trial;
 }
 
-Expected<Trial> Trials::measure(const std::string &recipe, const std::string &rules) {
+Expected<Trial> Trials::measure(const std::string &recipe, const std::string &rules, bool isAsShipped) {
   if (Error error = prepare())
     return std::move(error);
-  Expected<CompileOptions> trialOptions = makeOptions(recipe, rules);
+  Expected<CompileOptions> trialOptions = makeOptions(recipe, rules, isAsShipped);
   if (!trialOptions)
     return trialOptions.takeError();
   trialOptions->output = notebook.getPath("trial.so");
@@ -285,7 +248,7 @@ Expected<Trial> Trials::measure(const std::string &recipe, const std::string &ru
   trial.kl = quality->kl;
   if (std::error_code error = fs::file_size(trialOptions->output, trial.bytes))
     return llvm::createStringError("cannot read '" + trialOptions->output + "': " + error.message());
-  readFacts(inner.record, trial);
+  readFacts(inner.record, storesZeros(recipe), trial);
   return trial;
 }
 
@@ -298,15 +261,28 @@ Expected<Trial> Trials::find(const std::string &name, llvm::function_ref<Expecte
   });
   if (!found)
     return found.takeError();
-  std::optional<Trial> trial = fromJson(*found);
+  std::optional<Trial> trial = readTrial(**found);
   if (!trial)
     return llvm::createStringError("cannot read a trial in '" + folder + "': remove the folder, or name another one with --search-dir");
   return std::move(*trial);
 }
 
+/// Of a trial in the notebook.
+std::string Trials::getName(const std::string &recipe, const std::string &rules, bool isAsShipped) const {
+  return (hasStatistics() && !isAsShipped ? "by the original: " : "") + recipe + " " + rules;
+}
+
 Expected<Trial> Trials::run(const std::string &recipe, const std::string &rules, const std::string &what) {
+  return find(recipe, rules, what, /*isAsShipped=*/false);
+}
+
+Expected<Trial> Trials::runAsShipped(const std::string &recipe, const std::string &rules, const std::string &what) {
+  return find(recipe, rules, what, /*isAsShipped=*/true);
+}
+
+Expected<Trial> Trials::find(const std::string &recipe, const std::string &rules, const std::string &what, bool isAsShipped) {
   ++numTrials;
-  Expected<Trial> trial = find(recipe + " " + rules, [&] { return measure(recipe, rules); });
+  Expected<Trial> trial = find(getName(recipe, rules, isAsShipped), [&] { return measure(recipe, rules, isAsShipped); });
   if (!trial)
     return trial.takeError();
   listener.onMessage({Message::Kind::Progress, "",
@@ -317,7 +293,7 @@ Expected<Trial> Trials::run(const std::string &recipe, const std::string &rules,
 }
 
 Expected<Trial> Trials::round(const std::string &recipe, const std::string &rules, const std::string &what) {
-  Expected<Trial> trial = find("rounding " + recipe + " " + rules, [&] { return measureRounding(recipe, rules); });
+  Expected<Trial> trial = find("rounding " + getName(recipe, rules, /*isAsShipped=*/false), [&] { return measureRounding(recipe, rules); });
   if (!trial)
     return trial.takeError();
   listener.onMessage({Message::Kind::Progress, "", "search: rounded " + what});

@@ -1,5 +1,5 @@
 # RUN: rm -rf %t && mkdir -p %t && %python %s %t
-"""auto by times of layers and by prices of queries: they are measured once, and what is chosen has their sum."""
+"""auto by times of layers and by prices of queries: they are measured once, and what is chosen has their sum; 2:4 where it is the fastest."""
 
 from endtoend import *
 
@@ -15,12 +15,16 @@ options = ["--recipe=auto:group-size=64,layers=down_proj", "--max-loss=50%", "--
 tersec("fast", *options, "--objective=latency")
 with open(report) as file:
     figures = json.load(file)
-with open(os.path.join(folder, "times", "trials.jsonl")) as file:
-    lines = [json.loads(line) for line in file][1:]
+notebook = os.path.join(folder, "times", "trials.jsonl")
+with open(notebook) as file:
+    key, *lines = file.read().splitlines()
+lines = [json.loads(line) for line in lines]
 times = {line["name"]: line for line in lines if line["name"].startswith("time of ")}
-shapes = {name.split(",")[0] for name in times}
-check(shapes == {"time of 128 x 352"} and len(times) == 7 and all(time["prefill"] > 0 and time["decode"] > 0 for time in times.values()),
-      f"a layer's shape in each format: {times}")
+shapes, formats = {name.split(", ")[0] for name in times}, {name.split(", ")[1] for name in times}
+dense = {f"w{bits} g64{zero}" for bits in (8, 4, 3, 2) for zero in ("", " asymmetric") if bits < 8 or not zero}
+half = {f"w{bits} g64 hqq" for bits in (4, 3, 2)} # where it loses less than whole zero points
+check(shapes == {"time of 128 x 352"} and len(times) == len(formats) and formats - half == dense | {"w4 g64 2:4"}, f"a layer's shape in each format: {formats}")
+check(all(time["prefill"] > 0 and time["decode"] > 0 for time in times.values()), f"times: {times}")
 chosen = [point for point in figures["pareto"] if point.get("chosen")][0]
 decodes = [time["decode"] for time in times.values()]
 check(figures["objective"] == "latency" and min(decodes) <= chosen["price"] * (1 + 1e-9) and chosen["price"] <= max(decodes) * (1 + 1e-9),
@@ -36,4 +40,17 @@ with open(report) as file:
 prices = [(100 * time["prefill"] + 20 * time["decode"]) / 3600 * 3 * 1000 for time in times.values()]
 cheap = [point for point in figures["pareto"] if point.get("chosen")][0]["price"]
 check(min(prices) <= cheap * (1 + 1e-9) and cheap <= max(prices) * (1 + 1e-9), f"money for 1000 queries: {cheap}, {prices}")
+
+# Times are what decides: with those of another machine, where two weights of four are much the fastest, they are taken.
+with open(notebook, "w") as file:
+    file.write(key + "\n")
+    for line in lines:
+        if line["name"].startswith("time of ") and "2:4" in line["name"]:
+            line |= {"decode": 1e-9, "prefill": 1e-9}
+        file.write(json.dumps(line) + "\n")
+tersec("sparse", *options[:1], "--max-loss=400%", "--search-trials=9", *options[3:], "--objective=latency", "--skip-pass-losses")
+with open(report) as file:
+    figures = json.load(file)
+down = [layer for layer in figures["layers"] if "down_proj" in layer["name"]]
+check("pattern:2:4" in figures["pipeline"] and len(down) == 1 and down[0]["bits_per_weight"] <= 3.3, f"3 bits and scales: {down}")
 finish()

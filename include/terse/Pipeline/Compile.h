@@ -43,7 +43,8 @@ struct CompileOptions {
   std::optional<std::string> recipe;
   /// The recipe's key of this name.
   std::optional<int64_t> groupSize;
-  /// Rules of terse-assign-policy, which runs before the recipe's passes; empty: none.
+  /// Rules of terse-assign-policy, which runs before the recipe's passes; empty: none. Where they ask for zeros and the recipe does not prune, the
+  /// layers that they name are pruned: by SparseGPT where there are statistics, else by magnitude.
   std::string policyRules;
   /// Passes of the compress stage instead of a recipe's.
   std::optional<std::string> passPipeline;
@@ -101,6 +102,9 @@ struct CompileOptions {
   /// Where it names data: the compress stage goes block by block, with
   /// statistics of these. What it leaves out is as for the compile.
   CalibrationOptions calibration;
+  /// Where nothing is calibrated: a file of statistics of the whole model's layers (CalibrationOptions::statistics) that the passes of the
+  /// compress stage take; empty: none.
+  std::string statistics;
   /// Shared objects with passes or dialects.
   std::vector<std::string> plugins;
 };

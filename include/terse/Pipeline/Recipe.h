@@ -37,14 +37,17 @@ struct RecipeInfo {
 llvm::ArrayRef<RecipeInfo> getRecipes();
 
 /// Reads `NAME[:KEY=VALUE[,KEY=VALUE...]]`. Errors suggest the nearest name or
-/// key.
-llvm::Expected<Recipe> parseRecipe(llvm::StringRef text);
+/// key. `pruning`: a pass that runs where a recipe prunes, if this one does not; may be empty.
+llvm::Expected<Recipe> parseRecipe(llvm::StringRef text, llvm::StringRef pruning = "");
+
+/// Whether rules of terse-assign-policy ask for zeros in some layer's weight.
+bool askForZeros(llvm::StringRef rules);
 
 /// The value of a key in a recipe's text; none if it has not the key.
 std::optional<llvm::StringRef> findRecipeKey(llvm::StringRef text, llvm::StringRef key);
 
-/// The text of a recipe w8 to w2 that gives weights `bits` bits and the keys of the recipe `text`, but for those that take statistics.
-std::string makePlainRecipe(llvm::StringRef text, int64_t bits, int64_t groupSize);
+/// The text of a recipe w8 to w2 that gives weights `bits` bits and the keys of the recipe `text`; `isPlain`: but for those that take statistics.
+std::string makeUniformRecipe(llvm::StringRef text, int64_t bits, int64_t groupSize, bool isPlain);
 
 /// The passes of a textual pipeline on a module, whether or not it names its anchor, each with its options.
 std::vector<std::string> splitPasses(llvm::StringRef pipeline);

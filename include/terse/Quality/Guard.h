@@ -22,6 +22,10 @@ struct SearchFindings {
   std::vector<std::string> cliffs;           ///< where loss jumps
 };
 
+/// The fact `layer-errors` of all passes, by layer, worst first. What a pass does to a layer that another one pruned before adds to that, as
+/// squares: zeros stay, and what is left is the best with them.
+std::vector<std::pair<std::string, double>> getLayerErrors(const CompileRecord &record);
+
 /// How a compile that is measured ended.
 struct Outcome {
   bool isCompiled = false; ///< else a message of kind Error said why not

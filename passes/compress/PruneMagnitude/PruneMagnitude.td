@@ -21,7 +21,7 @@ def PruneMagnitude : Pass<"terse-prune-magnitude", "::mlir::ModuleOp"> {
     the options; the head, whose result is a result of the model, is left unless asked for, and so are layers marked `terse.frozen`. Layers that share a
     weight share its zeros. Weights are visited one at a time.
 
-    Facts: `layers-pruned`, `layers-left`, `zeros` (their part of what was pruned), `relative-error` (||W' - W|| / ||W||), `worst-layer`.
+    Facts: `layers-pruned`, `layers-left`, `zeros` (their part of what was pruned), `relative-error` (||W' - W|| / ||W||), `layer-errors` (by the names of layers), `worst-layer`.
   }];
   let options = [
     Option<"sparsity", "sparsity", "double", "0.5", "part of the weights that becomes zero">,

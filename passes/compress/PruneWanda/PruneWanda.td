@@ -22,7 +22,7 @@ def PruneWanda : Pass<"terse-prune-wanda", "::mlir::ModuleOp"> {
     the options; the head, whose result is a result of the model, is left unless asked for, and so are layers marked `terse.frozen`. Layers that share a
     weight share its zeros. Weights are visited one at a time.
 
-    Facts: `layers-pruned`, `layers-left`, `zeros` (their part of what was pruned), `relative-error` (||W' - W|| / ||W||), `output-error` (||(W' - W) X|| / ||W X||), `worst-layer`.
+    Facts: `layers-pruned`, `layers-left`, `zeros` (their part of what was pruned), `relative-error` (||W' - W|| / ||W||), `output-error` (||(W' - W) X|| / ||W X||), `layer-errors` (by the names of layers), `worst-layer`.
   }];
   let options = [
     Option<"stats", "stats", "std::string", "\"\"", "file of statistics; empty: the one that the module names">,

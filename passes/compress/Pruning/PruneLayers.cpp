@@ -51,6 +51,7 @@ private:
   RoundingErrors errors;
   double worstError = -1;
   std::string worst;
+  llvm::json::Object layerErrors; ///< by name
 };
 } // namespace
 
@@ -110,6 +111,7 @@ FailureOr<Pruner::Result> Pruner::pruneWeight(LinearLike layer, StringRef name, 
   double part = known ? pruned.errors.outputError : pruned.errors.squaredError;
   double whole = known ? pruned.errors.outputNorm : pruned.errors.squaredNorm;
   double error = whole > 0 ? std::sqrt(std::max(0.0, part) / whole) : 0;
+  layerErrors[name.str()] = error;
   if (error > worstError) {
     worstError = error;
     worst = name.str();
@@ -180,6 +182,8 @@ void Pruner::report() {
     report.add(request.pass, "relative-error", std::sqrt(errors.squaredError / errors.squaredNorm));
   if (errors.outputNorm > 0)
     report.add(request.pass, "output-error", std::sqrt(std::max(0.0, errors.outputError) / errors.outputNorm));
+  if (!layerErrors.empty())
+    report.add(request.pass, "layer-errors", std::move(layerErrors));
   if (!worst.empty())
     report.add(request.pass, "worst-layer", worst + " (" + llvm::formatv("{0:f4}", worstError).str() + ")");
 }

@@ -183,21 +183,3 @@ void terse::pruneWithFeedback(llvm::MutableArrayRef<float> rows, int64_t count, 
       rows[lane * k + j] = lanes.values[j * kLanes + lane];
     }
 }
-
-RoundingErrors terse::measureErrors(llvm::ArrayRef<float> before, llvm::ArrayRef<float> after, const SecondOrderProblem &problem) {
-  PruneOptions options;
-  int64_t k = problem.k, count = before.size() / k;
-  Lanes lanes(problem, options, count);
-  RoundingErrors errors;
-  for (int64_t lane = 0; lane < count; ++lane)
-    for (int64_t j = 0; j < k; ++j) {
-      double weight = before[lane * k + j], error = weight - after[lane * k + j];
-      lanes.weights[j * kLanes + lane] = weight;
-      lanes.errors[j * kLanes + lane] = error;
-      errors.squaredNorm += weight * weight;
-      errors.squaredError += error * error;
-    }
-  errors.outputError = lanes.measure(lanes.errors);
-  errors.outputNorm = lanes.measure(lanes.weights);
-  return errors;
-}

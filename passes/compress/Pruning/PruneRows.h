@@ -30,9 +30,6 @@ void pruneByScore(llvm::MutableArrayRef<float> values, llvm::ArrayRef<float> sco
 void pruneWithFeedback(llvm::MutableArrayRef<float> rows, int64_t count, const SecondOrderProblem &problem, const PruneOptions &options,
                        RoundingErrors &errors);
 
-/// The errors of rows [count, k], count <= kLanes, that became `after`.
-RoundingErrors measureErrors(llvm::ArrayRef<float> before, llvm::ArrayRef<float> after, const SecondOrderProblem &problem);
-
 } // namespace terse
 
 #endif // TERSE_COMPRESS_PRUNEROWS_H

@@ -22,6 +22,18 @@ struct RowBlock {
 
 constexpr int64_t kRowsPerBlock = 32;
 
+/// The values [count, k] of codes.
+template <typename Zero>
+static std::vector<float> decodeRows(const RoundingOptions &options, int64_t k, ArrayRef<uint8_t> codes, ArrayRef<float> scales, ArrayRef<Zero> zeros) {
+  int64_t count = codes.size() / k, numGroups = scales.size() / count;
+  std::vector<float> values(codes.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    size_t group = i / k * numGroups + i % k / options.groupSize;
+    values[i] = (options.table.empty() ? codes[i] - static_cast<float>(zeros[group]) : options.table[codes[i]]) * scales[group];
+  }
+  return values;
+}
+
 /// Rounds the rows of a block. The row at which it failed is returned.
 static int64_t roundRows(const RoundingOptions &options, const TensorRounding &rounding, int64_t k, ArrayRef<float> rows,
                          MutableArrayRef<uint8_t> codes, MutableArrayRef<float> scales, MutableArrayRef<float> rowScales,
@@ -44,6 +56,8 @@ static int64_t roundRows(const RoundingOptions &options, const TensorRounding &r
         return row;
       rowScales[row] = rounder.getRowScale();
     }
+    if (rounding.measured)
+      block.errors = measureErrors(rows, decodeRows<typename decltype(zeros)::value_type>(options, k, codes, scales, zeros), *rounding.measured);
     block.errors.squaredError = rounder.getSquaredError();
     block.errors.squaredNorm = rounder.getSquaredNorm();
     return 0;

@@ -14,6 +14,8 @@ struct TensorRounding {
   /// What is known of the inputs; null: rows are rounded by themselves.
   const SecondOrderProblem *problem = nullptr;
   int64_t numSweeps = 0;   ///< of coordinate descent, with a problem
+  /// Without a problem: what is known of the inputs, to measure the errors of outputs alone; may be null.
+  const SecondOrderProblem *measured = nullptr;
   bool keepsZeros = false; ///< weights of 0 stay 0; to the nearest values they always do
   Codebook codebook = Codebook::Linear; ///< options.table is not read
   bool isHalfQuadratic = false; ///< by HalfQuadraticRounding, without a problem: zero points are of the scales' type

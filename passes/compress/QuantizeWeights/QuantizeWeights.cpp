@@ -54,6 +54,12 @@ static std::string findFirstReader(LinearLike layer) {
   return getNameOfLayer(first);
 }
 
+/// What its weight was pruned to; empty if it was not.
+static std::string getSparsity(LinearLike layer) {
+  auto sparsity = layer->getAttrOfType<StringAttr>(kSparsityAttr);
+  return sparsity ? sparsity.str() : "";
+}
+
 namespace {
 struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
   using QuantizeWeightsBase::QuantizeWeightsBase;
@@ -108,6 +114,10 @@ struct QuantizeWeights : terse::impl::QuantizeWeightsBase<QuantizeWeights> {
         auto getSize = [&](int64_t axis) { return choice.source.getType().getDimSize(axis); };
         totals.layers[choice.name] = llvm::json::Object{{"bits", choice.bits},
                                                         {"group_size", choice.groupSize},
+                                                        {"symmetric", known->second.scheme.isSymmetric()},
+                                                        {"method", choice.method},
+                                                        {"sparsity", getSparsity(linear)},
+                                                        {"error_of", known->second.errors.outputNorm > 0 ? "outputs" : "weights"},
                                                         {"bytes", known->second.bytesAfter},
                                                         {"shape", llvm::json::Array{getSize(1 - choice.reductionAxis), getSize(choice.reductionAxis)}},
                                                         {"input_of", findFirstReader(linear)}};
@@ -182,10 +192,13 @@ private:
     SecondOrderProblem problem;
     // Statistics that were asked for by name also choose the ranges of values that are rounded to the nearest.
     rounding.isHalfQuadratic = choice.method == "hqq";
-    bool isGptq = choice.method == "gptq";
-    if (isGptq || (!stats.empty() && !rounding.isHalfQuadratic && isa<LinearLike>(choice.op) && statistics.contains(choice.name))) {
+    bool isGptq = choice.method == "gptq", isKnown = isa<LinearLike>(choice.op) && statistics.contains(choice.name);
+    if (isGptq || isKnown) {
       problem.k = choice.source.getType().getDimSize(choice.reductionAxis);
-      FailureOr<TapStatistics> tap = statistics.find(choice.op, choice.name, problem.k, Measure::SecondMoment);
+      // What only measures errors does without.
+      bool chooses = isGptq || (!stats.empty() && !rounding.isHalfQuadratic);
+      FailureOr<TapStatistics> tap =
+          statistics.find(choice.op, choice.name, problem.k, chooses ? ArrayRef<Measure>(Measure::SecondMoment) : ArrayRef<Measure>());
       if (failed(tap))
         return failure();
       problem.hessian = tap->secondMoment;
@@ -197,7 +210,10 @@ private:
         mostDamping = std::max(mostDamping, (*feedback)->damping);
         rounding.numSweeps = sweeps;
       }
-      rounding.problem = &problem;
+      if (chooses)
+        rounding.problem = &problem;
+      else if (!tap->secondMoment.empty())
+        rounding.measured = &problem;
     }
     return quantizeTensor(choice.source, choice.op, choice.name, rounding);
   }

@@ -45,7 +45,7 @@ def QuantizeWeights : Pass<"terse-quantize-weights", "::mlir::ModuleOp"> {
     `terse.frozen` are left.
 
     Facts: `codes-requantized`, `codes-kept`, `layers-quantized`, `layers-left`, `embeddings-quantized`, `bytes-before`, `bytes-after`
-    (of what was quantized), `relative-error` (||W' - W|| / ||W|| over all), `worst-layer`; by the names of layers `layer-errors` and `layers` (bits, group size, bytes, shape, the first layer with the same input), by the names of tables `tables` (bytes); with statistics `layers-with-statistics`,
+    (of what was quantized), `relative-error` (||W' - W|| / ||W|| over all), `worst-layer`; by the names of layers `layer-errors` (||W' - W|| / ||W||, where statistics know the layer ||(W' - W) X|| / ||W X||, whatever the method) and `layers` (bits, group size, method, what it was pruned to, what its error is of, bytes, shape, the first layer with the same input), by the names of tables `tables` (bytes); with statistics `layers-with-statistics`,
     `output-error-nearest` and `output-error` (||(W' - W) X|| / ||W X||, of values rounded to the nearest and in the end; `worst-layer` is then in it)
     and `most-damping` where more was needed than `damping`.
 

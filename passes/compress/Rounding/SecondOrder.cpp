@@ -351,6 +351,23 @@ static double measureOutput(const SecondOrderProblem &problem, const std::vector
   return sum;
 }
 
+RoundingErrors terse::measureErrors(llvm::ArrayRef<float> before, llvm::ArrayRef<float> after, const SecondOrderProblem &problem) {
+  const int64_t k = problem.k, count = before.size() / k;
+  std::vector<float> weights(k * kLanes), differences(k * kLanes), scratch(kBlock * kLanes);
+  RoundingErrors errors;
+  for (int64_t lane = 0; lane < count; ++lane)
+    for (int64_t j = 0; j < k; ++j) {
+      double weight = before[lane * k + j], error = weight - after[lane * k + j];
+      weights[j * kLanes + lane] = weight;
+      differences[j * kLanes + lane] = error;
+      errors.squaredNorm += weight * weight;
+      errors.squaredError += error * error;
+    }
+  errors.outputErrorBefore = errors.outputError = measureOutput(problem, differences, scratch);
+  errors.outputNorm = measureOutput(problem, weights, scratch);
+  return errors;
+}
+
 RowRounding::Status SecondOrderRounding::round(llvm::ArrayRef<float> rows, int64_t count, llvm::MutableArrayRef<uint8_t> codes,
                                                llvm::MutableArrayRef<float> rowScales, llvm::MutableArrayRef<uint8_t> zeroPoints) {
   std::fill(weights.begin(), weights.end(), 0);

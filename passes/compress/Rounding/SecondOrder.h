@@ -38,6 +38,9 @@ struct RoundingErrors {
   }
 };
 
+/// The errors of rows [count, k], count <= kLanes, that became `after`; nothing was rounded to the nearest before.
+RoundingErrors measureErrors(llvm::ArrayRef<float> before, llvm::ArrayRef<float> after, const SecondOrderProblem &problem);
+
 /// Rounds up to kLanes rows at once, the grids as `#terse.scheme` has them:
 ///
 /// 1. the grid of each group is the one of several ranges with the least sum of H_jj e_j^2 (scales in I8 as RowRounding chooses them);

@@ -160,6 +160,39 @@ TEST(Allocation, Rules) {
             "^(f/g)$=bits:3,group_size:64;^(a.b|c.d..e.)$=bits:4,group_size:32");
   EXPECT_EQ(writeRules({{"a", {4, 32, false}}, {"b", {4, 32}}, {"c", {4, 32, true}}}),
             "^(b)$=bits:4,group_size:32;^(a)$=bits:4,group_size:32,symmetric:false;^(c)$=bits:4,group_size:32,symmetric:true");
+  EXPECT_EQ(writeRules({{"a", {4, 64, {}, "gptq", true}}, {"b", {4, 64, {}, "hqq"}}, {"c", {4, 64, {}, "gptq"}}}),
+            "^(c)$=bits:4,group_size:64,method:gptq;^(a)$=bits:4,group_size:64,method:gptq,pattern:2:4;^(b)$=bits:4,group_size:64,method:hqq");
+}
+
+/// Methods that store the same are no choice, but for the best one of each layer.
+TEST(Allocation, MethodsOfOneStorage) {
+  const WeightFormat nearest{3, 32, {}, "rtn"}, feedback{3, 32, {}, "gptq"}, sparse{3, 32, {}, "gptq", true}, zeros{3, 32, false, "gptq"}, half{3, 32, {}, "hqq"};
+  EXPECT_EQ(nearest.getStorage(), feedback.getStorage());
+  EXPECT_FALSE(sparse.getStorage() == feedback.getStorage());
+  EXPECT_FALSE(half.getStorage() == nearest.getStorage());
+  EXPECT_EQ(sparse.str(), "w3 g32 2:4 gptq");
+  auto keep = [](std::vector<LayerChoices::Option> options) {
+    LayerChoices layer{"l", std::move(options)};
+    keepBestMethods(layer);
+    std::vector<WeightFormat> formats;
+    for (const LayerChoices::Option &option : layer.options)
+      formats.push_back(option.format);
+    return formats;
+  };
+  EXPECT_EQ(keep({{nearest, 10, 2}, {feedback, 10, 1}, {sparse, 8, 4}}), std::vector<WeightFormat>({feedback, sparse}));
+  EXPECT_EQ(keep({{nearest, 10, 1}, {feedback, 10, 1}}), std::vector<WeightFormat>({nearest}));
+  EXPECT_EQ(keep({{nearest, 10, 1}, {feedback, 11, 0.5}}), std::vector<WeightFormat>({nearest, feedback}));
+  // Zero points that are not whole take more bytes.
+  EXPECT_EQ(keep({{zeros, 11, 1}, {half, 12, 1}}), std::vector<WeightFormat>({zeros}));
+  EXPECT_EQ(keep({{zeros, 11, 1}, {half, 12, 0.9}}), std::vector<WeightFormat>({zeros, half}));
+  EXPECT_EQ(keep({{feedback, 10, 1}, {half, 12, 2}}), std::vector<WeightFormat>({feedback, half}));
+
+  // The path with one way to store all takes each layer's own method.
+  std::vector<LayerChoices> layers{{"a", {{nearest, 10, 1}, {{4, 32}, 20, 0.5}}}, {"b", {{feedback, 10, 1}, {{4, 32}, 20, 0.5}}}};
+  std::vector<Allocation> front = makeFront(layers, [&](const Allocation &allocation) {
+    return sum(layers, allocation).price + (allocation[0] == allocation[1] ? 0 : 100);
+  });
+  EXPECT_EQ(front, std::vector<Allocation>({{0, 0}, {1, 1}}));
 }
 
 } // namespace

@@ -31,10 +31,14 @@ TEST(Recipe, Pipelines) {
   EXPECT_EQ(pipeline("w4:format=nf4,scale=i8,embedding-bits=0"),
             "terse-quantize-weights{bits=4 group-size=64 scale=i8 format=nf4 "
             "head-bits=4 embedding-bits=0},terse-quantize-activations");
-  EXPECT_EQ(makePlainRecipe("w4:format=nf4,scale=i8", 8, 32),
+  EXPECT_EQ(makeUniformRecipe("w4:format=nf4,scale=i8", 8, 32, true),
             "w8:group-size=32,scale=i8");
-  EXPECT_EQ(makePlainRecipe("w4:format=nf4,scale=i8", 4, 64),
+  EXPECT_EQ(makeUniformRecipe("w4:format=nf4,scale=i8", 4, 64, true),
             "w4:group-size=64,format=nf4,scale=i8");
+  EXPECT_EQ(makeUniformRecipe("auto:method=gptq,prune=2:4,scale=i8", 3, 64, true),
+            "w3:group-size=64,scale=i8");
+  EXPECT_EQ(makeUniformRecipe("auto:method=gptq,prune=2:4,scale=i8", 3, 64, false),
+            "w3:group-size=64,method=gptq,prune=2:4,scale=i8");
   EXPECT_EQ(llvm::toString(parseRecipe("w3:format=nf4").takeError()),
             "expected the recipe w4 or auto with 'format=nf4'; got 'w3'");
   EXPECT_EQ(pipeline("w8:smooth=auto,activations=static"),

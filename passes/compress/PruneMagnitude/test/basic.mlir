@@ -4,6 +4,7 @@
 // CHECK: terse-prune-magnitude: layers-pruned 2
 // CHECK: terse-prune-magnitude: layers-left 2
 // CHECK: terse-prune-magnitude: zeros 0.375
+// CHECK: terse-prune-magnitude: layer-errors {"down":0.15
 // CHECK: terse-prune-magnitude: worst-layer down (0.1566)
 
 // CHECK-LABEL: func.func @forward

@@ -1,6 +1,7 @@
 # RUN: %python %s %terse-opt %t
 """GPTQ's codes against the algorithm as its paper has it, in NumPy float64 (by the inverse Hessian), and coordinate descent by its objective."""
 
+import json
 import re
 import subprocess
 import sys
@@ -14,28 +15,32 @@ opt, base = sys.argv[1], sys.argv[2]
 rng = np.random.default_rng(11)
 
 
-def run(w, hessian, bits, group, symmetric, options, axis=1, sparse=False):
-    """The weight in codes: codes, scales and zero points a column, values; and the facts."""
+def run(w, hessian, bits, group, symmetric, options, axis=1, sparse=False, method="gptq", by_module=False):
+    """The weight in codes: codes, scales and zero points a column, values; and the facts. Statistics are named by the module or by an option."""
     n, k = w.shape
     stored = np.ascontiguousarray(w.T if axis == 0 else w)
     kind = f"tensor<{stored.shape[0]}x{stored.shape[1]}xf32>"
     attributes = f'name = "up", reduction_axis = {axis} : i64' + (', terse.sparsity = "unstructured"' if sparse else "")
     with open(f"{base}.mlir", "w") as file:
         file.write(f"""
+module attributes {{{f'terse.statistics = "{base}.tstats"' if by_module else ""}}} {{
 func.func @forward(%x: tensor<1x{k}xf32>) -> tensor<1x{n}xf32> {{
   %w = terse.weight "w" = dense<"0x{stored.tobytes().hex()}"> : {kind} -> {kind}
   %y = terse.linear %x, %w {{{attributes}}} : tensor<1x{k}xf32>, {kind} -> tensor<1x{n}xf32>
   return %y : tensor<1x{n}xf32>
 }}
+}}
 """)
     tstats.write(f"{base}.tstats", {"up": "in"}, {"in/count": np.array([99]), "in/second_moment": hessian.astype(np.float32)})
-    flags = f"method=gptq stats={base}.tstats head-bits={bits} group-size={group} symmetric={str(symmetric).lower()} {options}"
+    stats = "" if by_module else f"stats={base}.tstats"
+    flags = f"method={method} {stats} head-bits={bits} group-size={group} symmetric={str(symmetric).lower()} {options}"
     ran = subprocess.run([opt, f"{base}.mlir", f"--terse-quantize-weights={flags}", "--terse-print-report"],
                          check=True, capture_output=True, text=True)
     codes = unpack(dense("w.codes", ran.stdout), bits, k).astype(np.float64)
     columns = np.arange(k) // (group or k)
     scales = dense("w.scales", ran.stdout).astype(np.float64)[:, columns]
     zeros = (np.full_like(scales, 2 ** (bits - 1)) if symmetric else
+             dense("w.zero_points", ran.stdout).astype(np.float64)[:, columns] if method == "hqq" else
              dense("w.zero_points", ran.stdout).view(np.uint8).astype(np.float64)[:, columns])
     facts = dict(re.findall(r"terse-quantize-weights: (\S+) (.*)", ran.stdout + ran.stderr))
     return codes, scales, zeros, (codes - zeros) * scales, facts
@@ -120,6 +125,19 @@ for symmetric in (True, False):
     assert (values[w == 0] == 0).all()
     _, _, _, loose, _ = run(w, hessian, 3, 32, symmetric, "sweeps=5")
     assert (loose[w == 0] != 0).any()
+
+
+# What the other methods do to outputs is measured too, and chosen without it.
+for method, bits, group, symmetric, scale, k, n in [("rtn", 3, 32, True, "f16", 130, 35), ("rtn", 2, 64, False, "f32", 96, 3), ("rtn", 4, 0, True, "f16", 45, 33),
+                                                    ("hqq", 3, 32, False, "f16", 100, 40)]:
+    w, hessian = problem(n, k, 2 * k)
+    codes, scales, zeros, values, facts = run(w, hessian, bits, group, symmetric, f"scale={scale}", method=method, by_module=True)
+    whole = np.einsum("ni,ij,nj->", w, hessian, w)
+    assert abs(float(facts["output-error"]) - np.sqrt(cost(w, values, hessian) / whole)) < 1e-3 * np.sqrt(cost(w, values, hessian) / whole), (method, facts)
+    assert abs(float(facts["relative-error"]) - np.linalg.norm(w - values) / np.linalg.norm(w)) < 1e-5
+    assert abs(json.loads(facts["layer-errors"])["up"] - float(facts["output-error"])) < 1e-9
+    other = run(w, np.eye(k), bits, group, symmetric, f"scale={scale}", method=method, by_module=True)
+    assert (other[0] == codes).all() and (other[1] == scales).all()
 
 
 def fail(layers, tensors, message):
