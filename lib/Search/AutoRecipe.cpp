@@ -171,8 +171,8 @@ private:
     return Error::success();
   }
 
-  /// The best one was measured with statistics of the original. From here on all are calibrated as the options say: where it breaks the promise, those of
-  /// the path that should not, each further on; where it holds, steps down.
+  /// The best one was measured with statistics of the original. From here on all are calibrated as the options say: where it breaks the promise,
+  /// those of the path that should not, each further on; where it holds, steps down.
   Error calibrateBest() {
     isAsShipped = true;
     Allocation next = std::move(best->allocation);

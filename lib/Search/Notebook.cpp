@@ -21,12 +21,15 @@ std::string Notebook::getPath(llvm::StringRef name) const {
   return path.str().str();
 }
 
-/// A line that was not written whole, the last one, is left aside.
+/// A line that was not written whole, the last one, is left aside; what follows begins a new one.
 Error Notebook::read(const std::string &key) {
   auto file = llvm::MemoryBuffer::getFile(getPath(kFile), /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!file)
     return llvm::createStringError("cannot read '" + getPath(kFile) + "': " + file.getError().message());
   auto [first, rest] = (*file)->getBuffer().split('\n');
+  const bool isWhole = (*file)->getBuffer().ends_with("\n");
+  if (!isWhole && rest.empty() && llvm::StringRef(key).starts_with(first))
+    return writeLine(key.substr(first.size()));
   if (first != key)
     return llvm::createStringError("the folder '" + folder + "' is of another search: remove it, or name another one with --search-dir");
   while (!rest.empty()) {
@@ -39,7 +42,7 @@ Error Notebook::read(const std::string &key) {
         known[name->str()] = std::move(*object);
     rest = after;
   }
-  return Error::success();
+  return isWhole ? Error::success() : writeLine("");
 }
 
 Error Notebook::writeLine(const std::string &line) const {

@@ -83,8 +83,7 @@ Error Sensitivity::measureFormats() {
   for (WeightFormat format : formats) {
     format.method = base;
     // The head too.
-    std::string uniformRecipe =
-        makeRecipe(format.bits, format.groupSize) + (findKey("head-bits") ? "" : ",head-bits=" + std::to_string(format.bits));
+    std::string uniformRecipe = makeRecipe(format.bits, format.groupSize) + (findKey("head-bits") ? "" : ",head-bits=" + std::to_string(format.bits));
     std::string what = "all " + format.str();
     Expected<Trial> trial = trials.run(uniformRecipe, "", what);
     if (!trial)
@@ -199,18 +198,26 @@ Error Sensitivity::roundOnly(llvm::ArrayRef<WeightFormat> layers, llvm::ArrayRef
   return Error::success();
 }
 
-/// Where trials are counted sensitivities may take half of them: then every second unit of a shape is probed, or every third and so on.
+/// Where trials are counted sensitivities may take half of them: then every second unit of a shape is probed, or every third and so on; if shapes
+/// are too many for that, those with most weights.
 std::vector<char> Sensitivity::chooseProbed() const {
+  const size_t most = trials.countLeft() ? *trials.countLeft() / 2 : units.size();
   std::vector<char> isProbed(units.size());
-  const std::optional<int64_t> left = trials.countLeft();
+  std::vector<size_t> firsts; // of each shape
   for (size_t step = 1; step <= units.size(); ++step) {
     std::map<std::pair<int64_t, int64_t>, size_t> ofShape;
     for (auto [unit, probed] : llvm::zip(units, isProbed))
       probed = ofShape[{unit.n, unit.k}]++ % step == 0;
-    if (!left || llvm::count(isProbed, true) <= *left / 2)
+    if (size_t(llvm::count(isProbed, true)) <= most)
       return isProbed;
   }
-  return std::vector<char>(units.size());
+  for (auto [index, probed] : llvm::enumerate(isProbed))
+    if (probed)
+      firsts.push_back(index);
+  llvm::sort(firsts, [&](size_t a, size_t b) { return std::pair(-units[a].n * units[a].k, a) < std::pair(-units[b].n * units[b].k, b); });
+  for (size_t index : llvm::drop_begin(firsts, most))
+    isProbed[index] = false;
+  return isProbed;
 }
 
 /// Each unit alone in the probing format.
@@ -231,8 +238,7 @@ Error Sensitivity::probe() {
       formats.push_back({name, {probing.bits, probing.groupSize}});
     if (unit.isTables())
       table = kTableFormats[kProbedTable];
-    Expected<Trial> trial =
-        trials.run(withTables(fineRecipe, table), writeRules(formats), unit.describe() + " " + table.value_or(probing).str());
+    Expected<Trial> trial = trials.run(withTables(fineRecipe, table), writeRules(formats), unit.describe() + " " + table.value_or(probing).str());
     if (!trial)
       return trial.takeError();
     double kl = std::max(trial->kl - fine.kl, 1e-9);

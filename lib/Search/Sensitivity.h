@@ -21,11 +21,13 @@ struct Unit {
 
 /// What can be chosen of a model, and what it costs.
 ///
-/// 1. The whole model in each format by the base method, which is the recipe's, else gptq where there are statistics, else rtn: losses, sizes, and each
+/// 1. The whole model in each format by the base method, which is the recipe's, else gptq where there are statistics, else rtn: losses, sizes, and
+/// each
 ///    layer's error in each format. Of formats with zero points, by other methods, with zeros, and of tables, errors and sizes alone.
 /// 2. Each unit alone in one probing format, all others in 8 bits: the KL divergence that it adds. Divided by the square of its error, that is
 ///    the unit's sensitivity, and sensitivity times squared error what a format costs.
-/// 3. The whole model by each other method, and with zeros: where its divergence is not what these costs add up to, they are of another kind of error,
+/// 3. The whole model by each other method, and with zeros: where its divergence is not what these costs add up to, they are of another kind of
+/// error,
 ///    and are multiplied by what makes them so.
 ///
 /// Errors are of outputs where there are statistics: gptq makes those of weights larger. Without statistics what takes them is left out of all that.

@@ -11,8 +11,16 @@ namespace json = llvm::json;
 json::Object terse::toJson(const Trial &trial) {
   json::Object layers;
   for (const auto &[layer, found] : trial.layers)
-    layers[layer] = json::Array{found.format.bits,  found.format.groupSize, found.format.symmetric.value_or(true), found.format.method,
-                                found.format.isSparse, found.inputOf, found.bytes, found.error, found.n, found.k,
+    layers[layer] = json::Array{found.format.bits,
+                                found.format.groupSize,
+                                found.format.symmetric.value_or(true),
+                                found.format.method,
+                                found.format.isSparse,
+                                found.inputOf,
+                                found.bytes,
+                                found.error,
+                                found.n,
+                                found.k,
                                 found.hasStatistics};
   json::Object tables;
   for (const auto &[table, found] : trial.tables)
@@ -20,7 +28,7 @@ json::Object terse::toJson(const Trial &trial) {
   json::Array bands;
   for (std::optional<double> loss : trial.loss.bands)
     bands.push_back(loss ? json::Value(*loss) : json::Value(nullptr));
-  return json::Object{{"bytes", int64_t(trial.bytes)}, {"loss", trial.loss.all},    {"bands", std::move(bands)}, {"kl", trial.kl},
+  return json::Object{{"bytes", int64_t(trial.bytes)}, {"loss", trial.loss.all},     {"bands", std::move(bands)}, {"kl", trial.kl},
                       {"layers", std::move(layers)},   {"tables", std::move(tables)}};
 }
 
@@ -45,8 +53,13 @@ std::optional<Trial> terse::readTrial(const json::Object &object) {
     auto number = [&](size_t i) { return (*fields)[i].getAsNumber().value_or(0); };
     auto text = [&](size_t i) { return (*fields)[i].getAsString().value_or("").str(); };
     auto is = [&](size_t i) { return (*fields)[i].getAsBoolean().value_or(false); };
-    trial.layers[layer.str()] = {{int64_t(number(0)), int64_t(number(1)), is(2), text(3), is(4)}, text(5), number(6), number(7), int64_t(number(8)),
-                                 int64_t(number(9)), is(10)};
+    trial.layers[layer.str()] = {{int64_t(number(0)), int64_t(number(1)), is(2), text(3), is(4)},
+                                 text(5),
+                                 number(6),
+                                 number(7),
+                                 int64_t(number(8)),
+                                 int64_t(number(9)),
+                                 is(10)};
   }
   for (const auto &[table, entry] : *tables) {
     const json::Array *fields = entry.getAsArray();
@@ -82,8 +95,8 @@ void terse::readFacts(const CompileRecord &record, bool storesZeros, Trial &tria
       double bytes = layer->getNumber("bytes").value_or(0);
       if (format.isSparse && format.bits == 4 && *format.symmetric && !storesZeros)
         bytes -= double(n * k) / 8;
-      trial.layers[getLayerName(name)] = {format, getLayerName(layer->getString("input_of").value_or(name)), bytes, 0, n, k,
-                                          layer->getString("error_of") == "outputs"};
+      trial.layers[getLayerName(name)] = {
+          format, getLayerName(layer->getString("input_of").value_or(name)), bytes, 0, n, k, layer->getString("error_of") == "outputs"};
     }
   });
   visit("tables", [&](const json::Object &tables) {

@@ -286,8 +286,8 @@ Expected<Trial> Trials::find(const std::string &recipe, const std::string &rules
   if (!trial)
     return trial.takeError();
   listener.onMessage({Message::Kind::Progress, "",
-                      llvm::formatv("search: trial {0}, {1}: loss {2:f2} %, KL {3:f5}, {4:f2} MB", numTrials, what, 100 * trial->loss.all,
-                                    trial->kl, trial->bytes / 1e6)
+                      llvm::formatv("search: trial {0}, {1}: loss {2:f2} %, KL {3:f5}, {4:f2} MB", numTrials, what, 100 * trial->loss.all, trial->kl,
+                                    trial->bytes / 1e6)
                           .str()});
   return trial;
 }

@@ -15,15 +15,15 @@ namespace terse {
 
 /// What a trial showed.
 struct Trial {
-  uint64_t bytes = 0;        ///< of the artifact for one CPU level
+  uint64_t bytes = 0; ///< of the artifact for one CPU level
   MeasuredLoss loss;
-  double kl = 0;             ///< nats a token
+  double kl = 0; ///< nats a token
   struct Layer {
     WeightFormat format;
     std::string inputOf; ///< the first layer that reads the same input
-    double bytes, error;  ///< error: relative
-    int64_t n, k;         ///< outputs and inputs
-    bool hasStatistics;   ///< the error is of outputs, else of weights
+    double bytes, error; ///< error: relative
+    int64_t n, k;        ///< outputs and inputs
+    bool hasStatistics;  ///< the error is of outputs, else of weights
   };
   std::map<std::string, Layer> layers; ///< those that were rounded
   struct Table {
@@ -87,7 +87,7 @@ private:
   CompileListener &listener;
   std::string folder, level;
   std::string statistics; ///< the file of the original's; empty: there is none
-  Notebook notebook; ///< trials by recipe and rules
+  Notebook notebook;      ///< trials by recipe and rules
   size_t numTrials = 0;
   ModelHandle original{nullptr, terse_model_close};
   std::vector<int32_t> tokens;

@@ -77,6 +77,22 @@ TEST(Recipe, Outliers) {
   EXPECT_TRUE(llvm::cantFail(parseRecipe("w4:outliers=1%")).needsStatistics);
 }
 
+/// Policies may ask for zeros where a recipe does not prune.
+TEST(Recipe, ZerosByPolicy) {
+  EXPECT_TRUE(askForZeros("^(a)$=bits:4,pattern:2:4;b=bits:3"));
+  EXPECT_TRUE(askForZeros("a=keep;b=sparsity:0.5"));
+  EXPECT_FALSE(askForZeros("pattern:2:4=bits:4"));
+  EXPECT_FALSE(askForZeros(""));
+  auto pipeline = [](llvm::StringRef recipe) {
+    return llvm::cantFail(parseRecipe(recipe, "terse-prune-magnitude{sparsity=0}")).pipeline;
+  };
+  EXPECT_EQ(pipeline("w8:embedding-bits=0"), "terse-prune-magnitude{sparsity=0},"
+                                             "terse-quantize-weights{bits=8 group-size=32 embedding-bits=0},terse-quantize-activations");
+  EXPECT_TRUE(llvm::StringRef(pipeline("w8:prune=structured:25%"))
+                  .starts_with("terse-prune-structured{share=25%},terse-prune-magnitude{sparsity=0},terse-quantize-weights"));
+  EXPECT_EQ(pipeline("w8:prune=2:4").find("magnitude"), std::string::npos);
+}
+
 TEST(Recipe, KvCache) {
   EXPECT_TRUE(llvm::StringRef(pipeline("w4:kv-cache=8")).ends_with(",terse-quantize-kv-cache{bits=8}"));
   EXPECT_TRUE(llvm::StringRef(pipeline("w4:kv-cache=k8v4")).ends_with(",terse-quantize-kv-cache{key-bits=8 value-bits=4}"));
