@@ -103,7 +103,8 @@ static std::vector<Allocation> makePathOf(llvm::ArrayRef<LayerChoices> layers, l
         left.options.push_back(option);
         its.push_back(index);
       }
-    if (its.empty()) {
+    if (its.empty() || layer.isApart) {
+      its.clear();
       left.options = layer.options;
       its.resize(layer.options.size());
       std::iota(its.begin(), its.end(), 0);
@@ -121,7 +122,7 @@ static std::vector<WeightFormat> findShared(llvm::ArrayRef<LayerChoices> layers)
   using Option = LayerChoices::Option;
   std::map<WeightFormat, std::vector<const Option *>> all; // by layer, null where there is none
   for (auto [index, layer] : llvm::enumerate(layers))
-    for (const Option &option : layer.options) {
+    for (const Option &option : layer.isApart ? llvm::ArrayRef<Option>() : llvm::ArrayRef(layer.options)) {
       std::vector<const Option *> &its = all[option.format.getStorage()];
       its.resize(layers.size());
       if (!its[index] || option.cost < its[index]->cost)
@@ -212,26 +213,30 @@ std::vector<Allocation> terse::findExchanges(llvm::ArrayRef<LayerChoices> layers
   return found;
 }
 
-llvm::Expected<std::optional<size_t>> terse::findFirst(size_t count, llvm::function_ref<llvm::Expected<bool>(size_t)> holds) {
-  if (count == 0)
-    return std::nullopt;
-  llvm::Expected<bool> last = holds(count - 1);
-  if (!last)
-    return last.takeError();
-  if (!*last)
-    return std::nullopt;
-  size_t low = 0, high = count - 1; // the answer is in low .. high
-  while (low < high) {
-    size_t middle = low + (high - low) / 2;
-    llvm::Expected<bool> result = holds(middle);
+llvm::Expected<std::optional<size_t>> terse::findFirst(size_t count, size_t guess, llvm::function_ref<llvm::Expected<bool>(size_t)> holds) {
+  // Those before `low` do not hold, `high` and those behind it do.
+  size_t low = 0, high = count;
+  bool isBelow = false, isAbove = false; // one that does not hold was asked, one that does
+  for (size_t step = 1; low < high;) {
+    size_t asked = guess;
+    if (isBelow && isAbove)
+      asked = low + (high - low) / 2;
+    else if (isAbove)
+      asked = high - std::min(step, high - low);
+    else if (isBelow)
+      asked = low + std::min(step, high - low) - 1;
+    if (isBelow != isAbove)
+      step *= 2;
+    llvm::Expected<bool> result = holds(asked);
     if (!result)
       return result.takeError();
+    (*result ? isAbove : isBelow) = true;
     if (*result)
-      high = middle;
+      high = asked;
     else
-      low = middle + 1;
+      low = asked + 1;
   }
-  return std::optional<size_t>(low);
+  return high < count ? std::optional<size_t>(high) : std::nullopt;
 }
 
 std::string terse::writeRules(const Formats &layers) {

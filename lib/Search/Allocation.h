@@ -45,6 +45,7 @@ struct LayerChoices {
   };
   std::string name;
   std::vector<Option> options;
+  bool isApart = false; ///< it shares no code with others, whatever their formats are
 };
 
 /// Of options that store the same in the same number of bytes only the one of least cost stays: they differ by method alone. Zero points that are not
@@ -65,16 +66,16 @@ AllocationSum sum(llvm::ArrayRef<LayerChoices> layers, const Allocation &allocat
 std::vector<Allocation> makePath(llvm::ArrayRef<LayerChoices> layers);
 
 /// Allocations of falling cost and rising `price`, which may count what `sum` does not: the best ones of the paths with all options, with one way to store all
-/// and with two or three, of those that two layers or more share and that no other betters in all layers.
+/// (but those that are apart) and with two or three, of those that two layers or more share and that no other betters in all layers.
 std::vector<Allocation> makeFront(llvm::ArrayRef<LayerChoices> layers, llvm::function_ref<double(const Allocation &)> price);
 
 /// Allocations with one or two layers changed, of less price than `from` and at most `slack` more cost, the least price first, then the least
 /// cost: at most `count`.
 std::vector<Allocation> findExchanges(llvm::ArrayRef<LayerChoices> layers, const Allocation &from, double slack, size_t count);
 
-/// The first i of 0 .. count-1 that `holds`, by halving: what holds is taken to hold for all that follow. Unset if the last one does not. Fails
-/// where `holds` does.
-llvm::Expected<std::optional<size_t>> findFirst(size_t count, llvm::function_ref<llvm::Expected<bool>(size_t)> holds);
+/// The first i of 0 .. count-1 that `holds`: what holds is taken to hold for all that follow. From `guess` on (less than count) steps are doubled until
+/// it lies between two that were asked, then halved. Unset if the last one does not hold. Fails where `holds` does.
+llvm::Expected<std::optional<size_t>> findFirst(size_t count, size_t guess, llvm::function_ref<llvm::Expected<bool>(size_t)> holds);
 
 /// Rules of terse-assign-policy that give layers their formats.
 std::string writeRules(const Formats &layers);

@@ -124,8 +124,27 @@ private:
 
   Error followPath() {
     path = makeFront(choices, [&](const Allocation &allocation) { return getPrice(allocation); });
-    Expected<std::optional<size_t>> first = findFirst(path.size(), [&](size_t step) { return tryAllocation(path[step]); });
+    const double cost = predictCost();
+    const auto guess = llvm::find_if(path, [&](const Allocation &allocation) { return sum(choices, allocation).cost <= cost; });
+    Expected<std::optional<size_t>> first =
+        findFirst(path.size(), std::min(size_t(guess - path.begin()), path.size() - 1), [&](size_t step) { return tryAllocation(path[step]); });
     return first ? Error::success() : first.takeError();
+  }
+
+  /// The cost at which the promise should just hold, by the models in one format: between the dearest that holds and the cheapest that does not.
+  double predictCost() const {
+    std::optional<std::pair<double, double>> holding, breaking; // cost and excess
+    for (const auto &[format, trial] : sensitivity.uniform) {
+      const double cost = sensitivity.sumCosts(trial), excess = getExcess(options.promises, trial.loss);
+      if (excess <= 0 && (!holding || cost > holding->first))
+        holding = {cost, excess};
+      if (excess > 0 && (!breaking || cost < breaking->first))
+        breaking = {cost, excess};
+    }
+    if (!holding || !breaking)
+      return holding ? INFINITY : 0;
+    const double share = -holding->second / (breaking->second - holding->second);
+    return holding->first + share * (breaking->first - holding->first);
   }
 
   /// What is measured is not quite what was predicted: one format for all layers may be as good.

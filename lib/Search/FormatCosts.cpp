@@ -13,7 +13,6 @@ using llvm::Expected;
 /// Beyond it what was measured is no property of a method.
 static constexpr double kMostFactor = 8;
 
-/// Costs of all layers as a trial rounded them, if all errors are of one kind.
 double Sensitivity::sumCosts(const Trial &trial) const {
   double cost = 0;
   for (auto [unit, sensitivity] : llvm::zip(units, sensitivities))
@@ -73,6 +72,7 @@ void Sensitivity::makeChoices() {
   for (auto [index, unit] : llvm::enumerate(units)) {
     LayerChoices &choice = choices.emplace_back();
     choice.name = unit.describe();
+    choice.isApart = unit.isTables();
     for (const auto &entry : unit.isTables() ? tableFormats : layerFormats) {
       WeightFormat format = entry.first;
       if (format.isSparse && !unit.isCalibrated)

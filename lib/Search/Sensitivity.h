@@ -44,6 +44,9 @@ public:
 
   /// Bytes of code, for one CPU level, of a layer's shape in a format that no other layer has.
   double kernelBytes = 0;
+  /// Costs of all layers as a trial rounded them, if all errors are of the base method's kind.
+  double sumCosts(const Trial &trial) const;
+
   /// Of an artifact, beside the weights that were rounded.
   static double getOverhead(const Trial &trial);
 
@@ -67,7 +70,6 @@ private:
   std::string makeRecipe(int64_t bits, int64_t groupSize) const;
   /// All layers in a format, as far as they can have it.
   Formats makeFormats(WeightFormat format) const;
-  double sumCosts(const Trial &trial) const;
   double getCost(size_t unit, const std::pair<WeightFormat, Trial> &entry) const;
   double getSquaredError(const Unit &unit, const Trial &trial) const;
   double getBytes(const Unit &unit, const Trial &trial) const;

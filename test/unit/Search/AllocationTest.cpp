@@ -140,19 +140,37 @@ TEST(Allocation, OneOption) {
 
 TEST(Allocation, FindFirst) {
   for (size_t count : {0, 1, 2, 7, 100})
-    for (size_t answer = 0; answer <= count; ++answer) {
-      int asked = 0;
-      auto found = findFirst(count, [&](size_t i) -> llvm::Expected<bool> {
-        ++asked;
-        return i >= answer;
-      });
-      ASSERT_TRUE(bool(found));
-      EXPECT_EQ(*found, answer < count ? std::optional<size_t>(answer) : std::nullopt);
-      EXPECT_LE(asked, 9);
-    }
-  auto failed = findFirst(3, [](size_t i) -> llvm::Expected<bool> { return llvm::createStringError("no"); });
+    for (size_t guess = 0; guess < std::max<size_t>(count, 1); ++guess)
+      for (size_t answer = 0; answer <= count; ++answer) {
+        std::set<size_t> asked;
+        auto found = findFirst(count, guess, [&](size_t i) -> llvm::Expected<bool> {
+          EXPECT_TRUE(i < count && asked.insert(i).second);
+          return i >= answer;
+        });
+        ASSERT_TRUE(bool(found));
+        EXPECT_EQ(*found, answer < count ? std::optional<size_t>(answer) : std::nullopt);
+        // Twice as many as by halving what lies between guess and answer, and one each to begin and to end.
+        size_t distance = answer > guess ? answer - guess : guess - answer;
+        EXPECT_LE(double(asked.size()), 2 * std::log2(double(distance + 1)) + 2);
+      }
+  auto failed = findFirst(3, 1, [](size_t i) -> llvm::Expected<bool> { return llvm::createStringError("no"); });
   EXPECT_FALSE(bool(failed));
   llvm::consumeError(failed.takeError());
+}
+
+/// What is apart is not bound by others' formats, though its own may look the same.
+TEST(Allocation, ApartFromOthers) {
+  const WeightFormat three{3, 32}, four{4, 32};
+  LayerChoices tables{"t", {{three, 1, 4}, {four, 2, 0}}, true};
+  std::vector<LayerChoices> layers{{"a", {{three, 10, 1}}}, {"b", {{three, 10, 1}}}, tables};
+  auto front = [&] {
+    return makeFront(layers, [&](const Allocation &allocation) { return sum(layers, allocation).price; });
+  };
+  EXPECT_EQ(front(), std::vector<Allocation>({{0, 0, 0}, {0, 0, 1}}));
+  for (int i = 0; i < 2; ++i)
+    layers[i].options.push_back({{8, 32}, 11, 0.9});
+  auto costly = [&](const Allocation &allocation) { return sum(layers, allocation).price + (allocation[0] != allocation[1] ? 50 : 0); };
+  EXPECT_TRUE(llvm::is_contained(makeFront(layers, costly), Allocation({0, 0, 1})));
 }
 
 TEST(Allocation, Rules) {
