@@ -128,7 +128,13 @@ private:
     const auto guess = llvm::find_if(path, [&](const Allocation &allocation) { return sum(choices, allocation).cost <= cost; });
     Expected<std::optional<size_t>> first =
         findFirst(path.size(), std::min(size_t(guess - path.begin()), path.size() - 1), [&](size_t step) { return tryAllocation(path[step]); });
-    return first ? Error::success() : first.takeError();
+    if (!first)
+      return first.takeError();
+    // With the trials used up, what keeps a promise if anything does.
+    if (!best->holds() && isExhausted())
+      if (Expected<bool> tried = tryAllocation(path.back(), /*isLast=*/true); !tried)
+        return tried.takeError();
+    return Error::success();
   }
 
   /// The cost at which the promise should just hold, by the models in one format: between the dearest that holds and the cheapest that does not.
@@ -213,7 +219,7 @@ private:
       while (step < path.size() && (step < furthest || (step + 1 < path.size() && sum(choices, path[step]).cost > most)))
         ++step;
       if (step < path.size())
-        next = path[step];
+        next = trials.countLeft() == 1 ? path.back() : path[step];
     }
     return exchange(kShippedSteps, /*mostFailures=*/1);
   }
@@ -221,9 +227,9 @@ private:
   bool isExhausted() const { return trials.isExhausted(trials.hasStatistics() && !isAsShipped ? kShippedReserve : 0); }
 
   /// Measures the recipe with an allocation, and keeps it if it is the best so far: the one of least price that holds the promise, else
-  /// the one that exceeds it least. With the trials used up nothing more is measured.
-  Expected<bool> tryAllocation(const Allocation &allocation) {
-    if (isExhausted() && best)
+  /// the one that exceeds it least. With the trials used up nothing more is measured, but for what is the last.
+  Expected<bool> tryAllocation(const Allocation &allocation, bool isLast = false) {
+    if (isExhausted() && best && !isLast)
       return false;
     seen.insert(allocation);
     Chosen formats = getFormats(allocation);

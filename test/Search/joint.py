@@ -9,12 +9,12 @@ import random
 import re
 
 sys.path.insert(0, os.path.join(SOURCE, "test", "Search", "Inputs"))
-from searching import Searches
+from searching import TEXT, Searches
 
 folder = sys.argv[1]
-searches = Searches(folder, layers=1)
+searches = Searches(folder)
 report, tersec, sha256 = searches.report, searches.tersec, searches.sha256
-calibration = [f"--calib={os.path.join(SHIPPED, 'held-out.txt')}", "--calib-windows=4", "--calib-window=128", "--calib-seed=3"]
+calibration = [f"--calib={TEXT}", "--calib-windows=8", "--calib-window=64", "--calib-seed=3"]
 
 
 def search(name, *options):
@@ -34,7 +34,7 @@ def methods(names):
     return set(re.findall(r"method[:=](\w+)", " ".join(names)))
 
 
-options = ["--recipe=auto:group-size=64", "--max-loss=4%", "--search-trials=8", *calibration]
+options = ["--recipe=auto:group-size=32", "--max-loss=4%", *calibration]
 figures, shipped, names = search("open", *options)
 asShipped = [name for name in names if "by the original: " not in name]
 check(figures["quality"]["loss"] <= 0.04 and shipped["name"].endswith("calibrated as it is shipped"), f"the promise holds for what is shipped: {shipped}")
@@ -65,7 +65,7 @@ check(kills > 0 and sha256("killed") == sha256("open"), f"the same bytes after {
 check(not glob.glob(folder + "/killed.so.search*"), "no folder is left")
 
 # Where the options ask for the original's statistics nothing else is calibrated; keys leave less to choose.
-figures, _, names = search("bound", "--recipe=auto:group-size=64,layers=down_proj,method=gptq,symmetric=true,prune=2:4", "--max-loss=300%", "--search-trials=4",
+figures, _, names = search("bound", "--recipe=auto:group-size=32,layers=_proj,method=gptq,symmetric=true,prune=2:4", "--max-loss=300%", "--search-trials=4",
                            *calibration, "--calib-inputs=original")
 check(all("by the original: " in name for name in names), "trials were not calibrated")
 check(methods(names) == {"gptq"} and not re.search("pattern|symmetric:false", " ".join(names)), f"keys bind: {methods(names)}")

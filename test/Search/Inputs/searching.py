@@ -3,25 +3,31 @@ import os
 
 import onnx
 
+from bigrams import save_bigrams
 from endtoend import LEVEL, SHIPPED, check, hashlib, run
 from shorten import shorten
 
 WHOLE = os.path.join(SHIPPED, "torchscript_past.onnx")
 TOKENIZER = os.path.join(SHIPPED, "tokenizer.model")
-MEASURE = [f"--eval={os.path.join(SHIPPED, 'held-out.txt')}", "--eval-window=128", "--eval-windows=4"]
+TEXT = os.path.join(SHIPPED, "held-out.txt")
+MEASURE = [f"--eval={TEXT}", "--eval-window=128", "--eval-windows=4"]
 
 
 class Searches:
-    """Searches of a model with so many layers; their files lie in `folder`."""
+    """Searches of the shipped model with so many layers, or without any of the one that save_bigrams makes; their files lie in `folder`."""
 
-    def __init__(self, folder, layers):
+    def __init__(self, folder, layers=None):
         self.folder = folder
         self.model = os.path.join(folder, "model.onnx")
-        onnx.save(shorten(WHOLE, layers), self.model)
+        self.tokenizer = TOKENIZER if layers else "bytes"
+        if layers:
+            onnx.save(shorten(WHOLE, layers), self.model)
+        else:
+            save_bigrams(self.model, TEXT)
         self.report = os.path.join(folder, "report.json")
 
     def command(self, name, *more, source=None):
-        return ["tersec", source or self.model, "-o", os.path.join(self.folder, name + ".so"), f"--tokenizer={TOKENIZER}", LEVEL, *MEASURE, *more]
+        return ["tersec", source or self.model, "-o", os.path.join(self.folder, name + ".so"), f"--tokenizer={self.tokenizer}", LEVEL, *MEASURE, *more]
 
     def tersec(self, name, *more, ok=True, source=None):
         """What it says."""
