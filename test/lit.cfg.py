@@ -25,7 +25,7 @@ import lit.formats
 
 config.test_format = lit.formats.ShTest(execute_external=False)
 config.suffixes = [".mlir", ".test", ".py"]
-config.excludes = ["Inputs", "lit.cfg.py", "run-tests.py", "unit", "models"]
+config.excludes = ["Inputs", "Reference", "lit.cfg.py", "run-tests.py", "unit", "models"]
 
 tools = config.terse_tools_dir
 data = os.environ.get("TERSE_DATA") or os.path.join(
