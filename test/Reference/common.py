@@ -8,6 +8,7 @@ safetensors file of the weights of the blocks' linear layers, dequantized to f32
 import dataclasses
 import json
 import os
+import re
 import sys
 import time
 import traceback
@@ -62,6 +63,12 @@ class Model:
         import torch
         from transformers import AutoModelForCausalLM
         return AutoModelForCausalLM.from_pretrained(self.folder, dtype=torch.float32).eval()
+
+
+def layer_of(node):
+    """An ONNX node's layer, as 'model.layers.0.self_attn.q_proj', or None."""
+    found = re.search(r"layers\W(\d+)\W(self_attn|mlp)\W(\w+_proj)\b", node)
+    return "model.layers.{}.{}.{}".format(*found.groups()) if found else None
 
 
 def no_tokenizer():

@@ -1,15 +1,8 @@
 """NNCF on the ONNX model read by OpenVINO: 4, 3 and 2 bits with AWQ, scale estimation and GPTQ."""
-from common import format_of, grouped_bits, LAYERS, main, Result
+from common import format_of, grouped_bits, layer_of, main, Result
 
 FIGURES = [f"{f}-{how}" for f in ("w4-g64", "w4-g32") for s in ("sym", "asym") for how in (f"{s}-awq-scale", f"{s}-gptq", f"{s}-scale")] + [
     f"{f}-sym-{how}" for f in ("w3-g64", "w3-g32", "w2-g64", "w2-g32") for how in ("awq-scale", "gptq", "gptq-scale")]
-
-
-def layer_of(name):
-    """'/model/layers.0/self_attn/q_proj/MatMul' -> 'model.layers.0.self_attn.q_proj', or None."""
-    name = name.strip("/").replace("/", ".")
-    name = name[:-len(".MatMul")] if name.endswith(".MatMul") else name
-    return name if name.endswith(LAYERS) else None
 
 
 def linear_layers(ov_model):

@@ -7,17 +7,12 @@ try:
 except ImportError:  # the driver reads FIGURES where there is none
     np = None
 
-from common import bits_per_weight, format_of, LAYERS, main, Result
+from common import bits_per_weight, format_of, layer_of, main, Result
 
 FIGURES = ["w8a8-dynamic", "w8a8-static-minmax", "w8a8-static-percentile"] + [
     f"{f}-{how}" for f in ("w4-g64", "w4-g32") for how in ("asym-rtn", "sym-rtn", "asym-hqq", "asym-kquant")] + [
     f"{f}-{how}" for f in ("w2-g64", "w2-g32") for how in ("asym-rtn", "sym-rtn")] + [
     f"{f}-asym-{how}" for f in ("w4-g32", "w4-g64", "w3-g64", "w3-g32", "w2-g64", "w2-g32") for how in ("gptq", "gptq-mse")]
-
-
-def layer_of(name):
-    name = name.strip("/").replace("/", ".").split(".MatMul")[0]
-    return name if name.endswith(LAYERS) else None
 
 
 class Reader:
@@ -50,6 +45,8 @@ def dequantized(node, arrays):
     scales = arrays[node.input[2]].reshape(n, groups, 1).astype(np.float32)
     if len(node.input) > 3 and node.input[3]:
         zero = arrays[node.input[3]]
+        if zero.dtype == np.uint8 and zero.size != n * -(-groups * bits // 8):
+            raise ValueError("zero points not in whole bytes for each row, as MatMulNBits has them (an odd number of groups)")
         zero = unpack(zero.reshape(n, -1), bits)[:, :groups] if zero.dtype == np.uint8 else zero.reshape(n, groups)
         zero = zero.astype(np.float32)[..., None]
     else:
@@ -98,7 +95,7 @@ def eight_bits(figure, source, linear):
     maker = {output: node for node in model.graph.node for output in node.output}
     weights, scales, zeros = {}, {}, {}
     for node in model.graph.node:
-        name = layer_of(node.name.removesuffix("_quant"))
+        name = layer_of(node.name)
         if name is None or node.op_type not in ("MatMul", "MatMulInteger"):
             continue
         if node.op_type == "MatMulInteger":
