@@ -31,6 +31,7 @@ def config(figure):
 
 def quantize(figure, source):
     os.environ.setdefault("GPTQMODEL_CPU_WORKERS", "2")  # with one, its default on two processors, its pool fails to start
+    os.environ["TORCHDYNAMO_DISABLE"] = "1"  # weights are read once
     from gptqmodel import BACKEND, GPTQModel
     with tempfile.TemporaryDirectory() as folder:
         for name in ("config.json", "model.safetensors"):
