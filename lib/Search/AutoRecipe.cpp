@@ -7,6 +7,7 @@
 
 #include "llvm/ADT/STLExtras.h"
 
+#include <cmath>
 #include <set>
 
 using namespace terse;
@@ -176,7 +177,8 @@ private:
   /// The cheapest step by one or two units from the best one that should stay within the promise; empty if there is none.
   Allocation findStep() const {
     std::pair<double, Allocation> next{getPrice(best->allocation), {}};
-    for (const Allocation &allocation : findExchanges(choices, best->allocation, getSlack(), kCandidates))
+    const double slack = std::min(getSlack(), mostCost - sum(choices, best->allocation).cost);
+    for (const Allocation &allocation : findExchanges(choices, best->allocation, slack, kCandidates))
       if (double price = getPrice(allocation); price < next.first && !seen.count(allocation))
         next = {price, allocation};
     return next.second;
@@ -189,9 +191,14 @@ private:
       Allocation next = findStep(), before = best->allocation;
       if (next.empty())
         break;
-      if (Expected<bool> tried = tryAllocation(next); !tried)
-        return tried.takeError();
+      Expected<bool> holds = tryAllocation(next);
+      if (!holds)
+        return holds.takeError();
       numFailures = best->allocation == before ? numFailures + 1 : 0;
+      // The next one should break the promise less: as much as lies between the best one and this.
+      const double cost = sum(choices, best->allocation).cost, span = sum(choices, next).cost - cost;
+      if (!*holds && span > 0)
+        mostCost = std::min(mostCost, cost - span * best->excess / (lastExcess - best->excess));
     }
     return Error::success();
   }
@@ -203,6 +210,7 @@ private:
     Allocation next = std::move(best->allocation);
     best.reset();
     seen.clear();
+    mostCost = INFINITY;
     for (size_t step = 0, jump = 1; !next.empty(); jump *= 2) {
       const Allocation tried = std::move(next);
       next.clear();
@@ -221,7 +229,7 @@ private:
       if (step < path.size())
         next = trials.countLeft() == 1 ? path.back() : path[step];
     }
-    return exchange(kShippedSteps, /*mostFailures=*/1);
+    return exchange(kShippedSteps, /*mostFailures=*/2);
   }
 
   bool isExhausted() const { return trials.isExhausted(trials.hasStatistics() && !isAsShipped ? kShippedReserve : 0); }
@@ -245,6 +253,7 @@ private:
     // With the other levels' code.
     double bytes = double(trial->bytes) + double(countLevels() - 1) * Sensitivity::getOverhead(*trial);
     Tried tried{allocation, price.value_or(0), bytes, trial->loss.all, getExcess(options.promises, trial->loss)};
+    lastExcess = tried.excess;
     bool isBetter = !best || (tried.holds() ? !best->holds() || tried.key() < best->key() : !best->holds() && tried.excess < best->excess);
     if (isBetter)
       best = tried;
@@ -275,6 +284,7 @@ private:
   std::vector<Allocation> path; ///< of rising price and falling cost
   bool isAsShipped = false;     ///< trials are calibrated as the options say
   std::set<Allocation> seen;
+  double mostCost = INFINITY, lastExcess = 0; ///< of a step; of what was tried last
   std::optional<Tried> best;
 };
 } // namespace
