@@ -213,12 +213,12 @@ std::vector<Allocation> terse::findExchanges(llvm::ArrayRef<LayerChoices> layers
   return found;
 }
 
-llvm::Expected<std::optional<size_t>> terse::findFirst(size_t count, size_t guess, llvm::function_ref<llvm::Expected<bool>(size_t)> holds) {
+llvm::Expected<std::optional<size_t>> terse::findFirst(size_t count, std::optional<size_t> guess, llvm::function_ref<llvm::Expected<bool>(size_t)> holds) {
   // Those before `low` do not hold, `high` and those behind it do.
   size_t low = 0, high = count;
   bool isBelow = false, isAbove = false; // one that does not hold was asked, one that does
   for (size_t step = 1; low < high;) {
-    size_t asked = guess;
+    size_t asked = guess.value_or(count - 1);
     if (isBelow && isAbove)
       asked = low + (high - low) / 2;
     else if (isAbove)
@@ -231,6 +231,7 @@ llvm::Expected<std::optional<size_t>> terse::findFirst(size_t count, size_t gues
     if (!result)
       return result.takeError();
     (*result ? isAbove : isBelow) = true;
+    isBelow |= !guess;
     if (*result)
       high = asked;
     else

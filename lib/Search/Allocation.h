@@ -73,9 +73,10 @@ std::vector<Allocation> makeFront(llvm::ArrayRef<LayerChoices> layers, llvm::fun
 /// cost: at most `count`.
 std::vector<Allocation> findExchanges(llvm::ArrayRef<LayerChoices> layers, const Allocation &from, double slack, size_t count);
 
-/// The first i of 0 .. count-1 that `holds`: what holds is taken to hold for all that follow. From `guess` on (less than count) steps are doubled until
-/// it lies between two that were asked, then halved. Unset if the last one does not hold. Fails where `holds` does.
-llvm::Expected<std::optional<size_t>> findFirst(size_t count, size_t guess, llvm::function_ref<llvm::Expected<bool>(size_t)> holds);
+/// The first i of 0 .. count-1 that `holds`: what holds is taken to hold for all that follow. By halving, the
+/// last one first; from a `guess` (less than count) on steps are doubled before, until it lies between two that were asked. Unset if the last one does not hold.
+/// Fails where `holds` does.
+llvm::Expected<std::optional<size_t>> findFirst(size_t count, std::optional<size_t> guess, llvm::function_ref<llvm::Expected<bool>(size_t)> holds);
 
 /// Rules of terse-assign-policy that give layers their formats.
 std::string writeRules(const Formats &layers);

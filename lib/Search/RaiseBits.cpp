@@ -52,7 +52,7 @@ Expected<Plan> terse::raiseBits(const CompileOptions &options, const Recipe &rec
       return trial.takeError();
     return areKept(options.promises, trial->loss);
   };
-  Expected<std::optional<size_t>> found = findFirst(steps.size(), steps.size() - 1, holds);
+  Expected<std::optional<size_t>> found = findFirst(steps.size(), std::nullopt, holds);
   if (!found)
     return found.takeError();
   const Formats &raised = steps[found->value_or(steps.size() - 1)];

@@ -153,6 +153,16 @@ TEST(Allocation, FindFirst) {
         size_t distance = answer > guess ? answer - guess : guess - answer;
         EXPECT_LE(double(asked.size()), 2 * std::log2(double(distance + 1)) + 2);
       }
+  for (size_t answer = 0; answer <= 100; ++answer) {
+    int asked = 0;
+    auto found = findFirst(100, std::nullopt, [&](size_t i) -> llvm::Expected<bool> {
+      EXPECT_TRUE(asked++ || i == 99);
+      return i >= answer;
+    });
+    ASSERT_TRUE(bool(found));
+    EXPECT_EQ(*found, answer < 100 ? std::optional<size_t>(answer) : std::nullopt);
+    EXPECT_LE(asked, 8);
+  }
   auto failed = findFirst(3, 1, [](size_t i) -> llvm::Expected<bool> { return llvm::createStringError("no"); });
   EXPECT_FALSE(bool(failed));
   llvm::consumeError(failed.takeError());
