@@ -79,7 +79,7 @@ def evaluate(python, data, paths):
     said = subprocess.run([python, os.path.join(HERE, "evaluate.py"), data, *paths], capture_output=True, text=True)
     if said.returncode:
         sys.exit(f"compare: the evaluator failed: {last_line(said.stderr)}")
-    return {line["path"]: line for line in map(json.loads, filter(lambda l: l.startswith("{"), said.stdout.splitlines()))}
+    return {line.pop("path"): line for line in map(json.loads, filter(lambda l: l.startswith("{"), said.stdout.splitlines()))}
 
 
 def read_reports(path):
