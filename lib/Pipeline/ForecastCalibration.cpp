@@ -32,10 +32,17 @@ struct BlockCost {
   double products = 0, gram = 0, feedback = 0;
 };
 
+/// Sweeps of coordinate descent of terse-quantize-weights: as the passes say, else its default.
+double findSweeps(StringRef passes) {
+  int64_t sweeps = 6;
+  passes.substr(std::min(passes.size(), passes.find("sweeps="))).split('=').second.consumeInteger(10, sweeps);
+  return static_cast<double>(sweeps);
+}
+
 class CalibrationCost {
 public:
   CalibrationCost(const ForecastOptions &options, bool hasFeedback)
-      : options(options), hasFeedback(hasFeedback), evaluator([&] {
+      : options(options), hasFeedback(hasFeedback), numSweeps(findSweeps(options.compress)), evaluator([&] {
           Environment environment;
           for (auto &symbol : options.sizes.symbols)
             environment.symbols[symbol.first()] = symbol.second;
@@ -56,8 +63,8 @@ public:
       cost.weights += 4 * n * k;
       cost.values += 4 * rows * n;
       if (hasFeedback)
-        // Once as the codes are chosen, and in each of six sweeps forth and back.
-        cost.feedback += n * k * k / 2 * 13 + k * k * k / 3;
+        // Once as the codes are chosen, and in each sweep forth and back.
+        cost.feedback += n * k * k / 2 * (1 + 2 * numSweeps) + k * k * k / 3;
       cost.largest = std::max<uint64_t>(cost.largest, 4 * (2 * n * k + 3 * k * k));
       if (!taps.insert(input).second)
         continue;
@@ -85,6 +92,7 @@ private:
 
   const ForecastOptions &options;
   bool hasFeedback;
+  double numSweeps;
   ElementEvaluator evaluator;
 };
 } // namespace

@@ -17,7 +17,8 @@ static void addText(CompressionReport &report, const CalibrationRecord::Text &fr
   int64_t tokens = 0;
   for (const std::vector<int32_t> &window : from.windows)
     tokens += window.size();
-  text.tokens = tokens;
+  if (!from.windows.empty()) // else it is samples of other inputs
+    text.tokens = tokens;
 }
 
 void terse::fillFit(CompressionReport &report, const CalibrationRecord &calibration) {

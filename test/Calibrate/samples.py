@@ -165,8 +165,12 @@ check(np.abs(got - expected).max() < 1e-4, "the original is ONNX Runtime's")
 GPTQ = "--recipe=w3:group-size=0,method=gptq"
 rtn, gptq = error_of("rtn", "--recipe=w3:group-size=0"), error_of("gptq", GPTQ, *calibration)
 check(gptq < 0.9 * rtn, f"3 bits: gptq {gptq:.4f} under rtn {rtn:.4f}")
-static = error_of("static", "--recipe=w8:activations=static", f"--calib={plain}", "--calib-windows=80", "--calib-inputs=original")
+static = error_of("static", "--recipe=w8:activations=static", f"--calib={plain}", "--calib-windows=80", "--calib-inputs=original",
+                  f"--report={folder}/report.json")
 check(static < gptq / 2, f"8 bits, static: {static:.4f}")
+with open(f"{folder}/report.json") as file:
+    (said,) = [text for text in json.load(file)["texts"] if text["role"] == "calibration"]
+check("tokens" not in said and said["name"] == os.path.basename(plain), f"samples are no tokens: {said}")
 
 # Killed and started again.
 rng_kill = random.Random(2)
