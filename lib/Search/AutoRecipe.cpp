@@ -174,11 +174,13 @@ private:
   /// What the costs may come to, by what was measured of the best one: more where it holds, else less.
   double getSlack() const { return -best->excess * sum(choices, best->allocation).cost / std::max(best->loss, 1e-4); }
 
-  /// The cheapest step by one or two units from the best one that should stay within the promise; empty if there is none.
+  /// The cheapest step by one or two units from the best one, or along the path, that should stay within the promise; empty if there is none.
   Allocation findStep() const {
     std::pair<double, Allocation> next{getPrice(best->allocation), {}};
-    const double slack = std::min(getSlack(), mostCost - sum(choices, best->allocation).cost);
-    for (const Allocation &allocation : findExchanges(choices, best->allocation, slack, kCandidates))
+    const double now = sum(choices, best->allocation).cost, slack = std::min(getSlack(), mostCost - now);
+    std::vector<Allocation> steps = findExchanges(choices, best->allocation, slack, kCandidates);
+    llvm::copy_if(path, std::back_inserter(steps), [&](const Allocation &allocation) { return sum(choices, allocation).cost <= now + slack; });
+    for (const Allocation &allocation : steps)
       if (double price = getPrice(allocation); price < next.first && !seen.count(allocation))
         next = {price, allocation};
     return next.second;
