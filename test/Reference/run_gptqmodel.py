@@ -26,7 +26,7 @@ def config(figure):
         common["gptaq"] = GPTAQConfig(device="cpu")
     if "rotate" in parts:
         common["rotation"] = "hadamard"
-    return QuantizeConfig(method=METHOD.GPTQ, format=FORMAT.GPTQ, **common)
+    return QuantizeConfig(method=METHOD.GPTQ, format=FORMAT.GPTQ_V2, **common)  # of version 1 the zero points are stored less one
 
 
 def quantize(figure, source):
