@@ -102,7 +102,7 @@ def run_package(name, figures, args, results, environments, evaluator):
     while figures:
         with open(os.path.join(folder, "log"), "a") as log:
             subprocess.run([python, os.path.join(HERE, f"run_{name}.py"), args.data, folder, *figures], stdout=log, stderr=log,
-                           env=dict(os.environ, SCRATCH=args.scratch))
+                           env=dict(os.environ, SCRATCH=args.scratch), cwd=folder)  # some write logs where they are
         done = read_reports(reports) if os.path.exists(reports) else []
         if len(done) < len(figures):  # the process died in the one behind them
             done.append({"figure": figures[len(done)], "error": "the process died"})
