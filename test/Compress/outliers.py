@@ -13,7 +13,7 @@ import plant_outliers
 
 folder = sys.argv[1]
 model = os.path.join(folder, "model.onnx")
-proto = shorten(os.path.join(SHIPPED, "torchscript_past.onnx"), 1)
+proto = shorten(os.path.join(SHIPPED, "torchscript_past.onnx"), 2)
 plant_outliers.plant(proto)
 onnx.save(proto, model)
 tokenizer = os.path.join(SHIPPED, "tokenizer.model")
@@ -35,10 +35,10 @@ plain = os.path.join(folder, "plain.so")
 must("tersec", model, "-o", plain, f"--tokenizer={tokenizer}", LEVEL, "-O0")
 # Channels by statistics of no model's, an odd number of them; kernels against the plain lowering of what was given.
 rng = np.random.default_rng(3)
-layers = [f"model.layers.0.{name}" for name in ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj",
+layers = [f"model.layers.{i}.{name}" for i in range(2) for name in ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.gate_proj",
                                                  "mlp.up_proj", "mlp.down_proj")]
 inputs = {"q": 128, "o": 128, "gate": 128, "down": 352, "head": 128}
-taps = dict(zip(layers + ["lm_head"], ("q", "q", "q", "o", "gate", "gate", "down", "head")))
+taps = dict(zip(layers + ["lm_head"], 2 * ("q", "q", "q", "o", "gate", "gate", "down") + ("head",)))
 made = os.path.join(folder, "made.tstats")
 tstats.write(made, taps, {f"{tap}/{what}": value for tap, size in inputs.items()
                           for what, value in (("count", np.array([9])), ("abs_max", rng.random(size).astype(np.float32)))})
@@ -52,7 +52,10 @@ check(broken["kl"] > 1, f"static W8A8 with planted outliers: KL {broken['kl']:.3
 for bits in (16, 8):
     path = compile(f"kept{bits}", f"--recipe=w8:group-size=0,activations=static,outliers=3%,outlier-bits={bits}", *calibration)
     kept = measure(path, plain)
-    check(kept["kl"] < 0.02, f"with 3 % of the channels in {bits} bits: KL {kept['kl']:.4f}")
+    # In 8 bits the outliers' inputs, a few channels far apart, are rounded by one range for each token.
+    near, apart = (0.01, 0.005) if bits == 16 else (0.03, 0.02)
+    check(abs(kept["perplexity_ratio"] - 1) < near and kept["kl"] < apart,
+          f"with 3 % of the channels in {bits} bits: perplexity times {kept['perplexity_ratio']:.4f}, KL {kept['kl']:.4f}")
     shown = json.loads(must("terse-inspect", path, "--json").stdout)["layers"]
     names = {layer["name"]: layer for layer in shown}
     check(any(".outliers" in name for name in names), f"terse-inspect lists them: {sorted(names)}")
