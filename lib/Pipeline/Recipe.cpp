@@ -155,8 +155,7 @@ static bool isPruning(llvm::StringRef part) {
                  part.consume_front("structured:");
   if (!hasKind && part.contains(':'))
     return true; // a pattern, which the pass checks
-  std::optional<double> share = parseShare(part);
-  return share && *share < 1;
+  return parseProperShare(part).has_value();
 }
 
 /// The recipe that quantizes to `bits`, with its `keys`; `pruning` as in parseRecipe.

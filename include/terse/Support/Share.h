@@ -17,6 +17,12 @@ inline std::optional<double> parseShare(llvm::StringRef text) {
   return isPercent ? value / 100 : value;
 }
 
+/// The same, of less than 1.
+inline std::optional<double> parseProperShare(llvm::StringRef text) {
+  std::optional<double> share = parseShare(text);
+  return share && *share < 1 ? share : std::nullopt;
+}
+
 } // namespace terse
 
 #endif // TERSE_SUPPORT_SHARE_H

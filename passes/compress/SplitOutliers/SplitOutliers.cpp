@@ -67,8 +67,8 @@ struct SplitOutliers : terse::impl::SplitOutliersBase<SplitOutliers> {
 
 private:
   LogicalResult parseOptions(function_ref<LogicalResult(const Twine &)> error) {
-    std::optional<double> parsed = parseShare(share);
-    if (!parsed || *parsed >= 1)
+    std::optional<double> parsed = parseProperShare(share);
+    if (!parsed)
       return error("expected a share of 0 or more and less than 1, such as 1%; got '" + share + "'");
     part = *parsed;
     if (bits != 8 && bits != 16)
