@@ -29,6 +29,15 @@ def Kernel_X86MaddubsAttr : KernelInstruction<"X86Maddubs", "x86_maddubs",
   }];
 }
 
+def Kernel_X86MaddubsBiasedAttr : KernelInstruction<"X86MaddubsBiased", "x86_maddubs_biased",
+                                  ["getMaxSteps", "hasSignedWeights", "createSum", "createSumByDefinition"]> {
+  let summary = "AVX2 vpmaddubsw with signed weights and activations of which 128 was made 0";
+  let description = [{
+    As `x86_maddubs`, with operands the other way round: what a symmetric zero point would add to a sum is then the same for all rows. With weights
+    of 4 bits 8 products add up: 8 * 255 * 2 * 8 = 32,640.
+  }];
+}
+
 def Kernel_X86MaddubsSignedAttr : KernelInstruction<"X86MaddubsSigned", "x86_maddubs_signed",
                                   !listconcat(["getWeightOffset"], LookupMethods)> {
   let summary = "AVX2 for 8-bit weights: 8 columns, sums of 32 bits";

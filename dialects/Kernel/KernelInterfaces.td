@@ -8,7 +8,7 @@ def Kernel_MmaInstruction : AttrInterface<"MmaInstruction"> {
   let cppNamespace = "::terse::kernel";
   let description = [{
     A matrix instruction that multiplies unsigned 8-bit weights by signed 8-bit
-    activations. A register of weights holds [columns][4]: four consecutive k of
+    activations, or signed weights by unsigned activations. A register of weights holds [columns][4]: four consecutive k of
     each output column; the four activations at these k serve all columns.
 
     A product is added to *partial sums*. Some instructions add in 16 bits: then a
@@ -31,6 +31,8 @@ def Kernel_MmaInstruction : AttrInterface<"MmaInstruction"> {
                     "return std::numeric_limits<int64_t>::max();">,
     InterfaceMethod<"The instruction multiplies by (weight - offset).", "int64_t", "getWeightOffset", (ins), "",
                     "return 0;">,
+    InterfaceMethod<"Whether weights are the signed operand and activations the unsigned one.", "bool", "hasSignedWeights",
+                    (ins), "", "return false;">,
     InterfaceMethod<"partial + (weights - offset) * activations by the instruction itself.",
                     "::mlir::Value", "createMma",
                     (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$loc, "::mlir::Value":$weights,
@@ -68,12 +70,12 @@ def Kernel_MmaInstruction : AttrInterface<"MmaInstruction"> {
                     "return partial;">
   ];
   let extraSharedClassDeclaration = [{
-    /// [columns][4] unsigned bytes.
+    /// [columns][4] bytes.
     ::mlir::VectorType getWeightsType() const {
       auto bytes = ::mlir::IntegerType::get($_attr.getContext(), 8);
       return ::mlir::VectorType::get(4 * $_attr.getColumns(), bytes);
     }
-    /// Four signed bytes.
+    /// Four bytes.
     ::mlir::VectorType getActivationsType() const {
       return ::mlir::VectorType::get(4, ::mlir::IntegerType::get($_attr.getContext(), 8));
     }

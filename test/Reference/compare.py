@@ -23,7 +23,7 @@ REQUIREMENTS = {
     "gptqmodel": [TORCH, "gptqmodel==7.6.0", "sentencepiece", "setuptools"],
     "onnxruntime": [TORCH, "onnxruntime==1.32.0", "onnx==1.23.2", "onnx-ir==1.1.0", "safetensors", "sentencepiece"],
     "nncf": ["nncf==3.4.0", "openvino==2026.4.1", "onnx==1.23.2", "safetensors", "sentencepiece"],
-    "neural_compressor": [TORCH, "neural-compressor-pt==3.10", "transformers==5.24.0", "safetensors", "sentencepiece", "setuptools"],
+    "neural_compressor": [TORCH, "accelerate", "neural-compressor-pt==3.10", "transformers==5.24.0", "safetensors", "sentencepiece", "setuptools"],
     "llama_cpp": [TORCH, "transformers==5.17.0", "gguf==0.19.0", "pip", "safetensors", "sentencepiece", "cmake", "ninja"],
 }
 
@@ -99,6 +99,20 @@ def run_package(name, figures, args, results, environments, evaluator):
     folder = os.path.join(args.scratch, "out-" + name)
     os.makedirs(folder, exist_ok=True)
     reports = os.path.join(folder, "reports.jsonl")
+
+    def take(done):
+        """Measures what the package has made and writes it into the results."""
+        paths = {report["figure"]: os.path.join(folder, report["figure"] + ".safetensors") for report in done if "error" not in report}
+        perplexities = evaluate(evaluator, args.data, list(paths.values())) if paths else {}
+        for report in done:
+            path = paths.get(report["figure"])
+            results.add(name, report.pop("figure"), **{**perplexities.get(path, {}), **report})
+            if path and not args.keep:
+                os.remove(path)
+
+    if os.path.exists(reports):  # of a run that was stopped
+        take([report for report in read_reports(reports) if not results.has(name, report["figure"])])
+        figures = [figure for figure in figures if not results.has(name, figure)]
     while figures:
         with open(os.path.join(folder, "log"), "a") as log:
             subprocess.run([python, os.path.join(HERE, f"run_{name}.py"), args.data, folder, *figures], stdout=log, stderr=log,
@@ -107,14 +121,7 @@ def run_package(name, figures, args, results, environments, evaluator):
         if len(done) < len(figures):  # the process died in the one behind them
             done.append({"figure": figures[len(done)], "error": "the process died"})
         figures = figures[len(done):]
-        paths = [os.path.join(folder, report["figure"] + ".safetensors") for report in done if "error" not in report]
-        perplexities = evaluate(evaluator, args.data, paths) if paths else {}
-        for report in done:
-            path = os.path.join(folder, report.pop("figure") + ".safetensors")
-            figure = os.path.basename(path)[:-len(".safetensors")]
-            results.add(name, figure, **{**perplexities.get(path, {}), **report})
-            if os.path.exists(path) and not args.keep:
-                os.remove(path)
+        take(done)
 
 
 def run_terse(figures, args, results, model):

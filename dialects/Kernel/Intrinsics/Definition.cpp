@@ -36,11 +36,15 @@ SmallVector<Value> terse::kernel::createProducts(ImplicitLocOpBuilder &b, MmaIns
                                                  Value activations) {
   VectorType sumType = instruction.getSumType();
   SmallVector<Value> products;
+  auto extend = [&](Type type, Value value, bool isSigned) -> Value {
+    return isSigned ? arith::ExtSIOp::create(b, type, value).getResult() : arith::ExtUIOp::create(b, type, value).getResult();
+  };
+  bool isSigned = instruction.hasSignedWeights();
   for (int64_t i = 0; i < 4; ++i) {
-    Value weight = arith::ExtUIOp::create(b, sumType, takeOfColumns(b, instruction.getColumns(), weights, i));
+    Value weight = extend(sumType, takeOfColumns(b, instruction.getColumns(), weights, i), isSigned);
     if (int64_t offset = instruction.getWeightOffset())
       weight = arith::SubIOp::create(b, weight, createSplat(b, sumType, offset));
-    Value activation = arith::ExtSIOp::create(b, b.getI32Type(), vector::ExtractOp::create(b, activations, i));
+    Value activation = extend(b.getI32Type(), vector::ExtractOp::create(b, activations, i), !isSigned);
     products.push_back(arith::MulIOp::create(b, weight, vector::BroadcastOp::create(b, sumType, activation)));
   }
   return products;

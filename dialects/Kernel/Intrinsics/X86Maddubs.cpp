@@ -20,20 +20,16 @@ int64_t X86MaddubsAttr::getMaxSteps(int64_t maxWeight) const {
   return std::numeric_limits<int16_t>::max() / (2 * kMaxActivation * maxWeight);
 }
 
-Value X86MaddubsAttr::createMma(OpBuilder &builder, Location loc, Value weights, Value activations,
-                                Value partial) const {
-  ImplicitLocOpBuilder b(loc, builder);
-  Value pairs = createIntrinsic(b, getPartialType(), "llvm.x86.avx2.pmadd.ub.sw",
-                                {weights, createRepeat(b, getWeightsType(), activations)});
+static Value addPairs(ImplicitLocOpBuilder &b, MmaInstruction instruction, Value unsignedBytes, Value signedBytes, Value partial) {
+  Value pairs = createIntrinsic(b, instruction.getPartialType(), "llvm.x86.avx2.pmadd.ub.sw", {unsignedBytes, signedBytes});
   return arith::AddIOp::create(b, partial, pairs);
 }
 
-Value X86MaddubsAttr::createMmaByDefinition(OpBuilder &builder, Location loc, Value weights, Value activations,
-                                            Value partial) const {
-  ImplicitLocOpBuilder b(loc, builder);
-  VectorType sumType = getSumType();
-  SmallVector<Value> products = createProducts(b, *this, weights, activations);
-  auto columnsType = VectorType::get(getColumns(), b.getI16Type());
+static Value addPairsByDefinition(ImplicitLocOpBuilder &b, MmaInstruction instruction, Value weights, Value activations,
+                                  Value partial) {
+  VectorType sumType = instruction.getSumType();
+  SmallVector<Value> products = createProducts(b, instruction, weights, activations);
+  auto columnsType = VectorType::get(instruction.getColumns(), b.getI16Type());
   auto saturatedPair = [&](Value first, Value second) -> Value {
     Value pair = arith::AddIOp::create(b, first, second);
     pair = arith::MinSIOp::create(b, pair, createSplat(b, sumType, std::numeric_limits<int16_t>::max()));
@@ -44,19 +40,39 @@ Value X86MaddubsAttr::createMmaByDefinition(OpBuilder &builder, Location loc, Va
   return arith::AddIOp::create(b, partial, vector::InterleaveOp::create(b, even, odd));
 }
 
+static Value addPartial(ImplicitLocOpBuilder &b, MmaInstruction instruction, Value partial, Value sum) {
+  Value ones = createSplat(b, instruction.getPartialType(), 1);
+  Value pairs = createIntrinsic(b, instruction.getSumType(), "llvm.x86.avx2.pmadd.wd", {partial, ones});
+  return arith::AddIOp::create(b, sum, pairs);
+}
+
+static Value addPartialByDefinition(ImplicitLocOpBuilder &b, MmaInstruction instruction, Value partial, Value sum) {
+  auto halves = vector::DeinterleaveOp::create(b, partial);
+  for (Value half : {halves.getRes1(), halves.getRes2()})
+    sum = arith::AddIOp::create(b, sum, arith::ExtSIOp::create(b, instruction.getSumType(), half));
+  return sum;
+}
+
+Value X86MaddubsAttr::createMma(OpBuilder &builder, Location loc, Value weights, Value activations,
+                                Value partial) const {
+  ImplicitLocOpBuilder b(loc, builder);
+  return addPairs(b, *this, weights, createRepeat(b, getWeightsType(), activations), partial);
+}
+
+Value X86MaddubsAttr::createMmaByDefinition(OpBuilder &builder, Location loc, Value weights, Value activations,
+                                            Value partial) const {
+  ImplicitLocOpBuilder b(loc, builder);
+  return addPairsByDefinition(b, *this, weights, activations, partial);
+}
+
 Value X86MaddubsAttr::createSum(OpBuilder &builder, Location loc, Value partial, Value sum) const {
   ImplicitLocOpBuilder b(loc, builder);
-  Value pairs =
-      createIntrinsic(b, getSumType(), "llvm.x86.avx2.pmadd.wd", {partial, createSplat(b, getPartialType(), 1)});
-  return arith::AddIOp::create(b, sum, pairs);
+  return addPartial(b, *this, partial, sum);
 }
 
 Value X86MaddubsAttr::createSumByDefinition(OpBuilder &builder, Location loc, Value partial, Value sum) const {
   ImplicitLocOpBuilder b(loc, builder);
-  auto halves = vector::DeinterleaveOp::create(b, partial);
-  for (Value half : {halves.getRes1(), halves.getRes2()})
-    sum = arith::AddIOp::create(b, sum, arith::ExtSIOp::create(b, getSumType(), half));
-  return sum;
+  return addPartialByDefinition(b, *this, partial, sum);
 }
 
 /// For weights -8 .. 7; that a sum wraps between the two products of a step does no harm.
@@ -86,6 +102,39 @@ Value X86MaddubsAttr::createSparseMmaByDefinition(OpBuilder &builder, Location l
   };
   Value even = pair(products[0], products[1]), odd = pair(products[2], products[3]);
   return arith::AddIOp::create(b, partial, vector::InterleaveOp::create(b, even, odd));
+}
+
+//===----------------------------------------------------------------------===//
+// Signed weights of 7 bits or fewer, sums of 16 bits
+//===----------------------------------------------------------------------===//
+
+int64_t X86MaddubsBiasedAttr::getColumns() const { return 8; }
+VectorType X86MaddubsBiasedAttr::getPartialType() const { return VectorType::get(16, IntegerType::get(getContext(), 16)); }
+int64_t X86MaddubsBiasedAttr::getMaxSteps(int64_t maxWeight) const {
+  return std::numeric_limits<int16_t>::max() / (2 * std::numeric_limits<uint8_t>::max() * maxWeight);
+}
+bool X86MaddubsBiasedAttr::hasSignedWeights() const { return true; }
+
+Value X86MaddubsBiasedAttr::createMma(OpBuilder &builder, Location loc, Value weights, Value activations,
+                                      Value partial) const {
+  ImplicitLocOpBuilder b(loc, builder);
+  return addPairs(b, *this, createRepeat(b, getWeightsType(), activations), weights, partial);
+}
+
+Value X86MaddubsBiasedAttr::createMmaByDefinition(OpBuilder &builder, Location loc, Value weights, Value activations,
+                                                  Value partial) const {
+  ImplicitLocOpBuilder b(loc, builder);
+  return addPairsByDefinition(b, *this, weights, activations, partial);
+}
+
+Value X86MaddubsBiasedAttr::createSum(OpBuilder &builder, Location loc, Value partial, Value sum) const {
+  ImplicitLocOpBuilder b(loc, builder);
+  return addPartial(b, *this, partial, sum);
+}
+
+Value X86MaddubsBiasedAttr::createSumByDefinition(OpBuilder &builder, Location loc, Value partial, Value sum) const {
+  ImplicitLocOpBuilder b(loc, builder);
+  return addPartialByDefinition(b, *this, partial, sum);
 }
 
 //===----------------------------------------------------------------------===//

@@ -17,6 +17,10 @@ struct CPULevel {
   llvm::StringLiteral tuneCPU;
   /// Bits of the vectors that loops are vectorized to.
   unsigned vectorWidth;
+  /// Whether machine code keeps the order that kernels are written in. Where
+  /// registers are few, LLVM's scheduler and combiner, for parallelism that
+  /// the processor finds itself, have more values at once than fit and spill.
+  bool keepsOrder;
 };
 
 /// All levels, worst first.

@@ -11,12 +11,12 @@ using namespace terse;
 // The features that the runtime tests for before it takes a level; a feature
 // more here would be an illegal instruction there.
 static constexpr CPULevel levels[] = {
-    {"baseline", "", "generic", 128},
-    {"avx2", "+avx2,+fma,+f16c,+bmi2", "haswell", 256},
+    {"baseline", "", "generic", 128, true},
+    {"avx2", "+avx2,+fma,+f16c,+bmi2", "haswell", 256, true},
     {"avx512vnni",
      "+avx512f,+avx512bw,+avx512dq,+avx512vl,+avx512cd,+avx512vnni,"
      "+avx2,+fma,+f16c,+bmi2",
-     "icelake-server", 512},
+     "icelake-server", 512, false},
 };
 
 llvm::ArrayRef<CPULevel> terse::getCPULevels() { return levels; }

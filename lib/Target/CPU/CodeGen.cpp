@@ -3,6 +3,7 @@
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/CodeGen/Passes.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/GlobalVariable.h"
 #include "llvm/IR/LLVMContext.h"
@@ -127,6 +128,21 @@ llvm::Error terse::optimizeLLVM(llvm::Module &module, const CPULevel &level) {
   return llvm::Error::success();
 }
 
+namespace {
+/// A pass manager without those passes of the code generator that change the
+/// order of instructions.
+class OrderKeepingPassManager : public llvm::legacy::PassManager {
+public:
+  void add(llvm::Pass *pass) override {
+    if (pass->getPassID() == &llvm::MachineSchedulerID ||
+        pass->getPassID() == &llvm::MachineCombinerID)
+      delete pass;
+    else
+      llvm::legacy::PassManager::add(pass);
+  }
+};
+} // namespace
+
 llvm::Expected<ObjectCode> terse::emitObject(llvm::Module &module,
                                              const CPULevel &level) {
   llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine =
@@ -135,7 +151,9 @@ llvm::Expected<ObjectCode> terse::emitObject(llvm::Module &module,
     return machine.takeError();
   ObjectCode object;
   llvm::raw_svector_ostream stream(object);
-  llvm::legacy::PassManager passes;
+  llvm::legacy::PassManager anyOrder;
+  OrderKeepingPassManager sameOrder;
+  llvm::legacy::PassManager &passes = level.keepsOrder ? sameOrder : anyOrder;
   if ((*machine)->addPassesToEmitFile(passes, stream, nullptr,
                                       llvm::CodeGenFileType::ObjectFile))
     return llvm::createStringError("cannot emit an object file");

@@ -159,12 +159,12 @@ static llvm::Error addStubs(llvm::ArrayRef<ObjectCode> objects,
   return llvm::Error::success();
 }
 
-// What the linker says of inputs and layout in every mode. No build id and no
-// symbol table: equal code gives equal bytes.
+// What the linker says of inputs and layout in every mode. No build id: equal
+// code gives equal bytes. Symbols are kept for profilers.
 static const char *const commonFlags[] = {"-m",
                                           "elf_x86_64",
                                           "--build-id=none",
-                                          "--strip-all",
+                                          "--strip-debug",
                                           "--gc-sections",
                                           "--hash-style=gnu",
                                           "-z",

@@ -6,9 +6,9 @@ using namespace terse;
 using namespace terse::linear;
 
 static const Level levels[] = {
-    {"baseline", "x86_maddwd", "x86_maddwd", "x86_maddwd", {1, 2}, {2, 1}, {2, 1}, {2, 1}},
-    {"avx2", "x86_maddubs", "x86_maddubs_signed", "x86_maddwd", {1, 1}, {4, 1}, {4, 1}, {4, 1}},
-    {"avx512vnni", "x86_vnni", "x86_vnni", "x86_vnni", {1, 4}, {4, 4}, {8, 2}, {6, 2}},
+    {"baseline", "x86_maddwd", "x86_maddwd", "x86_maddwd", "", {1, 2}, {2, 1}, {2, 1}, {2, 1}},
+    {"avx2", "x86_maddubs", "x86_maddubs_signed", "x86_maddwd", "x86_maddubs_biased", {1, 1}, {4, 1}, {4, 1}, {2, 2}},
+    {"avx512vnni", "x86_vnni", "x86_vnni", "x86_vnni", "", {1, 4}, {4, 4}, {8, 2}, {6, 2}},
 };
 
 const Level *linear::findLevel(StringRef name) {

@@ -19,6 +19,8 @@ struct Level {
   llvm::StringLiteral name;
   /// The instruction for weights of up to 4 bits, and for 8 bits: with activations in -127..127, and with any.
   llvm::StringLiteral narrow, wide, wideFull;
+  /// The instruction for unpacked weights of up to 4 bits, signed, where activations are 128 more; empty: `narrow`.
+  llvm::StringLiteral biased;
   /// Blocks for one row, for up to as many rows as `few` has, and for more.
   BlockSize one, few, many;
   /// Blocks where weights were unpacked before.
@@ -26,18 +28,26 @@ struct Level {
 };
 const Level *findLevel(llvm::StringRef name);
 
+/// Rows from which on unpacking weights pays.
+constexpr int64_t kFewestUnpackedRows = 24;
+/// Whether so many rows meet weights that are unpacked once: the level's instruction gains by it and a group's weights fit.
+bool isUnpacked(const Level &level, const kernel::PackedLayout &layout);
+/// Whether activations of so many rows are 128 more than they are, unsigned.
+bool isBiased(const Level &level, const kernel::PackedLayout &layout, SchemeAttr scheme);
+
 /// Activations of K channels rounded for weights of this layout: groups follow each other, each
 /// padded with zeros to whole units.
 struct QuantizedRows {
   int64_t k, group, unit;
+  bool biased; ///< codes of kFewestUnpackedRows rows or more are 128 more
 
-  explicit QuantizedRows(const kernel::PackedLayout &layout)
-      : k(layout.k), group(layout.group), unit(layout.getUnit()) {}
+  QuantizedRows(const kernel::PackedLayout &layout, bool biased)
+      : k(layout.k), group(layout.group), unit(layout.getUnit()), biased(biased) {}
   int64_t groups() const { return (k + group - 1) / group; }
   int64_t paddedGroup() const { return (group + unit - 1) / unit * unit; }
   int64_t lastGroup() const { return k - (groups() - 1) * group; }
   int64_t depth() const { return (groups() - 1) * paddedGroup() + (lastGroup() + unit - 1) / unit * unit; }
-  auto key() const { return std::make_tuple(k, group, unit); }
+  auto key() const { return std::make_tuple(k, group, unit, biased); }
 };
 
 /// (input [rows, K] f32[, parameters of `norm`][, the grid: see below]) -> codes [rows, depth] i8, sums [rows, groups]

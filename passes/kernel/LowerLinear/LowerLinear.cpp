@@ -36,16 +36,21 @@ template <typename Op> static void fuseResidual(Op op) {
 
 static bool isTensorGrid(GridAttr grid) { return grid && grid.getKind() == GridKind::Tensor; }
 
+static QuantizedRows getRows(kernel::QLinearOp layer, const Level &target) {
+  kernel::PackedLayout layout = layer.getLayout();
+  return {layout, isBiased(target, layout, layer.getScheme())};
+}
+
 /// The norm that makes `input`, if only layers that read the same rounded rows
 /// read it: then its result need not exist. The grid of a whole tensor needs the result twice.
-static NormOp findFusedNorm(Value input, const QuantizedRows &rows, GridAttr grid) {
+static NormOp findFusedNorm(Value input, const QuantizedRows &rows, GridAttr grid, const Level &target) {
   auto norm = input.getDefiningOp<NormOp>();
   if (isTensorGrid(grid) || !norm || !NormSource::canWrite(norm) || !norm.getType().getElementType().isF32())
     return nullptr;
   bool same = llvm::all_of(norm->getUses(), [&](OpOperand &use) {
     auto layer = dyn_cast<kernel::QLinearOp>(use.getOwner());
     return layer && &use == &layer.getInputMutable() && layer.getGridAttr() == grid &&
-           QuantizedRows(layer.getLayout()).key() == rows.key();
+           getRows(layer, target).key() == rows.key();
   });
   return same ? norm : nullptr;
 }
@@ -59,20 +64,21 @@ struct LowerLinear : terse::impl::LowerLinearBase<LowerLinear> {
 private:
   /// Rounded rows: codes, sums, scales, zero points if the grid has them.
   using Rounded = std::array<Value, 4>;
-  FailureOr<Rounded> round(OpBuilder &builder, Value input, const QuantizedRows &rows, GridAttr grid);
+  FailureOr<Rounded> round(OpBuilder &builder, Value input, const QuantizedRows &rows, GridAttr grid, const Level &target);
   LogicalResult lower(kernel::QLinearOp op, const Level &target);
   LogicalResult lower(kernel::LinearOp op, const Level &target);
   void replace(Operation *op, func::FuncOp callee, SmallVector<Value> inputs, Value bias, Value residual);
 
-  std::map<std::tuple<void *, const void *, std::tuple<int64_t, int64_t, int64_t>>, Rounded> rounded;
+  std::map<std::tuple<void *, const void *, std::tuple<int64_t, int64_t, int64_t, bool>>, Rounded> rounded;
 };
 } // namespace
 
-FailureOr<LowerLinear::Rounded> LowerLinear::round(OpBuilder &builder, Value input, const QuantizedRows &rows, GridAttr grid) {
+FailureOr<LowerLinear::Rounded> LowerLinear::round(OpBuilder &builder, Value input, const QuantizedRows &rows, GridAttr grid,
+                                                    const Level &target) {
   Rounded &known = rounded[{input.getAsOpaquePointer(), grid.getAsOpaquePointer(), rows.key()}];
   if (known[0])
     return known;
-  NormOp producer = findFusedNorm(input, rows, grid);
+  NormOp producer = findFusedNorm(input, rows, grid, target);
   std::optional<NormSource> norm;
   if (producer)
     norm.emplace(producer);
@@ -146,7 +152,7 @@ LogicalResult LowerLinear::lower(kernel::QLinearOp op, const Level &target) {
   func::FuncOp callee;
   Value zeros;
   if (op.roundsInput()) {
-    FailureOr<Rounded> rows = round(builder, op.getInput(), QuantizedRows(layout), grid);
+    FailureOr<Rounded> rows = round(builder, op.getInput(), getRows(op, target), grid, target);
     if (failed(rows))
       return failure();
     inputs.append(rows->begin(), rows->begin() + 3);

@@ -84,6 +84,8 @@ std::vector<Names> TileWriter::operands(StringRef byte, int64_t unit) {
       }
       if (scheme.hasTable())
         result[s].back() = lookUp(instruction, result[s].back(), weightType);
+      if (info.hasSignedWeights())
+        result[s].back() = binary("arith.subi", result[s].back(), splat(std::to_string(offset), weightType), weightType);
     }
   return result;
 }
@@ -162,15 +164,15 @@ std::string TileWriter::activationSum(int64_t row, StringRef group) {
 
 /// Sums start at -(zero - offset) * (sum of the group's activations); at 0 where zero points are floats.
 Names TileWriter::startSums(StringRef group) {
-  if (scheme.getZero() == ZeroPoint::Float)
+  int64_t zero = getZeroOperand() - offset;
+  if (scheme.getZero() == ZeroPoint::Float || (scheme.isSymmetric() && !zero))
     return Names(numSums(), splat("0", sumType));
   Names sums;
-  int64_t zero = getZeroOperand() - info.getWeightOffset();
   std::vector<Names> zeros(panels);
   if (!scheme.isSymmetric())
     for (int64_t p = 0; p < panels; ++p)
       for (int64_t v = 0; v < registers; ++v) // negative: the offset minus the zero point
-        zeros[p].push_back(binary("arith.subi", splat(std::to_string(info.getWeightOffset()), sumType), zeroPoints(group, p, v), sumType));
+        zeros[p].push_back(binary("arith.subi", splat(std::to_string(offset), sumType), zeroPoints(group, p, v), sumType));
   for (int64_t r = 0; r < rows; ++r) {
     std::string sum = activationSum(r, group);
     if (scheme.isSymmetric()) {
@@ -196,7 +198,7 @@ Names TileWriter::finishGroup(StringRef group, const Names &sums, Names totals) 
     for (int64_t v = 0; v < registers; ++v) {
       std::string scale = this->scale(group, p, v), zero;
       if (!activations.empty())
-        zero = binary("arith.subf", splat(floatText(info.getWeightOffset()), floatType), floatZeros(group, p, v), floatType);
+        zero = binary("arith.subf", splat(floatText(offset), floatType), floatZeros(group, p, v), floatType);
       for (int64_t r = 0; r < rows; ++r) {
         int64_t i = (r * panels + p) * registers + v;
         std::string sum = toFloat(sums[i]);
@@ -308,11 +310,16 @@ void linear::addWeightParameters(KernelSource &source, const PackedLayout &layou
     source.add(kernel::hasPairedZeros(scheme) ? "    %zero_points: memref<${P}x${G}x8xi8>," : "    %zero_points: memref<${P}x${G}x16x${Z}>,");
 }
 
+static MmaInstruction findInstruction(ModuleOp module, StringRef name) {
+  auto info = dyn_cast_or_null<MmaInstruction>(parseAttribute(("#kernel." + name).str(), module.getContext()));
+  assert(info && "a level names an instruction");
+  return info;
+}
+
 func::FuncOp linear::getQLinearKernel(ModuleOp module, const Level &level, const PackedLayout &layout,
                                       SchemeAttr scheme, const Epilogue &epilogue, bool anyCode) {
   StringRef instruction = layout.bits < 8 && !scheme.hasTable() ? level.narrow : anyCode ? level.wideFull : level.wide;
-  auto info = dyn_cast_or_null<MmaInstruction>(parseAttribute(("#kernel." + instruction).str(), module.getContext()));
-  assert(info && "a level names an instruction");
+  MmaInstruction info = findInstruction(module, instruction);
   std::string name = "qlinear_" + getName(layout, scheme, epilogue) +
                      (instruction == level.wideFull && instruction != level.wide ? "_any" : "");
   KernelSource source;
@@ -334,9 +341,12 @@ func::FuncOp linear::getQLinearKernel(ModuleOp module, const Level &level, const
       writeResults(source, layout.n, rows, panels, epilogue);
     });
   };
-  UnpackedWriter unpacked(tile, level, epilogue);
-  if (unpacked.isSuitable()) {
-    source.set("fewest", UnpackedWriter::kFewestRows);
+  if (isUnpacked(level, layout)) {
+    std::optional<TileWriter> biased;
+    if (isBiased(level, layout, scheme))
+      biased.emplace(source, layout, scheme, level.biased, findInstruction(module, level.biased), epilogue.zero);
+    UnpackedWriter unpacked(biased ? *biased : tile, level, epilogue);
+    source.set("fewest", kFewestUnpackedRows);
     unpacked.allocate();
     source.add(R"(  %fewest_rows = arith.constant $fewest : index
   %are_few = arith.cmpi ult, %rows, %fewest_rows : index

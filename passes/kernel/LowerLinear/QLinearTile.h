@@ -82,6 +82,7 @@ public:
   TileWriter(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme, StringRef instruction,
              MmaInstruction info, bool hasZero)
       : CodeTile(source, layout, scheme, info.getColumns()), instruction(instruction), info(info), hasZero(hasZero),
+        offset(info.hasSignedWeights() ? getZeroOperand() : info.getWeightOffset()),
         weightType(typeText(info.getWeightsType())), partialType(typeText(info.getPartialType())),
         sumType(typeText(info.getSumType())) {}
 
@@ -111,8 +112,10 @@ public:
   /// The operands of the unit's steps: [step][panel * registers + register].
   std::vector<Names> operands(StringRef byte, int64_t unit);
   std::string bits(StringRef plane, int64_t shift, int64_t keep);
-  /// What operands are at most, and the one of 0 where the scheme is symmetric.
-  int64_t getMaxOperand() const { return scheme.hasTable() ? 255 : (int64_t(1) << layout.bits) - 1; }
+  /// What operands are at most in magnitude; which unsigned one is 0 where the scheme is symmetric.
+  int64_t getMaxOperand() const {
+    return info.hasSignedWeights() ? getZeroOperand() : scheme.hasTable() ? 255 : (int64_t(1) << layout.bits) - 1;
+  }
   int64_t getZeroOperand() const { return scheme.hasTable() ? 128 : int64_t(1) << (layout.bits - 1); }
 
   /// Whether sparse codes meet the activations that are theirs; else they are spread out to operands.
@@ -127,34 +130,36 @@ public:
   StringRef instruction;
   MmaInstruction info;
   bool hasZero; ///< of the input
+  int64_t offset; ///< that products have less than codes say
   std::string weightType, partialType, sumType;
 };
 
 /// Writes the product for many rows: blocks of weights are unpacked once into memory
 /// of the thread's own, sized for the first-level cache, and meet all rows there. Results of up to
 /// kChunkRows rows are collected beside them in f32. Every sum is
-/// computed as TileWriter does, in the same order.
+/// computed as TileWriter does, in the same order, but for what activations that are 128 more
+/// add to it: that is the same for all rows, so it is known from the weights and taken from results.
 class UnpackedWriter {
 public:
-  /// Rows from which on unpacking pays.
-  static constexpr int64_t kFewestRows = 24;
-
   UnpackedWriter(TileWriter &tile, const Level &level, const Epilogue &epilogue)
       : tile(tile), source(tile.source), layout(tile.layout), level(level), epilogue(epilogue) {}
 
-  /// Whether the level's instruction gains by it and the weights of a group fit.
-  bool isSuitable() const;
   /// Defines the memory: at the start of the function.
   void allocate();
   void write();
 
 private:
+  bool isBiased() const { return tile.info.hasSignedWeights(); }
   /// Groups that are unpacked together.
   int64_t groupsPerBlock() const;
   int64_t stepsPerGroup(int64_t size) const { return layout.getUnits(size) * layout.getUnit() / 4; }
   /// Unpacks `groups` groups of `size` values and adds their products for all rows of the chunk.
   void block(StringRef firstGroup, int64_t groups, int64_t size);
-  void unpack(StringRef firstGroup, int64_t units);
+  void unpack(StringRef firstGroup, int64_t groups, int64_t units);
+  /// Unpacks the unit at `byte` to `to`; returns its operands.
+  std::vector<Names> unpackUnit(StringRef byte, StringRef to);
+  /// Adds what the bias adds in a group whose operands sum up to `sums`.
+  void addBias(StringRef group, const Names &sums);
   /// `totals` with what a group adds: its weights lie from `firstStep` on.
   Names products(StringRef group, StringRef firstStep, int64_t steps, Names totals);
   /// Results of the chunk's rows, from what was collected.

@@ -58,8 +58,12 @@ void Writer::round() {
       %wide = arith.fptosi %moved_x : vector<${n}xf32> to vector<${n}xi32>)");
   else
     source.add("      %wide = arith.fptosi %whole_x : vector<${n}xf32> to vector<${n}xi32>");
-  source.add(R"(      %code = arith.trunci %wide : vector<${n}xi32> to vector<${n}xi8>
-      vector.store %code, %codes[%row, %to] : memref<?x${depth}xi8>, vector<${n}xi8>
+  source.add("      %code = arith.trunci %wide : vector<${n}xi32> to vector<${n}xi8>");
+  if (shape.biased)
+    source.add(R"(      %bias_v = vector.broadcast %code_bias : i8 to vector<${n}xi8>
+      %stored = arith.xori %code, %bias_v : vector<${n}xi8>)");
+  source.set("stored", shape.biased ? "stored" : "code");
+  source.add(R"(      vector.store %$stored, %codes[%row, %to] : memref<?x${depth}xi8>, vector<${n}xi8>
       %part = vector.reduction <add>, %wide : vector<${n}xi32> into i32)");
 }
 
@@ -95,7 +99,7 @@ void Writer::group(int64_t size) {
     source.set("n", padding).set("size", size);
     source.add(R"(    %end_of_codes = arith.constant $size : index
     %pad_at = arith.addi %base, %end_of_codes : index
-    %zeros = arith.constant dense<0> : vector<${n}xi8>
+    %zeros = vector.broadcast %code_bias : i8 to vector<${n}xi8>
     vector.store %zeros, %codes[%row, %pad_at] : memref<?x${depth}xi8>, vector<${n}xi8>)");
   }
 }
@@ -154,6 +158,8 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
   bool fixed = grid && grid.getKind() == GridKind::Fixed, hasZero = grid && grid.hasZero();
   int64_t low = fixed ? grid.getLow() : 0, high = fixed ? grid.getHigh() : 255;
   std::string name = llvm::formatv("quantize_rows_k{0}g{1}u{2}", shape.k, shape.group, shape.unit);
+  if (shape.biased)
+    name += "_biased";
   if (fixed)
     name += llvm::formatv("_fixed{0}{1}to{2}{3}", low < 0 ? "m" : "", std::abs(low), high, hasZero ? "_zero" : "").str();
   else if (grid)
@@ -183,6 +189,16 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
   %group_size = arith.constant $group : index
   %padded_size = arith.constant $padded : index
   %rows = memref.dim %input, %c0 : memref<?x${K}xf32>)");
+  if (shape.biased) {
+    source.set("fewest", kFewestUnpackedRows);
+    source.add(R"(  %fewest_rows = arith.constant $fewest : index
+  %are_few = arith.cmpi ult, %rows, %fewest_rows : index
+  %no_bias = arith.constant 0 : i8
+  %some_bias = arith.constant -128 : i8
+  %code_bias = arith.select %are_few, %no_bias, %some_bias : i8)");
+  } else {
+    source.add("  %code_bias = arith.constant 0 : i8");
+  }
   if (grid) {
     if (!fixed)
       writer.tensorGrid();

@@ -20,12 +20,16 @@ int64_t UnpackedWriter::groupsPerBlock() const {
   return std::max<int64_t>(1, kBlockDepth / (layout.getUnits(layout.group) * layout.getUnit()));
 }
 
-bool UnpackedWriter::isSuitable() const {
+bool linear::isUnpacked(const Level &level, const PackedLayout &layout) {
   // Bytes are operands as they lie; a level that unpacks no faster than it multiplies gains nothing.
   if (layout.bits == 8 || level.name == "baseline")
     return false;
   int64_t depth = layout.getUnits(layout.group) * layout.getUnit();
   return depth * level.unpacked.panels * kernel::kPanelColumns <= kMostBytes;
+}
+
+bool linear::isBiased(const Level &level, const PackedLayout &layout, SchemeAttr scheme) {
+  return !level.biased.empty() && isUnpacked(level, layout) && !scheme.hasTable();
 }
 
 void UnpackedWriter::allocate() {
@@ -34,24 +38,59 @@ void UnpackedWriter::allocate() {
   source.set("chunk", chunkRows(level)).set("width", level.unpacked.panels * kernel::kPanelColumns);
   source.add(R"(  %operands = memref.alloca() {alignment = 64 : i64} : memref<${operandBytes}xi8>
   %collected = memref.alloca() {alignment = 64 : i64} : memref<${chunk}x${width}xf32>)");
+  if (isBiased())
+    source.add("  %of_bias = memref.alloca() {alignment = 64 : i64} : memref<${width}xf32>");
 }
 
-void UnpackedWriter::unpack(StringRef firstGroup, int64_t units) {
-  int64_t steps = layout.getUnit() / 4, stepBytes = tile.panels * 64;
-  std::string first = tile.binary(
-      "arith.muli", firstGroup, tile.index(layout.getUnits(layout.group) * layout.getUnitBytes()));
-  std::string id = tile.index(units);
-  source.add("scf.for " + id + "_u = %c0 to " + id + " step %c1 {");
-  std::string byte = tile.binary("arith.addi", first,
-                                 tile.binary("arith.muli", id + "_u", tile.index(layout.getUnitBytes())));
-  std::string to = tile.binary("arith.muli", id + "_u", tile.index(steps * stepBytes));
+std::vector<Names> UnpackedWriter::unpackUnit(StringRef byte, StringRef to) {
   std::vector<Names> operands = tile.operands(byte, 0);
-  for (int64_t s = 0; s < steps; ++s)
+  for (size_t s = 0; s < operands.size(); ++s)
     for (size_t i = 0; i < operands[s].size(); ++i) {
-      std::string at = tile.binary("arith.addi", to, tile.index(s * stepBytes + i * 4 * tile.columns));
+      std::string at = tile.binary("arith.addi", to, tile.index(s * tile.panels * 64 + i * 4 * tile.columns));
       source.add("vector.store " + operands[s][i] + ", %operands[" + at + "] : memref<${operandBytes}xi8>, " + tile.weightType);
     }
+  return operands;
+}
+
+void UnpackedWriter::unpack(StringRef firstGroup, int64_t groups, int64_t units) {
+  std::string unitBytes = tile.index(layout.getUnitBytes()), operandBytes = tile.index(layout.getUnit() * tile.panels * 16);
+  std::string groupUnits = tile.index(layout.getUnits(layout.group)), count = tile.index(units), ones;
+  if (isBiased())
+    ones = tile.splat("1", "vector<4xi8>");
+  std::string g = tile.index(groups) + "_g";
+  source.add("scf.for " + g + " = %c0 to " + tile.index(groups) + " step %c1 {");
+  std::string group = tile.binary("arith.addi", firstGroup, g);
+  std::string first = tile.binary("arith.muli", group, groupUnits), firstTo = tile.binary("arith.muli", g, count);
+  auto unit = [&](StringRef u) {
+    std::string byte = tile.binary("arith.muli", tile.binary("arith.addi", first, u), unitBytes);
+    return unpackUnit(byte, tile.binary("arith.muli", tile.binary("arith.addi", firstTo, u), operandBytes));
+  };
+  if (isBiased()) {
+    Names none(tile.panels * tile.registers, tile.splat("0", tile.sumType));
+    std::string zero = tile.splat("0", tile.partialType);
+    addBias(group, tile.loop(units, none, tile.sumType, [&](StringRef u, Names sums) {
+      for (const Names &step : unit(u))
+        for (auto [sum, operand] : llvm::zip(sums, step))
+          sum = tile.widen(tile.multiply(operand, ones, zero), sum);
+      return sums;
+    }));
+  } else {
+    std::string u = count + "_u";
+    source.add("scf.for " + u + " = %c0 to " + count + " step %c1 {");
+    unit(u);
+    source.add("}");
+  }
   source.add("}");
+}
+
+void UnpackedWriter::addBias(StringRef group, const Names &sums) {
+  for (auto [i, sum] : llvm::enumerate(sums)) {
+    std::string place = "%of_bias[" + tile.index(i * tile.columns) + "] : memref<${width}xf32>, " + tile.floatType;
+    std::string bias = tile.toFloat(tile.binary("arith.shli", sum, tile.splat("7", tile.sumType), tile.sumType));
+    std::string scale = tile.scale(group, i / tile.registers, i % tile.registers);
+    std::string before = source.define("f", "vector.load " + Twine(place));
+    source.add("vector.store " + source.multiplyAdd("f", scale, bias, before, tile.floatType) + ", " + place);
+  }
 }
 
 Names UnpackedWriter::products(StringRef group, StringRef firstStep, int64_t steps, Names totals) {
@@ -90,7 +129,7 @@ Names UnpackedWriter::products(StringRef group, StringRef firstStep, int64_t ste
 }
 
 void UnpackedWriter::block(StringRef firstGroup, int64_t groups, int64_t size) {
-  unpack(firstGroup, groups * layout.getUnits(size));
+  unpack(firstGroup, groups, layout.getUnits(size));
   source.set("rowsPerBlock", tile.rows);
   source.add(R"(      %rows_each = arith.constant $rowsPerBlock : index
       scf.for %slot_0 = %c0 to %rows_here step %rows_each {)");
@@ -124,8 +163,11 @@ void UnpackedWriter::finish() {
   for (int64_t p = 0; p < tile.panels; ++p) {
     source.set("p", p).set("column", p * kernel::kPanelColumns);
     source.add(R"(        %at_$p = arith.constant $column : index
-        %unscaled_$p = vector.load %collected[%slot, %at_$p] : memref<${chunk}x${width}xf32>, vector<16xf32>)");
-    tile.finishTotal(0, p, "%unscaled_" + std::to_string(p));
+        %sum_of_all_$p = vector.load %collected[%slot, %at_$p] : memref<${chunk}x${width}xf32>, vector<16xf32>)");
+    std::string total = "%sum_of_all_" + std::to_string(p);
+    if (isBiased())
+      total = tile.binary("arith.subf", total, source.define("f", "vector.load %of_bias[%at_$p] : memref<${width}xf32>, vector<16xf32>"), "vector<16xf32>");
+    tile.finishTotal(0, p, total);
   }
   writeResults(source, layout.n, 1, tile.panels, epilogue);
   source.add("      }");
@@ -151,6 +193,10 @@ void UnpackedWriter::write() {
         scf.for %at = %c0 to %columns_here step %sixteen {
           vector.store %no_total, %collected[%slot, %at] : memref<${chunk}x${width}xf32>, vector<16xf32>
         }
+      })");
+    if (isBiased())
+      source.add(R"(      scf.for %at = %c0 to %columns_here step %sixteen {
+        vector.store %no_total, %of_bias[%at] : memref<${width}xf32>, vector<16xf32>
       })");
     int64_t last = layout.getNumGroups() - 1;
     int64_t whole = layout.getGroupSize(last) == layout.group ? last + 1 : last, each = groupsPerBlock();
