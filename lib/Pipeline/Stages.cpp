@@ -84,10 +84,11 @@ static std::string buildKernel(const StageOptions &options) {
   if (!options.optimize)
     return "";
   Pipeline p;
-  p.add("terse-lower-attention");
   bool emulate = !options.emulatedKernels.empty();
-  p.add("terse-lower-linear{level=" +
-        (emulate ? options.emulatedKernels : options.level) + "}");
+  std::string level =
+      "{level=" + (emulate ? options.emulatedKernels : options.level) + "}";
+  p.add("terse-lower-attention" + level);
+  p.add("terse-lower-linear" + level);
   // What norms the layers did not take with them.
   p.add("terse-lower-norm");
   p.add(llvm::Twine("convert-kernel-mma{emulate=") +

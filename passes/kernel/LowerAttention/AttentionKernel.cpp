@@ -51,6 +51,12 @@ AttentionWriter::AttentionWriter(const AttentionShape &shape, StringRef name, in
   source.set("name", name).set("T", typeText(shape.element)).set("W", shape.sourceWidth);
   source.set("O", shape.sourceOffset).set("KV", shape.kvHeads).set("G", shape.heads / shape.kvHeads);
   source.set("D", shape.keySize).set("E", shape.valueSize).set("HE", shape.heads * shape.valueSize);
+  for (int64_t half : {0, 1}) {
+    // A byte of 4-bit codes holds dimensions d and d + E/2.
+    int64_t size = shape.valueBits == 4 ? shape.valueSize / 2 : half ? 0 : shape.valueSize;
+    for (int64_t offset = 0; offset < size; offset += kSliceLanes)
+      slices.push_back({half * size + offset, std::min(kSliceLanes, size - offset), offset, half == 1});
+  }
   source.set("H", shape.heads).set("rows", rows).set("lastRow", rows - 1).set("tile", kTile).set("scale", floatText(shape.scale));
   source.set("arguments", getArguments(shape));
   setCacheTypes(source, shape);
@@ -59,11 +65,7 @@ AttentionWriter::AttentionWriter(const AttentionShape &shape, StringRef name, in
 const KernelSource &AttentionWriter::write() {
   writeHead();
   writeStart();
-  forRows([&] {
-    writeRow();
-    if (shape.keyBits)
-      writeQuerySum();
-  });
+  forRows([&] { writeRow(); });
   writeRange();
   openTileLoop();
   writeScores();
@@ -72,8 +74,6 @@ const KernelSource &AttentionWriter::write() {
     writeBias();
     writeMask();
     writeSoftmax();
-    if (shape.valueBits)
-      writeValueScales();
   });
   writeValues();
   closeTileLoop();
@@ -102,13 +102,16 @@ void AttentionWriter::writeHead() {
   %lowest = arith.constant 0xFF7FFFFF : f32
   %zero_tile = arith.constant dense<0.0> : vector<16xf32>
   %masked_tile = arith.constant dense<0xFF800000> : vector<16xf32>
-  %zero_values = arith.constant dense<0.0> : vector<${E}xf32>
   %scale = arith.constant dense<$scale> : vector<16xf32>
   %batch = memref.dim %query, %c0 : memref<?x?x${W}x${T}>
   %sequence = memref.dim %query, %c1 : memref<?x?x${W}x${T}>
   %query_size = arith.constant $D : index
   %key_rows = memref.dim %keys, %c2 : memref<?x${KV}x?x${KD}x${KT}>
-  %flat_keys = memref.collapse_shape %keys [[0, 1, 2, 3]] : memref<?x${KV}x?x${KD}x${KT}> into memref<?x${KT}>)");
+  %flat_keys = memref.collapse_shape %keys [[0, 1, 2, 3]] : memref<?x${KV}x?x${KD}x${KT}> into memref<?x${KT}>
+  %queries = memref.alloca() {alignment = 64 : i64} : memref<${rows}x${D}xf32>
+  %weights = memref.alloca() {alignment = 64 : i64} : memref<${rows}x${tile}xf32>)");
+  for (const Slice &slice : slices)
+    source.set("n", slice.size).set("s", slice.start).add("  %no_values_$s = arith.constant dense<0.0> : vector<${n}xf32>");
   if (shape.valueWidth)
     source.set("VW", *shape.valueWidth).set("VO", shape.valueOffset).add(R"(  %value_rows = memref.dim %values, %c1 : memref<?x?x${VW}x${T}>
   %flat_values = memref.collapse_shape %values [[0, 1, 2]] : memref<?x?x${VW}x${T}> into memref<?x${T}>
@@ -188,6 +191,19 @@ void AttentionWriter::writeRow() {
   else
     source.add(R"(    %m0_$r = arith.addf %lowest, %zero : f32
     %l0_$r = arith.addf %zero, %zero : f32)");
+  writeQuery();
+}
+
+/// Row $r's query as floats in memory, where each of them can be loaded into all lanes.
+void AttentionWriter::writeQuery() {
+  source.add("    %given_query_$r = vector.load %query[%b, %token_$r, %query_start_$r] : memref<?x?x${W}x${T}>, vector<${D}x${T}>");
+  source.set("q", shape.element.isF32() ? "given_query" : "wide_query");
+  if (!shape.element.isF32())
+    source.add("    %wide_query_$r = arith.extf %given_query_$r : vector<${D}x${T}> to vector<${D}xf32>");
+  source.add("    vector.store %${q}_$r, %queries[%step_$r, %c0] : memref<${rows}x${D}xf32>, vector<${D}xf32>");
+  if (shape.keyBits)
+    source.add(R"(    %query_sum_$r = vector.reduction <add>, %${q}_$r : vector<${D}xf32> into f32
+    %query_sum_tile_$r = vector.broadcast %query_sum_$r : f32 to vector<16xf32>)");
 }
 
 void AttentionWriter::writeRange() {
@@ -209,26 +225,30 @@ void AttentionWriter::writeRange() {
 
 void AttentionWriter::writeResults() {
   forRows([&] {
-    source.set("l", rows + row).set("a", 2 * rows + row);
+    source.set("l", rows + row);
     // A row that read nothing is 0.
     source.add(R"(    %empty_$r = arith.cmpf oeq, %done#$l, %zero : f32
     %sum_$r = arith.select %empty_$r, %one, %done#$l : f32
     %inverse_$r = arith.divf %one, %sum_$r : f32
-    %inverse_values_$r = vector.broadcast %inverse_$r : f32 to vector<${E}xf32>
-    %result_$r = arith.mulf %done#$a, %inverse_values_$r : vector<${E}xf32>
     %real_$r = arith.cmpi ule, %wanted_$r, %final_row : index
     scf.if %real_$r {
       %out_start_$r = arith.muli %head_$r, %value_size : index)");
-    if (shape.element.isF32())
-      source.add("      vector.store %result_$r, %out[%b, %token_$r, %out_start_$r] : memref<?x?x${HE}xf32>, vector<${E}xf32>");
-    else
-      source.add(R"(      %rounded_$r = arith.truncf %result_$r : vector<${E}xf32> to vector<${E}x${T}>
-      vector.store %rounded_$r, %out[%b, %token_$r, %out_start_$r] : memref<?x?x${HE}x${T}>, vector<${E}x${T}>)");
+    for (auto [i, slice] : llvm::enumerate(slices)) {
+      source.set("a", (2 + i) * rows + row).set("s", slice.start).set("n", slice.size);
+      source.set("stored", shape.element.isF32() ? "result" : "rounded");
+      source.add(R"(      %inverse_${r}_$s = vector.broadcast %inverse_$r : f32 to vector<${n}xf32>
+      %result_${r}_$s = arith.mulf %done#$a, %inverse_${r}_$s : vector<${n}xf32>
+      %slice_$s = arith.constant $s : index
+      %out_${r}_$s = arith.addi %out_start_$r, %slice_$s : index)");
+      if (!shape.element.isF32())
+        source.add("      %rounded_${r}_$s = arith.truncf %result_${r}_$s : vector<${n}xf32> to vector<${n}x${T}>");
+      source.add("      vector.store %${stored}_${r}_$s, %out[%b, %token_$r, %out_${r}_$s] : memref<?x?x${HE}x${T}>, vector<${n}x${T}>");
+    }
     source.add("    }");
   });
 }
 
-func::FuncOp attention::getAttentionKernel(ModuleOp module, const AttentionShape &shape) {
+func::FuncOp attention::getAttentionKernel(ModuleOp module, const AttentionShape &shape, int64_t rows) {
   std::string arguments = getArguments(shape);
   std::string suffix = llvm::formatv("h{0}k{1}d{2}e{3}w{4}o{5}_{6}", shape.heads, shape.kvHeads, shape.keySize,
                                      shape.valueSize, shape.sourceWidth, shape.sourceOffset, typeText(shape.element));
@@ -243,13 +263,11 @@ func::FuncOp attention::getAttentionKernel(ModuleOp module, const AttentionShape
   if (auto known = module.lookupSymbol<func::FuncOp>(name))
     return known;
 
-  // One token needs the heads of a group only; blocks of several tokens as many
-  // rows as leave the accumulators in registers.
+  // One token needs the heads of a group only.
   int64_t group = shape.heads / shape.kvHeads;
-  int64_t fitting = std::clamp<int64_t>(256 / std::max<int64_t>(shape.valueSize, 1), 1, 8);
   std::string step = "attention_step_" + suffix, block = "attention_block_" + suffix;
-  auto stepKernel = getOrAddKernel(module, step, AttentionWriter(shape, step, std::min(group, fitting)).write());
-  auto blockKernel = getOrAddKernel(module, block, AttentionWriter(shape, block, fitting).write());
+  auto stepKernel = getOrAddKernel(module, step, AttentionWriter(shape, step, std::min(group, rows)).write());
+  auto blockKernel = getOrAddKernel(module, block, AttentionWriter(shape, block, rows).write());
   if (!stepKernel || !blockKernel)
     return nullptr;
 

@@ -28,23 +28,21 @@ void AttentionWriter::load(StringRef name, StringRef memref, StringRef index, in
 void AttentionWriter::addProducts(StringRef key, StringRef column, StringRef sums, StringRef next) {
   source.set("key", key).set("column", column).set("before", sums).set("after", next);
   forRows([&] {
-    source.add(R"(        %at_${key}_$r = arith.addi %query_start_$r, $column : index
-        %q_${key}_narrow_$r = memref.load %query[%b, %token_$r, %at_${key}_$r] : memref<?x?x${W}x${T}>)");
-    std::string query = "%q_" + key.str() + "_narrow_" + std::to_string(row);
-    if (!shape.element.isF32()) {
-      source.add("        %q_${key}_$r = arith.extf %q_${key}_narrow_$r : $T to f32");
-      query = "%q_" + key.str() + "_" + std::to_string(row);
-    }
-    source.set("q", query);
-    source.add(R"(        %q_${key}_tile_$r = vector.broadcast $q : f32 to vector<16xf32>
+    source.add(R"(        %q_${key}_$r = memref.load %queries[%step_$r, $column] : memref<${rows}x${D}xf32>
+        %q_${key}_tile_$r = vector.broadcast %q_${key}_$r : f32 to vector<16xf32>
         %${after}_$r = llvm.intr.fmuladd(%q_${key}_tile_$r, %$key, %${before}_$r) : (vector<16xf32>, vector<16xf32>, vector<16xf32>) -> vector<16xf32>)");
   });
 }
 
 void AttentionWriter::openTileLoop() {
-  source.set("results", "%done:" + std::to_string(3 * rows));
-  source.set("init", list("%m_{0} = %m0_{0}") + ", " + list("%l_{0} = %l0_{0}") + ", " + list("%a_{0} = %zero_values"));
-  source.set("types", list("f32") + ", " + list("f32") + ", " + list("vector<" + std::to_string(shape.valueSize) + "xf32>"));
+  source.set("results", "%done:" + std::to_string((2 + slices.size()) * rows));
+  std::string init = list("%m_{0} = %m0_{0}") + ", " + list("%l_{0} = %l0_{0}"), types = list("f32") + ", " + list("f32");
+  for (const Slice &slice : slices) {
+    std::string s = std::to_string(slice.start);
+    init += ", " + list("%a_{0}_" + s + " = %no_values_" + s);
+    types += ", " + list("vector<" + std::to_string(slice.size) + "xf32>");
+  }
+  source.set("init", init).set("types", types);
   source.add(R"(    $results = scf.for %t = %first_tile to %tiles step %c1 iter_args($init) -> ($types) {
       %first_key = arith.muli %t, %tile : index
       %tile_offset = arith.muli %first_key, %key_step : index
@@ -184,55 +182,68 @@ void AttentionWriter::writeSoftmax() {
       %fall_$r = arith.subf %m_$r, %tile_max_$r : f32
       %alpha_$r = math.exp %fall_$r : f32
       %kept_$r = arith.mulf %l_$r, %alpha_$r : f32
-      %next_l_$r = vector.reduction <add>, %p_$r, %kept_$r : vector<16xf32> into f32
-      %alpha_values_$r = vector.broadcast %alpha_$r : f32 to vector<${E}xf32>
-      %a_${r}_0 = arith.mulf %a_$r, %alpha_values_$r : vector<${E}xf32>)");
+      %next_l_$r = vector.reduction <add>, %p_$r, %kept_$r : vector<16xf32> into f32)");
+  if (shape.valueBits)
+    writeValueScales();
+  source.set("p", shape.valueBits ? "code_p" : "p");
+  source.add("      vector.store %${p}_$r, %weights[%step_$r, %c0] : memref<${rows}x${tile}xf32>, vector<16xf32>");
 }
 
-/// The values of key $j: `%value_$j`.
-void AttentionWriter::loadValue(int64_t j) {
-  std::string name = "value_" + std::to_string(j);
+/// The slice's values of key %j: `%value`.
+void AttentionWriter::loadValue(const Slice &slice) {
   if (!shape.valueBits) {
     // Keys past the end have weight 0; the last row stands in for their values.
-    source.add(R"(      %key_step_$j = arith.constant $j : index
-      %key_wanted_$j = arith.addi %first_key, %key_step_$j : index
-      %key_$j = arith.minui %key_wanted_$j, %last_key : index
-      %value_place_$j = arith.muli %key_$j, %value_step : index
-      %value_start_$j = arith.addi %value_start, %value_place_$j : index)");
-    load(name, "%flat_values", "%value_start_" + std::to_string(j), shape.valueSize);
+    source.add(R"(        %key_wanted = arith.addi %first_key, %j : index
+        %key_there = arith.minui %key_wanted, %last_key : index
+        %value_place = arith.muli %key_there, %value_step : index
+        %value_row_start = arith.addi %value_slice_$s, %value_place : index)");
+    load("value", "%flat_values", "%value_row_start", slice.size);
     return;
   }
-  int64_t codeBytes = shape.valueSize * shape.valueBits / 8;
-  source.set("p", j * codeBytes);
-  source.add(R"(      %value_place_$j = arith.constant $p : index
-      %value_start_$j = arith.addi %value_tile, %value_place_$j : index)");
-  std::string at = "%value_start_" + std::to_string(j);
-  if (shape.valueBits == 8) {
-    loadCodes(name, "", "%flat_values", at, codeBytes);
-    return;
-  }
-  std::string lanes;
-  for (int64_t i = 0; i < shape.valueSize; ++i)
-    lanes += (i ? ", " : "") + std::to_string(i);
-  loadCodes(name + "_low", name + "_high", "%flat_values", at, codeBytes);
-  source.set("lanes", lanes).set("v", name).set("n", codeBytes);
-  source.add("      %$v = vector.shuffle %${v}_low, %${v}_high [$lanes] : vector<${n}xf32>, vector<${n}xf32>");
+  source.add(R"(        %value_place = arith.muli %j, %code_bytes : index
+        %value_row_start = arith.addi %value_slice_$s, %value_place : index)");
+  if (shape.valueBits == 8)
+    loadCodes("value", "", "%flat_values", "%value_row_start", slice.size);
+  else
+    loadCodes(slice.isHigh ? "low_value" : "value", slice.isHigh ? "value" : "high_value", "%flat_values", "%value_row_start", slice.size);
 }
 
 void AttentionWriter::writeValues() {
-  for (int64_t j = 0; j < kTile; ++j) {
-    source.set("j", j).set("next", j + 1);
-    loadValue(j);
+  source.set("codeBytes", shape.valueSize * shape.valueBits / 8);
+  if (shape.valueBits)
+    source.add("      %code_bytes = arith.constant $codeBytes : index");
+  for (const Slice &slice : slices) {
+    std::string s = std::to_string(slice.start), type = "vector<" + std::to_string(slice.size) + "xf32>";
+    source.set("s", s).set("n", slice.size).set("place", slice.place);
     forRows([&] {
-      source.set("p", shape.valueBits ? "code_p" : "p").set("before", shape.valueBits && j == 0 ? "first" : std::to_string(j));
-      source.add(R"(      %weight_${r}_$j = vector.extract %${p}_$r[$j] : f32 from vector<16xf32>
-      %weights_${r}_$j = vector.broadcast %weight_${r}_$j : f32 to vector<${E}xf32>
-      %a_${r}_$next = llvm.intr.fmuladd(%weights_${r}_$j, %value_$j, %a_${r}_$before) : (vector<${E}xf32>, vector<${E}xf32>, vector<${E}xf32>) -> vector<${E}xf32>)");
+      source.add(R"(      %alphas_${r}_$s = vector.broadcast %alpha_$r : f32 to vector<${n}xf32>
+      %kept_${r}_$s = arith.mulf %a_${r}_$s, %alphas_${r}_$s : vector<${n}xf32>)");
+      source.set("before", shape.valueBits ? "%lowered_" : "%kept_");
+      if (shape.valueBits)
+        source.add(R"(      %lows_${r}_$s = vector.broadcast %low_sum_$r : f32 to vector<${n}xf32>
+      %lowered_${r}_$s = arith.addf %kept_${r}_$s, %lows_${r}_$s : vector<${n}xf32>)");
     });
+    source.set("base", shape.valueBits ? "%value_tile" : "%value_start");
+    source.set("before", list((shape.valueBits ? "%b_{0} = %lowered_{0}_" : "%b_{0} = %kept_{0}_") + s));
+    source.set("sliceTypes", list(type)).set("after", list("%c_{0}")).set("results", "%sum_" + s + ":" + std::to_string(rows));
+    source.add(R"(      %place_$s = arith.constant $place : index
+      %value_slice_$s = arith.addi $base, %place_$s : index
+      $results = scf.for %j = %c0 to %tile step %c1 iter_args($before) -> ($sliceTypes) {)");
+    loadValue(slice);
+    source.set("n", slice.size);
+    forRows([&] {
+      source.add(R"(        %weight_$r = memref.load %weights[%step_$r, %j] : memref<${rows}x${tile}xf32>
+        %all_weight_$r = vector.broadcast %weight_$r : f32 to vector<${n}xf32>
+        %c_$r = llvm.intr.fmuladd(%all_weight_$r, %value, %b_$r) : (vector<${n}xf32>, vector<${n}xf32>, vector<${n}xf32>) -> vector<${n}xf32>)");
+    });
+    source.add("        scf.yield $after : $sliceTypes\n      }");
   }
 }
 
 void AttentionWriter::closeTileLoop() {
-  source.set("state", list("%tile_max_{0}") + ", " + list("%next_l_{0}") + ", " + list("%a_{0}_16"));
+  std::string state = list("%tile_max_{0}") + ", " + list("%next_l_{0}");
+  for (const Slice &slice : slices)
+    state += ", " + list("%sum_" + std::to_string(slice.start) + "#{0}");
+  source.set("state", state);
   source.add("      scf.yield $state : $types\n    }");
 }

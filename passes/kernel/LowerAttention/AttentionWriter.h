@@ -18,6 +18,14 @@ public:
   const KernelSource &write();
 
 private:
+  /// Values of which the sums of all rows stay in registers while the keys of a tile are walked: `size` from dimension `start` on, which lie at
+  /// `place` of a row, in the high halves of its bytes if `isHigh`.
+  struct Slice {
+    int64_t start, size, place;
+    bool isHigh;
+  };
+  static constexpr int64_t kSliceLanes = 16;
+
   /// Calls `body` with `$r` set to each row.
   template <typename Body> void forRows(Body body) {
     for (row = 0; row < rows; ++row) {
@@ -37,7 +45,7 @@ private:
   void writeHead();
   void writeStart();
   void writeRow();
-  void writeQuerySum();
+  void writeQuery();
   void writeRange();
   void openTileLoop();
   void addProducts(llvm::StringRef key, llvm::StringRef column, llvm::StringRef sums, llvm::StringRef next);
@@ -48,13 +56,14 @@ private:
   void writeMask();
   void writeSoftmax();
   void writeValueScales();
-  void loadValue(int64_t j);
+  void loadValue(const Slice &slice);
   void writeValues();
   void closeTileLoop();
   void writeResults();
 
   const AttentionShape &shape;
   int64_t rows, row = 0;
+  std::vector<Slice> slices;
   KernelSource source;
 };
 

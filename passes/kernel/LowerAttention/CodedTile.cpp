@@ -32,19 +32,6 @@ void AttentionWriter::loadParameters(StringRef name, StringRef memref, StringRef
   }
 }
 
-/// `%query_sum_tile_$r`: the sum of row $r's query, in all lanes.
-void AttentionWriter::writeQuerySum() {
-  source.add("    %whole_query_$r = vector.load %query[%b, %token_$r, %query_start_$r] : memref<?x?x${W}x${T}>, vector<${D}x${T}>");
-  std::string query = "%whole_query_" + std::to_string(row);
-  if (!shape.element.isF32()) {
-    source.add("    %wide_query_$r = arith.extf %whole_query_$r : vector<${D}x${T}> to vector<${D}xf32>");
-    query = "%wide_query_" + std::to_string(row);
-  }
-  source.set("q", query);
-  source.add(R"(    %query_sum_$r = vector.reduction <add>, $q : vector<${D}xf32> into f32
-    %query_sum_tile_$r = vector.broadcast %query_sum_$r : f32 to vector<16xf32>)");
-}
-
 /// Weights of codes in place of those of values: sum(p (low + code * scale)) is sum(p low) + sum((p scale) code). Lanes that are not read may hold
 /// anything.
 void AttentionWriter::writeValueScales() {
@@ -52,7 +39,5 @@ void AttentionWriter::writeValueScales() {
       %code_p_$r = arith.select $mask, %weighted_scale_$r, %zero_tile : vector<16xi1>, vector<16xf32>
       %weighted_low_$r = arith.mulf %p_$r, %value_lows : vector<16xf32>
       %low_p_$r = arith.select $mask, %weighted_low_$r, %zero_tile : vector<16xi1>, vector<16xf32>
-      %low_sum_$r = vector.reduction <add>, %low_p_$r : vector<16xf32> into f32
-      %low_sums_$r = vector.broadcast %low_sum_$r : f32 to vector<${E}xf32>
-      %a_${r}_first = arith.addf %a_${r}_0, %low_sums_$r : vector<${E}xf32>)");
+      %low_sum_$r = vector.reduction <add>, %low_p_$r : vector<16xf32> into f32)");
 }

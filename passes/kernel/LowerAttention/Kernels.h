@@ -65,8 +65,8 @@ struct AttentionShape {
 };
 
 /// (query source, tiled keys, values, length[, starts of i64][, padding of i8][, bias][, slopes of f32]
-/// [, sinks of f32]) -> [B, S, heads * valueSize].
-mlir::func::FuncOp getAttentionKernel(mlir::ModuleOp module, const AttentionShape &shape);
+/// [, sinks of f32]) -> [B, S, heads * valueSize]. `rows` rows are computed together.
+mlir::func::FuncOp getAttentionKernel(mlir::ModuleOp module, const AttentionShape &shape, int64_t rows);
 
 } // namespace terse::attention
 

@@ -51,6 +51,8 @@ private:
 
   /// Updates whose cache holds tiles of keys.
   DenseSet<Operation *> tiled;
+  /// Rows that an attention kernel computes together.
+  int64_t rowsTogether = 4;
 };
 } // namespace
 
@@ -223,7 +225,7 @@ LogicalResult LowerAttention::lowerAttention(AttentionOp op) {
   if ((shape.sinks = bool(op.getSinks())))
     inputs.push_back(toFloats(builder, loc, op.getSinks(), shape.heads));
 
-  func::FuncOp kernel = getAttentionKernel(getOperation(), shape);
+  func::FuncOp kernel = getAttentionKernel(getOperation(), shape, rowsTogether);
   if (!kernel)
     return failure();
   Value batch = tensor::DimOp::create(builder, loc, source, 0);
@@ -238,6 +240,12 @@ LogicalResult LowerAttention::lowerAttention(AttentionOp op) {
 }
 
 void LowerAttention::runOnOperation() {
+  if (!llvm::is_contained({"baseline", "avx2", "avx512vnni"}, level)) {
+    getOperation().emitError("expected the level baseline, avx2 or avx512vnni; got '") << level << "'";
+    return signalPassFailure();
+  }
+  // Sums of 16 lanes of so many rows leave registers for what is added to them.
+  rowsTogether = level == "avx512vnni" ? 8 : 4;
   SmallVector<AttentionOp> attentions;
   SmallVector<CacheUpdateOp> updates;
   SmallVector<RopeOp> ropes;

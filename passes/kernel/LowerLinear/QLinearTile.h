@@ -135,8 +135,8 @@ public:
 };
 
 /// Writes the product for many rows: blocks of weights are unpacked once into memory
-/// of the thread's own, sized for the first-level cache, and meet all rows there. Results of up to
-/// kChunkRows rows are collected beside them in f32. Every sum is
+/// of the thread's own, sized for the first-level cache, and meet all rows of a chunk, which stays in the second-level one. Their results
+/// are collected beside them in f32. Every sum is
 /// computed as TileWriter does, in the same order, but for what activations that are 128 more
 /// add to it: that is the same for all rows, so it is known from the weights and taken from results.
 class UnpackedWriter {

@@ -9,12 +9,15 @@ using namespace terse::linear;
 static constexpr int64_t kBlockDepth = 512;
 /// Weights of a group may take this much, part of a second-level cache.
 static constexpr int64_t kMostBytes = 256 << 10;
-/// Rows whose results are collected; about, and a multiple of a block's rows.
-static constexpr int64_t kChunkRows = 256;
+/// Rows that meet all weights of a thread before others do: as many as lie in a second-level cache, which unpacking for them must be worth.
+static constexpr int64_t kChunkBytes = 384 << 10, kFewestChunkRows = 128, kMostChunkRows = 256;
 /// Steps of the product's loop that are written out.
 static constexpr int64_t kUnroll = 8;
 
-static int64_t chunkRows(const Level &level) { return (kChunkRows + level.unpacked.rows - 1) / level.unpacked.rows * level.unpacked.rows; }
+static int64_t chunkRows(const Level &level, const PackedLayout &layout) {
+  int64_t rows = std::clamp(kChunkBytes / layout.getPaddedDepth(), kFewestChunkRows, kMostChunkRows);
+  return llvm::alignTo(rows, level.unpacked.rows);
+}
 
 int64_t UnpackedWriter::groupsPerBlock() const {
   return std::max<int64_t>(1, kBlockDepth / (layout.getUnits(layout.group) * layout.getUnit()));
@@ -35,7 +38,7 @@ bool linear::isBiased(const Level &level, const PackedLayout &layout, SchemeAttr
 void UnpackedWriter::allocate() {
   int64_t depth = groupsPerBlock() * layout.getUnits(layout.group) * layout.getUnit();
   source.set("operandBytes", depth * level.unpacked.panels * kernel::kPanelColumns);
-  source.set("chunk", chunkRows(level)).set("width", level.unpacked.panels * kernel::kPanelColumns);
+  source.set("chunk", chunkRows(level, layout)).set("width", level.unpacked.panels * kernel::kPanelColumns);
   source.add(R"(  %operands = memref.alloca() {alignment = 64 : i64} : memref<${operandBytes}xi8>
   %collected = memref.alloca() {alignment = 64 : i64} : memref<${chunk}x${width}xf32>)");
   if (isBiased())
@@ -177,18 +180,19 @@ void UnpackedWriter::write() {
   int64_t panels = std::min(level.unpacked.panels, kernel::getNumPanels(layout.n));
   BlockWriter blocks(source, level, layout.n);
   source.add("  %final_row = arith.subi %rows, %c1 : index");
+  source.set("rowsPerBlock", level.unpacked.rows);
+  source.add(R"(    %chunk_size = arith.constant $chunk : index
+    %tile_rows = arith.constant $rowsPerBlock : index
+    %no_total = arith.constant dense<0.0> : vector<16xf32>
+    scf.for %first_row = %c0 to %rows step %chunk_size {
+    %rows_left = arith.subi %rows, %first_row : index
+    %chunk_rows = arith.minui %rows_left, %chunk_size : index
+    %tiles = arith.ceildivui %chunk_rows, %tile_rows : index
+    %rows_here = arith.muli %tiles, %tile_rows : index)");
   blocks.writePanels(panels, [&](int64_t count) {
     tile.start(level.unpacked.rows, count);
-    source.set("rowsPerBlock", level.unpacked.rows).set("columnsHere", count * kernel::kPanelColumns);
-    source.add(R"(      %chunk_size = arith.constant $chunk : index
-      scf.for %first_row = %c0 to %rows step %chunk_size {
-      %rows_left = arith.subi %rows, %first_row : index
-      %chunk_rows = arith.minui %rows_left, %chunk_size : index
-      %tile_rows = arith.constant $rowsPerBlock : index
-      %tiles = arith.ceildivui %chunk_rows, %tile_rows : index
-      %rows_here = arith.muli %tiles, %tile_rows : index
-      %columns_here = arith.constant $columnsHere : index
-      %no_total = arith.constant dense<0.0> : vector<16xf32>
+    source.set("columnsHere", count * kernel::kPanelColumns);
+    source.add(R"(      %columns_here = arith.constant $columnsHere : index
       scf.for %slot = %c0 to %rows_here step %c1 {
         scf.for %at = %c0 to %columns_here step %sixteen {
           vector.store %no_total, %collected[%slot, %at] : memref<${chunk}x${width}xf32>, vector<16xf32>
@@ -216,6 +220,6 @@ void UnpackedWriter::write() {
     if (whole == last)
       alone(last, 1, layout.getGroupSize(last));
     finish();
-    source.add("      }");
   });
+  source.add("    }");
 }
