@@ -47,7 +47,7 @@ std::string attention::getArguments(const AttentionShape &shape) {
   return text.str();
 }
 
-AttentionWriter::AttentionWriter(const AttentionShape &shape, StringRef name, int64_t rows) : shape(shape), rows(rows) {
+AttentionWriter::AttentionWriter(const AttentionShape &shape, StringRef name, int64_t rows) : shape(shape), rows(rows), masks(rows) {
   source.set("name", name).set("T", typeText(shape.element)).set("W", shape.sourceWidth);
   source.set("O", shape.sourceOffset).set("KV", shape.kvHeads).set("G", shape.heads / shape.kvHeads);
   source.set("D", shape.keySize).set("E", shape.valueSize).set("HE", shape.heads * shape.valueSize);
@@ -73,8 +73,10 @@ const KernelSource &AttentionWriter::write() {
   forRows([&] {
     writeBias();
     writeMask();
-    writeSoftmax();
+    writeMaximum();
   });
+  writeAlphas();
+  forRows([&] { writeSoftmax(); });
   writeValues();
   closeTileLoop();
   writeResults();
@@ -187,10 +189,10 @@ void AttentionWriter::writeRow() {
   // A sink is a score without a value that all rows begin with.
   if (shape.sinks)
     source.add(R"(    %m0_$r = memref.load %sinks[%head_$r] : memref<${H}xf32>
-    %l0_$r = arith.addf %one, %zero : f32)");
+    %l0_$r = vector.insert %one, %zero_tile [0] : f32 into vector<16xf32>)");
   else
     source.add(R"(    %m0_$r = arith.addf %lowest, %zero : f32
-    %l0_$r = arith.addf %zero, %zero : f32)");
+    %l0_$r = vector.broadcast %zero : f32 to vector<16xf32>)");
   writeQuery();
 }
 
@@ -225,10 +227,10 @@ void AttentionWriter::writeRange() {
 
 void AttentionWriter::writeResults() {
   forRows([&] {
-    source.set("l", rows + row);
+    reduce(Reduction::Sum, "all_" + std::to_string(row), "%done#" + std::to_string(rows + row));
     // A row that read nothing is 0.
-    source.add(R"(    %empty_$r = arith.cmpf oeq, %done#$l, %zero : f32
-    %sum_$r = arith.select %empty_$r, %one, %done#$l : f32
+    source.add(R"(    %empty_$r = arith.cmpf oeq, %all_$r, %zero : f32
+    %sum_$r = arith.select %empty_$r, %one, %all_$r : f32
     %inverse_$r = arith.divf %one, %sum_$r : f32
     %real_$r = arith.cmpi ule, %wanted_$r, %final_row : index
     scf.if %real_$r {

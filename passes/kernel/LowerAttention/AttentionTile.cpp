@@ -36,7 +36,7 @@ void AttentionWriter::addProducts(StringRef key, StringRef column, StringRef sum
 
 void AttentionWriter::openTileLoop() {
   source.set("results", "%done:" + std::to_string((2 + slices.size()) * rows));
-  std::string init = list("%m_{0} = %m0_{0}") + ", " + list("%l_{0} = %l0_{0}"), types = list("f32") + ", " + list("f32");
+  std::string init = list("%m_{0} = %m0_{0}") + ", " + list("%l_{0} = %l0_{0}"), types = list("f32") + ", " + list("vector<16xf32>");
   for (const Slice &slice : slices) {
     std::string s = std::to_string(slice.start);
     init += ", " + list("%a_{0}_" + s + " = %no_values_" + s);
@@ -153,7 +153,7 @@ void AttentionWriter::writeBias() {
   }
 }
 
-/// Which of the keys row $r reads: `$mask`; `%masked_$r` is -inf for the others.
+/// Which of the keys row $r reads: its mask; `%masked_$r` is -inf for the others.
 void AttentionWriter::writeMask() {
   std::string r = std::to_string(row), mask = "%before_end_" + r;
   compareLanes("before_end_" + r, "slt", "%end_" + r);
@@ -168,21 +168,65 @@ void AttentionWriter::writeMask() {
   }
   if (shape.padding)
     require("seen", "%unpadded");
+  masks[row] = mask;
   source.set("mask", mask);
   source.add("      %masked_$r = arith.select $mask, $score, %masked_tile : vector<16xi1>, vector<16xf32>");
 }
 
+/// `%name`, the f32 that the 16 lanes of `from` come to, half and half: their greatest value, of which NaNs need not be one, or their sum.
+void AttentionWriter::reduce(Reduction kind, StringRef name, StringRef from) {
+  std::string before = from.str();
+  for (int64_t size = 8; size; size /= 2) {
+    std::string half = (name + "_of_" + Twine(size)).str();
+    source.set("v", half).set("from", before).set("n", size).set("size", 2 * size);
+    source.add(R"(      %${v}_a = vector.extract_strided_slice $from {offsets = [0], sizes = [$n], strides = [1]} : vector<${size}xf32> to vector<${n}xf32>
+      %${v}_b = vector.extract_strided_slice $from {offsets = [$n], sizes = [$n], strides = [1]} : vector<${size}xf32> to vector<${n}xf32>)");
+    if (kind == Reduction::Sum)
+      source.add("      %$v = arith.addf %${v}_a, %${v}_b : vector<${n}xf32>");
+    else
+      source.add(R"(      %${v}_is = arith.cmpf ogt, %${v}_a, %${v}_b : vector<${n}xf32>
+      %$v = arith.select %${v}_is, %${v}_a, %${v}_b : vector<${n}xi1>, vector<${n}xf32>)");
+    before = "%" + half;
+  }
+  source.set("v", name).set("from", before).add("      %$v = vector.extract $from[0] : f32 from vector<1xf32>");
+}
+
+void AttentionWriter::writeMaximum() {
+  std::string r = std::to_string(row);
+  reduce(Reduction::Max, "greatest_" + r, "%masked_" + r);
+  source.add(R"(      %is_new_$r = arith.cmpf ogt, %greatest_$r, %m_$r : f32
+      %tile_max_$r = arith.select %is_new_$r, %greatest_$r, %m_$r : f32)");
+}
+
+/// `%alphas#r`: what sums of row r are multiplied by for its new maximum; most tiles have none.
+void AttentionWriter::writeAlphas() {
+  std::string any = "%is_new_0";
+  for (int64_t r = 1; r < rows; ++r) {
+    source.set("r", r).set("any", any).add("      %any_new_$r = arith.ori $any, %is_new_$r : i1");
+    any = "%any_new_" + std::to_string(r);
+  }
+  source.set("any", any).set("results", "%alphas:" + std::to_string(rows)).set("alphaTypes", list("f32"));
+  source.add("      $results = scf.if $any -> ($alphaTypes) {");
+  forRows([&] {
+    source.add(R"(        %fall_$r = arith.subf %m_$r, %tile_max_$r : f32
+        %alpha_$r = math.exp %fall_$r : f32)");
+  });
+  source.set("some", list("%alpha_{0}")).set("ones", list("%one"));
+  source.add(R"(        scf.yield $some : $alphaTypes
+      } else {
+        scf.yield $ones : $alphaTypes
+      })");
+}
+
 void AttentionWriter::writeSoftmax() {
   // The exponential of a masked score is selected away, not relied upon to vanish.
-  source.add(R"(      %tile_max_$r = vector.reduction <maximumf>, %masked_$r, %m_$r : vector<16xf32> into f32
-      %max_tile_$r = vector.broadcast %tile_max_$r : f32 to vector<16xf32>
+  source.set("mask", masks[row]);
+  source.add(R"(      %max_tile_$r = vector.broadcast %tile_max_$r : f32 to vector<16xf32>
       %below_$r = arith.subf %masked_$r, %max_tile_$r : vector<16xf32>
       %exp_$r = math.exp %below_$r : vector<16xf32>
       %p_$r = arith.select $mask, %exp_$r, %zero_tile : vector<16xi1>, vector<16xf32>
-      %fall_$r = arith.subf %m_$r, %tile_max_$r : f32
-      %alpha_$r = math.exp %fall_$r : f32
-      %kept_$r = arith.mulf %l_$r, %alpha_$r : f32
-      %next_l_$r = vector.reduction <add>, %p_$r, %kept_$r : vector<16xf32> into f32)");
+      %alpha_tile_$r = vector.broadcast %alphas#$r : f32 to vector<16xf32>
+      %next_l_$r = llvm.intr.fmuladd(%l_$r, %alpha_tile_$r, %p_$r) : (vector<16xf32>, vector<16xf32>, vector<16xf32>) -> vector<16xf32>)");
   if (shape.valueBits)
     writeValueScales();
   source.set("p", shape.valueBits ? "code_p" : "p");
@@ -216,7 +260,7 @@ void AttentionWriter::writeValues() {
     std::string s = std::to_string(slice.start), type = "vector<" + std::to_string(slice.size) + "xf32>";
     source.set("s", s).set("n", slice.size).set("place", slice.place);
     forRows([&] {
-      source.add(R"(      %alphas_${r}_$s = vector.broadcast %alpha_$r : f32 to vector<${n}xf32>
+      source.add(R"(      %alphas_${r}_$s = vector.broadcast %alphas#$r : f32 to vector<${n}xf32>
       %kept_${r}_$s = arith.mulf %a_${r}_$s, %alphas_${r}_$s : vector<${n}xf32>)");
       source.set("before", shape.valueBits ? "%lowered_" : "%kept_");
       if (shape.valueBits)

@@ -54,6 +54,10 @@ private:
   void writeLeft();
   void writeBias();
   void writeMask();
+  enum class Reduction { Max, Sum };
+  void reduce(Reduction kind, llvm::StringRef name, llvm::StringRef from);
+  void writeMaximum();
+  void writeAlphas();
   void writeSoftmax();
   void writeValueScales();
   void loadValue(const Slice &slice);
@@ -64,6 +68,7 @@ private:
   const AttentionShape &shape;
   int64_t rows, row = 0;
   std::vector<Slice> slices;
+  std::vector<std::string> masks; ///< by row
   KernelSource source;
 };
 

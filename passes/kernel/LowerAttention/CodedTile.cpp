@@ -38,6 +38,6 @@ void AttentionWriter::writeValueScales() {
   source.add(R"(      %weighted_scale_$r = arith.mulf %p_$r, %value_scales : vector<16xf32>
       %code_p_$r = arith.select $mask, %weighted_scale_$r, %zero_tile : vector<16xi1>, vector<16xf32>
       %weighted_low_$r = arith.mulf %p_$r, %value_lows : vector<16xf32>
-      %low_p_$r = arith.select $mask, %weighted_low_$r, %zero_tile : vector<16xi1>, vector<16xf32>
-      %low_sum_$r = vector.reduction <add>, %low_p_$r : vector<16xf32> into f32)");
+      %low_p_$r = arith.select $mask, %weighted_low_$r, %zero_tile : vector<16xi1>, vector<16xf32>)");
+  reduce(Reduction::Sum, "low_sum_" + std::to_string(row), "%low_p_" + std::to_string(row));
 }
