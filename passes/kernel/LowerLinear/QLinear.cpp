@@ -10,8 +10,8 @@ using namespace terse::linear;
 using kernel::MmaInstruction;
 using kernel::PackedLayout;
 
-/// How far ahead one row's weights are asked for: what memory gives while they would be waited for. It may lie behind the last.
-static constexpr int64_t kPrefetchBytes = 1536;
+/// How far ahead the weights of few rows are asked for: what memory gives while they would be waited for. It may lie behind the last.
+static constexpr int64_t kPrefetchBytes = 1536, kMostPrefetchingRows = 4;
 
 std::string linear::join(ArrayRef<std::string> parts) {
   std::string text;
@@ -56,7 +56,7 @@ std::vector<Names> TileWriter::loadPlanes(StringRef byte, int64_t unit) {
 }
 
 void TileWriter::prefetch(StringRef byte, int64_t unit) {
-  if (rows > 1)
+  if (rows > kMostPrefetchingRows)
     return;
   for (const std::string &panel : panelNames)
     for (int64_t line = 0; line < layout.getPlanes(); ++line) {

@@ -105,7 +105,7 @@ public:
   Names startSums(StringRef group);
   /// Adds `count` units from depth and byte on to the partial sums.
   Names units(StringRef depth, StringRef byte, int64_t count, Names partial);
-  /// Asks for the lines that lie as far behind the unit as memory is late, where one row reads each but once.
+  /// Asks for the lines that lie as far behind the unit as memory is late, for so few rows that they would wait.
   void prefetch(StringRef byte, int64_t unit);
   /// The planes of a unit: [panel * registers + register][plane].
   std::vector<Names> loadPlanes(StringRef byte, int64_t unit);

@@ -20,6 +20,20 @@ func.func @maddubs(%w: vector<32xi8>, %a: vector<4xi8>, %p: vector<16xi16>, %s: 
   return %1 : vector<8xi32>
 }
 
+// The activations are the unsigned operand.
+// CHECK-LABEL: @maddubs_biased
+// CHECK-SAME: (%[[W:.*]]: vector<32xi8>, %[[A:.*]]: vector<4xi8>,
+// CHECK: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"({{.*}}, %[[W]])
+// CHECK: llvm.call_intrinsic "llvm.x86.avx2.pmadd.wd"
+// EMULATED-LABEL: @maddubs_biased
+// EMULATED: arith.extsi {{.*}} : vector<8xi8> to vector<8xi32>
+// EMULATED: arith.extui {{.*}} : i8 to i32
+func.func @maddubs_biased(%w: vector<32xi8>, %a: vector<4xi8>, %p: vector<16xi16>, %s: vector<8xi32>) -> vector<8xi32> {
+  %0 = kernel.mma #kernel.x86_maddubs_biased %w, %a, %p : vector<32xi8>, vector<4xi8>, vector<16xi16>
+  %1 = kernel.mma_sum #kernel.x86_maddubs_biased %0, %s : vector<16xi16>, vector<8xi32>
+  return %1 : vector<8xi32>
+}
+
 // CHECK-LABEL: @maddubs_signed
 // CHECK: llvm.call_intrinsic "llvm.x86.avx2.psign.b"
 // CHECK: llvm.call_intrinsic "llvm.x86.avx2.pmadd.ub.sw"

@@ -11,6 +11,9 @@
 
 // AVX2: kernel.mma #kernel.x86_maddubs
 // AVX2: kernel.mma_sum #kernel.x86_maddubs
+// For many rows weights are unpacked, signed, and meet activations of which 128 is 0.
+// AVX2: arith.subi
+// AVX2: kernel.mma #kernel.x86_maddubs_biased
 // DEFINITION-NOT: kernel.mma
 func.func @forward(%x: tensor<?x?x40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf16>, %r: tensor<?x?x24xf32>)
     -> (tensor<?x?x24xf32>, tensor<?x?x24xf32>) {
