@@ -98,6 +98,8 @@ private:
     shape.back() = k;
     addRow(nameOf(codes, name), kind, shape, scheme.getBits(), scheme.getGroupSize(k), scheme.isSymmetric(),
            llvm::formatv("{0}", scheme.getScale()).str(), bytes);
+    if (scheme.hasTable())
+      (*rows.back().getAsObject())["codebook"] = stringifyCodebook(scheme.getCodebook());
   }
 
   void addRow(std::string name, StringRef kind, ArrayRef<int64_t> shape, unsigned bits, int64_t group,

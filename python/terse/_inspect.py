@@ -26,6 +26,8 @@ class Layer:
     #: Type of the scales, "" if there are none.
     scale: str
     bytes: int
+    #: The table that codes are from, "nf4"; "" if they are whole numbers.
+    codebook: str
 
     @property
     def bits_per_weight(self) -> float:
@@ -84,7 +86,7 @@ def inspect(path: str | os.PathLike[str], *, verify: bool = False) -> Inspection
             raise_status(status, library.terse_last_error().decode(errors="replace"))
     raw = json.loads("".join(texts))
     layers = tuple(Layer(row["name"], row["kind"], tuple(row["shape"]), row["bits"], row["group_size"],
-                         row["symmetric"], row["scale"], row["bytes"]) for row in raw["layers"])
+                         row["symmetric"], row["scale"], row["bytes"], row.get("codebook", "")) for row in raw["layers"])
     hashes = raw.get("hashes") or {"model": raw["sha256"]}
     levels = tuple(raw.get("manifest", {}).get("levels", ()))
     return Inspection(name, raw["bytes"], raw.get("recipe", ""), levels, layers, hashes, raw)

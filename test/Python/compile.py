@@ -43,6 +43,8 @@ program = terse.compile(source, folder + "/program", emit="exe", levels="avx2")
 check("Runs the model in this program" in must(program.path, "--help").stdout, "a program")
 terse.compile(source, folder + "/out.mlir", stop_after="normalize")
 check("terse.linear" in open(folder + "/out.mlir").read(), "IR of a stage")
+terse.compile(source, folder + "/out.mlir", recipe="w4:format=nf4", stop_after="compress")
+check({layer.codebook for layer in terse.inspect(folder + "/out.mlir").layers if layer.kind == "linear"} == {"nf4"}, "inspect: codes of a table")
 
 # A model in memory, small and with its weights beside it.
 path = os.path.join(SHIPPED, "opset23.onnx")
