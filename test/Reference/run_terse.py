@@ -9,7 +9,7 @@ import subprocess
 from common import bits_per_weight, CALIBRATION_WINDOWS, EVALUATION_WINDOWS, format_of, grouped_bits, WINDOW
 
 FIGURES = ["float", "w8a8", "w8a8-channel"] + [f"{f}-{s}" for f in ("w4-g64", "w4-g32", "w3-g64", "w3-g32", "w2-g64", "w2-g32") for s in ("asym", "sym")] + [
-    f"{f}-asym-rotate" for f in ("w3-g64", "w2-g64", "w2-g32")]
+    f"{f}-asym-rotate" for f in ("w3-g64", "w2-g64", "w2-g32")] + ["w2-g64-sym-damped", "w2-g32-sym-damped"]
 
 
 def bits_of(figure):
@@ -28,7 +28,8 @@ def passes(figure):
     rotate = "terse-rotate-hadamard," if "rotate" in figure else ""
     awq = "terse-awq-scale," if "awq" in figure else ""
     fold = ",terse-fold-scales" if awq else ""
-    return (f"{rotate}{awq}terse-quantize-weights{{head-bits=0 method=gptq bits={bits} group-size={group} "
+    damping = "damping=0.3 " if "damped" in figure else ""
+    return (f"{rotate}{awq}terse-quantize-weights{{head-bits=0 method=gptq {damping}bits={bits} group-size={group} "
             f"symmetric={'false' if 'asym' in figure else 'true'}}}{fold}")
 
 
@@ -41,6 +42,8 @@ def measure(figure, model, programs, folder, threads):
         command.append("--pass-pipeline=" + passes(figure))
     if figure != "float" and not figure.startswith("w8a8"):
         command += [f"--calib={model.text}", f"--calib-windows={CALIBRATION_WINDOWS}", f"--calib-window={WINDOW}"]
+    if "damped" in figure:
+        command.append("--calib-inputs=original")
     subprocess.run(command, check=True, capture_output=True, text=True)
     said = subprocess.run([os.path.join(programs, "terse-run"), artifact, f"--perplexity={model.held_out}", f"--window={WINDOW}",
                            f"--max-windows={EVALUATION_WINDOWS}", f"--threads={threads}", "--json"], check=True, capture_output=True, text=True)
