@@ -136,9 +136,8 @@ public:
 
 /// Writes the product for many rows: blocks of weights are unpacked once into memory
 /// of the thread's own, sized for the first-level cache, and meet all rows of a chunk, which stays in the second-level one. Their results
-/// are collected beside them in f32. Every sum is
-/// computed as TileWriter does, in the same order, but for what activations that are 128 more
-/// add to it: that is the same for all rows, so it is known from the weights and taken from results.
+/// are collected beside them in f32. Every sum is computed as TileWriter does, in the same order, so that rows are the same however many
+/// there are. What activations that are 128 more add to a group's sums, the same for all rows, is known from the weights and taken away.
 class UnpackedWriter {
 public:
   UnpackedWriter(TileWriter &tile, const Level &level, const Epilogue &epilogue)
@@ -158,10 +157,11 @@ private:
   void unpack(StringRef firstGroup, int64_t groups, int64_t units);
   /// Unpacks the unit at `byte` to `to`; returns its operands.
   std::vector<Names> unpackUnit(StringRef byte, StringRef to);
-  /// Adds what the bias adds in a group whose operands sum up to `sums`.
-  void addBias(StringRef group, const Names &sums);
+  /// The place of what the bias adds to a group's sums, of register i.
+  std::string biasOf(StringRef groupOfBlock, int64_t i);
+  void takeBias(StringRef groupOfBlock, Names &sums);
   /// `totals` with what a group adds: its weights lie from `firstStep` on.
-  Names products(StringRef group, StringRef firstStep, int64_t steps, Names totals);
+  Names products(StringRef group, StringRef groupOfBlock, StringRef firstStep, int64_t steps, Names totals);
   /// Results of the chunk's rows, from what was collected.
   void finish();
 

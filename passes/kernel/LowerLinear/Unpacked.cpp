@@ -38,11 +38,11 @@ bool linear::isBiased(const Level &level, const PackedLayout &layout, SchemeAttr
 void UnpackedWriter::allocate() {
   int64_t depth = groupsPerBlock() * layout.getUnits(layout.group) * layout.getUnit();
   source.set("operandBytes", depth * level.unpacked.panels * kernel::kPanelColumns);
-  source.set("chunk", chunkRows(level, layout)).set("width", level.unpacked.panels * kernel::kPanelColumns);
+  source.set("chunk", chunkRows(level, layout)).set("width", level.unpacked.panels * kernel::kPanelColumns).set("groups", groupsPerBlock());
   source.add(R"(  %operands = memref.alloca() {alignment = 64 : i64} : memref<${operandBytes}xi8>
   %collected = memref.alloca() {alignment = 64 : i64} : memref<${chunk}x${width}xf32>)");
   if (isBiased())
-    source.add("  %of_bias = memref.alloca() {alignment = 64 : i64} : memref<${width}xf32>");
+    source.add("  %biases = memref.alloca() {alignment = 64 : i64} : memref<${groups}x${width}xi32>");
 }
 
 std::vector<Names> UnpackedWriter::unpackUnit(StringRef byte, StringRef to) {
@@ -71,12 +71,16 @@ void UnpackedWriter::unpack(StringRef firstGroup, int64_t groups, int64_t units)
   if (isBiased()) {
     Names none(tile.panels * tile.registers, tile.splat("0", tile.sumType));
     std::string zero = tile.splat("0", tile.partialType);
-    addBias(group, tile.loop(units, none, tile.sumType, [&](StringRef u, Names sums) {
+    Names sums = tile.loop(units, none, tile.sumType, [&](StringRef u, Names sums) {
       for (const Names &step : unit(u))
         for (auto [sum, operand] : llvm::zip(sums, step))
           sum = tile.widen(tile.multiply(operand, ones, zero), sum);
       return sums;
-    }));
+    });
+    for (auto [i, sum] : llvm::enumerate(sums)) {
+      std::string bias = tile.binary("arith.shli", sum, tile.splat("7", tile.sumType), tile.sumType);
+      source.add("vector.store " + bias + ", " + biasOf(g, i));
+    }
   } else {
     std::string u = count + "_u";
     source.add("scf.for " + u + " = %c0 to " + count + " step %c1 {");
@@ -86,17 +90,19 @@ void UnpackedWriter::unpack(StringRef firstGroup, int64_t groups, int64_t units)
   source.add("}");
 }
 
-void UnpackedWriter::addBias(StringRef group, const Names &sums) {
-  for (auto [i, sum] : llvm::enumerate(sums)) {
-    std::string place = "%of_bias[" + tile.index(i * tile.columns) + "] : memref<${width}xf32>, " + tile.floatType;
-    std::string bias = tile.toFloat(tile.binary("arith.shli", sum, tile.splat("7", tile.sumType), tile.sumType));
-    std::string scale = tile.scale(group, i / tile.registers, i % tile.registers);
-    std::string before = source.define("f", "vector.load " + Twine(place));
-    source.add("vector.store " + source.multiplyAdd("f", scale, bias, before, tile.floatType) + ", " + place);
-  }
+std::string UnpackedWriter::biasOf(StringRef groupOfBlock, int64_t i) {
+  return ("%biases[" + groupOfBlock + ", " + tile.index(i * tile.columns) + "] : memref<${groups}x${width}xi32>, " + tile.sumType).str();
 }
 
-Names UnpackedWriter::products(StringRef group, StringRef firstStep, int64_t steps, Names totals) {
+void UnpackedWriter::takeBias(StringRef groupOfBlock, Names &sums) {
+  Names biases;
+  for (int64_t i = 0; i < tile.panels * tile.registers; ++i)
+    biases.push_back(source.define("s", "vector.load " + Twine(biasOf(groupOfBlock, i))));
+  for (size_t i = 0; i < sums.size(); ++i)
+    sums[i] = tile.binary("arith.subi", sums[i], biases[i % biases.size()], tile.sumType);
+}
+
+Names UnpackedWriter::products(StringRef group, StringRef groupOfBlock, StringRef firstStep, int64_t steps, Names totals) {
   size_t numSums = tile.numSums(), numRegisters = tile.panels * tile.registers;
   bool partial = tile.info.hasPartialSums();
   // Steps of an iteration: a divisor of all, within what partial sums hold.
@@ -128,6 +134,8 @@ Names UnpackedWriter::products(StringRef group, StringRef firstStep, int64_t ste
         added[i] = tile.widen(added[i], now[i]);
     return added;
   });
+  if (isBiased())
+    takeBias(groupOfBlock, sums);
   return tile.finishGroup(group, sums, std::move(totals));
 }
 
@@ -153,7 +161,7 @@ void UnpackedWriter::block(StringRef firstGroup, int64_t groups, int64_t size) {
   }
   totals = tile.loop(groups, totals, tile.floatType, [&](StringRef g, const Names &now) {
     std::string step = tile.binary("arith.muli", g, tile.index(stepsPerGroup(size)));
-    return products(tile.binary("arith.addi", firstGroup, g), step, stepsPerGroup(size), now);
+    return products(tile.binary("arith.addi", firstGroup, g), g, step, stepsPerGroup(size), now);
   });
   for (size_t i = 0; i < numSums; ++i)
     source.add("vector.store " + totals[i] + ", " + places[i]);
@@ -166,11 +174,8 @@ void UnpackedWriter::finish() {
   for (int64_t p = 0; p < tile.panels; ++p) {
     source.set("p", p).set("column", p * kernel::kPanelColumns);
     source.add(R"(        %at_$p = arith.constant $column : index
-        %sum_of_all_$p = vector.load %collected[%slot, %at_$p] : memref<${chunk}x${width}xf32>, vector<16xf32>)");
-    std::string total = "%sum_of_all_" + std::to_string(p);
-    if (isBiased())
-      total = tile.binary("arith.subf", total, source.define("f", "vector.load %of_bias[%at_$p] : memref<${width}xf32>, vector<16xf32>"), "vector<16xf32>");
-    tile.finishTotal(0, p, total);
+        %unscaled_$p = vector.load %collected[%slot, %at_$p] : memref<${chunk}x${width}xf32>, vector<16xf32>)");
+    tile.finishTotal(0, p, "%unscaled_" + std::to_string(p));
   }
   writeResults(source, layout.n, 1, tile.panels, epilogue);
   source.add("      }");
@@ -197,10 +202,6 @@ void UnpackedWriter::write() {
         scf.for %at = %c0 to %columns_here step %sixteen {
           vector.store %no_total, %collected[%slot, %at] : memref<${chunk}x${width}xf32>, vector<16xf32>
         }
-      })");
-    if (isBiased())
-      source.add(R"(      scf.for %at = %c0 to %columns_here step %sixteen {
-        vector.store %no_total, %of_bias[%at] : memref<${width}xf32>, vector<16xf32>
       })");
     int64_t last = layout.getNumGroups() - 1;
     int64_t whole = layout.getGroupSize(last) == layout.group ? last + 1 : last, each = groupsPerBlock();
