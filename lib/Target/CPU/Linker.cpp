@@ -160,11 +160,10 @@ static llvm::Error addStubs(llvm::ArrayRef<ObjectCode> objects,
 }
 
 // What the linker says of inputs and layout in every mode. No build id: equal
-// code gives equal bytes. Symbols are kept for profilers.
+// code gives equal bytes.
 static const char *const commonFlags[] = {"-m",
                                           "elf_x86_64",
                                           "--build-id=none",
-                                          "--strip-debug",
                                           "--gc-sections",
                                           "--hash-style=gnu",
                                           "-z",
@@ -182,7 +181,9 @@ llvm::Expected<std::string>
 terse::linkSharedObject(llvm::ArrayRef<ObjectCode> objects) {
   Inputs inputs;
   inputs.arguments.assign(std::begin(commonFlags), std::end(commonFlags));
-  inputs.arguments.insert(inputs.arguments.end(), {"-shared", "-Bsymbolic"});
+  // By their symbols profilers name kernels.
+  inputs.arguments.insert(inputs.arguments.end(),
+                          {"-shared", "-Bsymbolic", "--strip-debug"});
   if (llvm::Error error = addObjects(objects, inputs))
     return error;
   if (llvm::Error error = addStubs(objects, inputs))
@@ -198,8 +199,8 @@ terse::linkProgram(llvm::ArrayRef<ObjectCode> objects,
   // The runtime looks its own entries up by name, as dlsym does.
   inputs.arguments.insert(
       inputs.arguments.end(),
-      {"-pie", "--export-dynamic-symbol=terse_*", "--eh-frame-hdr",
-       "-dynamic-linker", "/lib64/ld-linux-x86-64.so.2"});
+      {"-pie", "--strip-all", "--export-dynamic-symbol=terse_*",
+       "--eh-frame-hdr", "-dynamic-linker", "/lib64/ld-linux-x86-64.so.2"});
   llvm::Expected<ObjectCode> start = emitProgramStart();
   if (!start)
     return start.takeError();
