@@ -1,5 +1,6 @@
 # RUN: %python %s
 """The kernels of attention against NumPy: random sizes, odd ones too, and every option."""
+import itertools
 import os
 import sys
 
@@ -10,20 +11,28 @@ import attentions
 from harness import Compiled
 
 rng = np.random.default_rng(17)
-PASSES = ("--terse-lower-attention", "--canonicalize", "--cse")
+LEVELS = "avx2", "avx512vnni"  # kernels of the latter compute more rows together, and run anywhere
+next_level = itertools.cycle(LEVELS)
+
+
+def passes_of(level):
+    return f"--terse-lower-attention=level={level}", "--canonicalize", "--cse"
+
+
 failed = 0
 
 
 def check(what, module, inputs, want, tolerance):
     global failed
-    compiled = Compiled(module, level="avx2", march="x86-64-v3", before=PASSES)
-    assert "kernel.launch @attention_" in compiled.planned, "expected a kernel"
-    for threads in (1, 3):
-        got = compiled(*inputs, outputs=[want.shape], threads=threads)
-        error = np.abs(got.astype(np.float64) - want).max() / np.abs(want.astype(np.float64)).max()
-        if not error < tolerance:
-            failed += 1
-            print(f"FAILED {what}, {threads} threads: error {error:.3g}")
+    for level in LEVELS:
+        compiled = Compiled(module, level="avx2", march="x86-64-v3", before=passes_of(level))
+        assert "kernel.launch @attention_" in compiled.planned, "expected a kernel"
+        for threads in (1, 3):
+            got = compiled(*inputs, outputs=[want.shape], threads=threads)
+            error = np.abs(got.astype(np.float64) - want).max() / np.abs(want.astype(np.float64)).max()
+            if not error < tolerance:
+                failed += 1
+                print(f"FAILED {what}, {level}, {threads} threads: error {error:.3g}")
 
 
 cases = [dict(tokens=3, length=40, causal=True), dict(tokens=1, length=37, causal=True, window=19), dict(tokens=9, length=9),
@@ -91,7 +100,7 @@ def check_quantized_cache(size, value_size, kv, group, key_bits, value_bits, ele
       %v = terse.cache_update %vc, %vr at %p{begins} : {caches[1]}, tensor<?x?x{widths[2]}x{element}>
       %y = terse.attention %s0, %k, %v length %n{begins} {{causal, num_heads = {heads} : i64, scale = 0.4 : f64{words}}} : tensor<?x?x{widths[0]}x{element}>, {", ".join(caches)} -> tensor<?x?x{heads * value_size}x{element}>
       return %y, %k, %v : tensor<?x?x{heads * value_size}x{element}>, {", ".join(caches)} }}"""
-    compiled = Compiled(module, level="avx2", march="x86-64-v3", before=("--terse-integerize", *PASSES))
+    compiled = Compiled(module, level="avx2", march="x86-64-v3", before=("--terse-integerize", *passes_of(next(next_level))))
     stored = [n * bits // 8 + 4 for n, bits in ((size, key_bits), (value_size, value_bits))]
     assert all(f"x{kv}x?x{n}xi8>" in compiled.planned for n in stored), "expected caches of codes"
     for threads in (1, 3):
