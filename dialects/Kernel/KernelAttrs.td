@@ -52,4 +52,28 @@ def Kernel_X86MaddwdAttr : KernelInstruction<"X86Maddwd", "x86_maddwd"> {
   let summary = "SSE2 pmaddwd on widened bytes: 4 columns, sums of 32 bits";
 }
 
+class BlockParameter<string what, string value = "1"> : DefaultValuedParameter<"int64_t", value, what>;
+
+def Kernel_TilingAttr : AttrDef<KernelDialect, "Tiling"> {
+  let mnemonic = "tiling";
+  let summary = "blocks that a linear layer's results are computed in";
+  let description = [{
+    A block's sums stay in registers: `rows` rows of the input by `panels` panels of 16 columns. There are blocks for one row, for a few (up to
+    `few_rows`), for more, and for `unpacked_from` rows and more, which meet weights that are unpacked once (0: never). Where blocks have up to 4
+    rows, weights are asked for `prefetch` bytes ahead (0: not). No choice changes a result.
+
+    Example: `#kernel.tiling<one_panels = 4, few_rows = 4, few_panels = 4, many_rows = 8, many_panels = 2, unpacked_rows = 6, unpacked_panels = 2, unpacked_from = 24, prefetch = 1536>`
+  }];
+  let parameters = (ins BlockParameter<"panels of a block of one row">:$one_panels, BlockParameter<"rows of a block of few rows", "2">:$few_rows,
+                        BlockParameter<"its panels">:$few_panels, BlockParameter<"rows of a block of more", "2">:$many_rows, BlockParameter<"its panels">:$many_panels,
+                        BlockParameter<"rows of a block on unpacked weights">:$unpacked_rows, BlockParameter<"its panels">:$unpacked_panels,
+                        BlockParameter<"rows from which on weights are unpacked; 0: none", "0">:$unpacked_from,
+                        BlockParameter<"bytes", "0">:$prefetch);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+  let extraClassDeclaration = [{
+    static constexpr int64_t kMostRows = 16, kMostPanels = 8, kMostPrefetch = 65536;
+  }];
+}
+
 #endif

@@ -27,6 +27,23 @@ static LogicalResult verifyShapes(Operation *op, Value inputValue, Value resultV
   return success();
 }
 
+LogicalResult TilingAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, int64_t onePanels, int64_t fewRows, int64_t fewPanels,
+                                 int64_t manyRows, int64_t manyPanels, int64_t unpackedRows, int64_t unpackedPanels, int64_t unpackedFrom,
+                                 int64_t prefetch) {
+  // One row is summed in its own way.
+  for (auto [rows, least] : {std::pair(fewRows, 2), {manyRows, 2}, {unpackedRows, 1}})
+    if (rows < least || rows > kMostRows) // P13
+      return emitError() << "expected " << least << " to " << kMostRows << " rows; got " << rows;
+  for (int64_t panels : {onePanels, fewPanels, manyPanels, unpackedPanels})
+    if (panels < 1 || panels > kMostPanels) // P14
+      return emitError() << "expected 1 to " << kMostPanels << " panels; got " << panels;
+  if (unpackedFrom < 0) // P15
+    return emitError() << "expected a number of rows from which on weights are unpacked; got " << unpackedFrom;
+  if (prefetch < 0 || prefetch > kMostPrefetch) // P16
+    return emitError() << "expected 0 to " << kMostPrefetch << " bytes to prefetch; got " << prefetch;
+  return success();
+}
+
 PackedLayout QLinearOp::getLayout() {
   return {cast<RankedTensorType>(getType()).getShape().back(), cast<RankedTensorType>(getInput().getType()).getShape().back(),
           getScheme(), getSparse()};

@@ -2,7 +2,7 @@
 #ifndef TERSE_KERNEL_PACKED_OPS_TD
 #define TERSE_KERNEL_PACKED_OPS_TD
 
-include "KernelDialect.td"
+include "KernelAttrs.td"
 include "Terse/TerseAttrs.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
@@ -36,7 +36,7 @@ def Kernel_QLinearOp : KernelOp<"qlinear", [Pure, AttrSizedOperandSegments]> {
                        Optional<RankedTensorOf<[F32]>>:$row_scales, Optional<PackedScales>:$zero_points, Optional<RankedTensorOf<[F32]>>:$bias,
                        Optional<RankedTensorOf<[F32]>>:$residual, Optional<RankedTensorOf<[F32]>>:$column_sums,
                        Terse_SchemeAttr:$scheme, OptionalAttr<StrAttr>:$name, OptionalAttr<Terse_GridAttr>:$grid,
-                       UnitAttr:$sparse);
+                       UnitAttr:$sparse, OptionalAttr<Kernel_TilingAttr>:$tiling);
   let results = (outs RankedTensorOf<[F32]>:$result);
   let extraClassDeclaration = [{
     /// How the codes lie.
@@ -62,7 +62,7 @@ def Kernel_LinearOp : KernelOp<"linear", [Pure, AttrSizedOperandSegments]> {
   }];
   let arguments = (ins RankedTensorOf<[F32]>:$input, PackedFloats:$weight,
                        Optional<RankedTensorOf<[F32]>>:$bias, Optional<RankedTensorOf<[F32]>>:$residual,
-                       OptionalAttr<StrAttr>:$name);
+                       OptionalAttr<StrAttr>:$name, OptionalAttr<Kernel_TilingAttr>:$tiling);
   let results = (outs RankedTensorOf<[F32]>:$result);
   let assemblyFormat = [{
     $input `,` $weight (`bias` $bias^ `:` type($bias))? (`residual` $residual^ `:` type($residual))? attr-dict

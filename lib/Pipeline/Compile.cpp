@@ -60,6 +60,26 @@ llvm::Error Compiler::checkPasses() {
   return llvm::Error::success();
 }
 
+/// Long before the stage that reads it.
+llvm::Error Compiler::checkTuning() {
+  if (options.tuning.empty())
+    return llvm::Error::success();
+  if (llvm::StringRef(options.tuning).contains('"'))
+    return llvm::createStringError("expected a file's name without quotes with "
+                                   "--tuning; got " +
+                                   options.tuning);
+  OwningOpRef<ModuleOp> nothing =
+      ModuleOp::create(UnknownLoc::get(&context));
+  PassManager manager(&context, ModuleOp::getOperationName());
+  if (llvm::Error error = addPasses(
+          manager, Stage::Kernel,
+          "terse-select-kernel{tuning=\"" + options.tuning + "\"}"))
+    return error;
+  return failed(manager.run(*nothing))
+             ? llvm::createStringError("the tuning cannot be used")
+             : llvm::Error::success();
+}
+
 llvm::Error Compiler::runStage(Stage stage, ModuleOp target,
                                const CPULevel *level) {
   StageOptions stageOptions;
@@ -69,6 +89,7 @@ llvm::Error Compiler::runStage(Stage stage, ModuleOp target,
   if (level)
     stageOptions.level = level->name.str();
   stageOptions.emulatedKernels = options.emulatedKernels;
+  stageOptions.tuning = options.tuning;
   if (llvm::Error error = checkCancelled())
     return error;
   say(level ? getStageName(stage) + " (" + level->name + ")"
@@ -392,6 +413,8 @@ llvm::Error Compiler::runStages() {
   if (llvm::Error error = selectRecipe())
     return error;
   if (llvm::Error error = checkPasses())
+    return error;
+  if (llvm::Error error = checkTuning())
     return error;
   if (llvm::Error error = checkPaths())
     return error;

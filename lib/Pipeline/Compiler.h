@@ -57,6 +57,7 @@ private:
   llvm::Error readRecipe();
   /// Refuses passes that cannot be run, before any are.
   llvm::Error checkPasses();
+  llvm::Error checkTuning();
   /// Runs the passes of the recipe that are on the whole model.
   llvm::Error prepareModel(mlir::ModuleOp target);
   llvm::Error runStage(Stage stage, mlir::ModuleOp target,

@@ -286,6 +286,10 @@ static constexpr OptionInfo table[] = {
      "for checks: run this level's kernels on any machine, their matrix "
      "instructions by definition (slow)",
      setText<&CompileOptions::emulatedKernels>},
+    {"tuning", Kind::Text, "file",
+     "choose the kernels of linear layers by these measurements (terse-bench "
+     "--tune writes them; default: built-in tables)",
+     setText<&CompileOptions::tuning>},
     {"keep-cache-io", Kind::Flag, "",
      "leave past and present keys and values as inputs and outputs",
      setFlag<&CompileOptions::keepCacheIO>},

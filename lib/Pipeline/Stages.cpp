@@ -80,6 +80,14 @@ static std::string buildLayout(const StageOptions &options) {
   return p.text;
 }
 
+static std::string buildSelect(const StageOptions &options) {
+  std::string level = options.emulatedKernels.empty() ? options.level
+                                                      : options.emulatedKernels;
+  std::string tuning =
+      options.tuning.empty() ? "" : " tuning=\"" + options.tuning + "\"";
+  return "terse-select-kernel{level=" + level + tuning + "}";
+}
+
 static std::string buildKernel(const StageOptions &options) {
   if (!options.optimize)
     return "";
@@ -88,6 +96,7 @@ static std::string buildKernel(const StageOptions &options) {
   std::string level =
       "{level=" + (emulate ? options.emulatedKernels : options.level) + "}";
   p.add("terse-lower-attention" + level);
+  p.add(buildSelect(options));
   p.add("terse-lower-linear" + level);
   // What norms the layers did not take with them.
   p.add("terse-lower-norm");

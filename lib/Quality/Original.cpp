@@ -17,6 +17,7 @@ static bool compileOriginal(const CompileOptions &options, const std::string &le
   original.keepCacheIO = options.keepCacheIO;
   original.levels = {level};
   original.emulatedKernels = options.emulatedKernels;
+  original.tuning = options.tuning;
   original.startFrom = options.startFrom;
   original.tokenizer = options.tokenizer;
   original.context = options.context;

@@ -100,6 +100,7 @@ Expected<LayerTime> LayerTimes::measure(int64_t n, int64_t k, WeightFormat forma
   layer.levels = {trials.getLevel()};
   layer.plain = options.plain;
   layer.emulatedKernels = options.emulatedKernels;
+  layer.tuning = options.tuning;
   layer.threads = options.threads;
   std::string message;
   CompileListener listener;

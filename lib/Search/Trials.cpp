@@ -48,6 +48,7 @@ Expected<std::string> Trials::makeKey() const {
                    {"calibration", json::Array{json::Array(calibration.data), calibration.windows, calibration.window,
                                                calibration.seed ? int64_t(*calibration.seed) : -1, calibration.fromOriginal}},
                    {"plain", options.plain},
+                   {"tuning", options.tuning},
                    {"level", level},
                    {"keep_cache_io", options.keepCacheIO}};
   return llvm::formatv("{0}", json::Value(std::move(key))).str();

@@ -3,10 +3,12 @@
 
 Levels that the machine has run by their instructions, the others by the instructions' definitions; a few layers run by all definitions.
 """
+import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 
@@ -132,27 +134,30 @@ def float_layer(k, n, bias, residual, element):
     return mlir, lambda x, r: x.astype(np.float64) @ weight.astype(np.float64).T + (added if bias else 0) + (r if residual else 0)
 
 
-def check(what, mlir, want, k, n, rows, residual, level, emulate, sparse=False):
+def check(what, mlir, want, k, n, rows, residual, level, emulate, sparse=False, tunings=()):
+    """Results of all tunings (files) are those of the built-in tables, to the bit."""
     packed = subprocess.run([tool("terse-opt"), "--terse-pack-weights"], input=mlir, check=True, capture_output=True, text=True).stdout
     assert "terse.qlinear" not in packed and "terse.linear" not in packed, "not packed: " + what
     assert ("{sparse" in packed or ", sparse}" in packed) == sparse, "sparse: " + what
     packed = re.sub(r'terse\.weight "[^"]*" = (dense<.*?> : tensor<[^>]*>) -> tensor<[^>]*>', r"arith.constant \1", packed)
     mma = "--convert-kernel-mma" + ("=emulate" if emulate else "")
-    compiled = Compiled(packed, level=BEST if emulate else level, march=MARCH[BEST if emulate else level],
-                        before=(f"--terse-lower-linear=level={level}", mma))
+    chosen, *others = [Compiled(packed, level=BEST if emulate else level, march=MARCH[BEST if emulate else level],
+                                before=(f"--terse-select-kernel=level={level} tuning={tuning}", f"--terse-lower-linear=level={level}", mma))
+                       for tuning in ("", *tunings)]
     for m in rows:
         x, r = rng.standard_normal((m, k)).astype(np.float32), rng.standard_normal((m, n)).astype(np.float32)
         if m > 1:
             x[1] = 0
         x[2:3], x[3:4] = 1, -1
         inputs = [x, r] if residual else [x]
-        results = [compiled(*inputs, outputs=[(m, n)], threads=threads) for threads in ((1, 2, 3, 7) if m < 40 else (1, 3))]
+        results = [chosen(*inputs, outputs=[(m, n)], threads=threads) for threads in ((1, 2, 3, 7) if m < 40 else (1, 3))]
+        results += [other(*inputs, outputs=[(m, n)], threads=2) for other in others]
         expected = want(x, r)
         error = np.abs(results[0] - expected).max() / np.abs(expected).max()
         if not error <= 2e-6:
             sys.exit(f"FAILED {what}, {level}{' by definition' if emulate else ''}, {m} rows: relative error {error:.3g}")
         if any(other.tobytes() != results[0].tobytes() for other in results):
-            sys.exit(f"FAILED {what}, {level}, {m} rows: threads change the result")
+            sys.exit(f"FAILED {what}, {level}, {m} rows: threads or the tiling change the result")
 
 
 F16, F32, I8 = np.float16, np.float32, np.int8
@@ -235,3 +240,22 @@ for k, n, bias, residual, element in FLOATS:
     for level in MARCH:
         if NEEDS[level] <= FLAGS:
             check(f"{n} x {k}, {element.__name__}", mlir, want, k, n, (1, 2, 13), residual, level, False)
+
+# Blocks of all sizes, chosen by files.
+with tempfile.TemporaryDirectory() as folder:
+    tunings = []
+    for number, (one, few, many, unpacked, unpacked_from, prefetch) in enumerate([
+            (2, (2, 3), (3, 1), (1, 1), 1, 0), (3, (2, 1), (2, 3), (5, 3), 6, 128), (8, (6, 2), (2, 1), (3, 2), 0, 64000)]):
+        numbers = {"one_panels": one, "few_rows": few[0], "few_panels": few[1], "many_rows": many[0], "many_panels": many[1],
+                   "unpacked_rows": unpacked[0], "unpacked_panels": unpacked[1], "unpacked_from": unpacked_from, "prefetch": prefetch}
+        tunings.append(os.path.join(folder, f"{number}.json"))
+        with open(tunings[-1], "w") as file:
+            json.dump({"terse_tuning": 1, "entries": [{"level": level, "format": format, **numbers}
+                                                      for level in MARCH for format in ("w2", "w3", "w4", "w4-float", "w4-2:4", "f32")]}, file)
+    for k, n, bits, group, zero, grid in [(200, 150, 4, 32, True, None), (330, 83, 3, 128, False, "tensor"), (96, 65, 4, 32, False, "none")]:
+        mlir, want = layer(k, n, bits, group, zero, True, True, F16, grid)
+        check(f"tiled: {n} x {k}, {bits} bits, group {group}, grid {grid}", mlir, want, k, n, (1, 2, 5, 6, 31), True, BEST, False, False, tunings)
+    mlir, want = layer(204, 83, 4, 64, False, True, True, F16, sparse=True)
+    check("tiled: 2:4", mlir, want, 204, 83, (1, 2, 7, 30), True, BEST, False, True, tunings)
+    mlir, want = float_layer(33, 100, True, False, F32)
+    check("tiled: f32", mlir, want, 33, 100, (1, 2, 7), False, BEST, False, False, tunings)

@@ -33,7 +33,8 @@ double timeTogether(int threads, int runs, const ThreadFn &work) {
     work(0);
     for (std::thread &other : others)
       other.join();
-    double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
+    double seconds =
+        std::chrono::duration<double>(Clock::now() - begin).count();
     best = run == 0 ? seconds : std::min(best, seconds);
   }
   return best;
@@ -45,8 +46,8 @@ std::atomic<uint64_t> sink;
 Floor measureRate(const char *name, const RateLoop &loop, int threads,
                   const FloorOptions &options) {
   constexpr uint64_t iterations = 400000;
-  double seconds = timeTogether(threads, options.runs,
-                                [&](int) { loop.run(iterations); });
+  double seconds =
+      timeTogether(threads, options.runs, [&](int) { loop.run(iterations); });
   return {name, loop.instruction, "GOPS", threads,
           double(loop.operations) * iterations * threads / seconds * 1e-9};
 }
@@ -61,7 +62,9 @@ FloorMeter::create(const FloorOptions &options) {
     return fail(Code::OutOfMemory, "no memory for %llu bytes to read",
                 (unsigned long long)options.bytes);
   meter->data_ = static_cast<char *>(data);
-  ::madvise(data, options.bytes, MADV_HUGEPAGE);
+  const uint64_t half = options.bytes / 2;
+  ::madvise(data, half, MADV_HUGEPAGE);
+  ::madvise(meter->data_ + half, options.bytes - half, MADV_NOHUGEPAGE);
   std::memset(data, 1, options.bytes);
   return meter;
 }
@@ -73,21 +76,33 @@ FloorMeter::~FloorMeter() {
 
 Floor FloorMeter::readBandwidth(int threads) const {
   Floor floor{"read bandwidth", "", "GB/s", threads, 0};
-  uint64_t part = options_.bytes / uint64_t(threads) / 4096 * 4096;
-  for (const ReadPattern &pattern : readPatterns(options_.level)) {
-    double seconds = timeTogether(threads, options_.runs, [&](int thread) {
-      sink += pattern.read(data_ + uint64_t(thread) * part, part);
-    });
-    double rate = double(part) * threads / seconds * 1e-9;
-    if (rate > floor.value)
-      floor.value = rate, floor.how = pattern.name;
-  }
+  const uint64_t half = options_.bytes / 2;
+  uint64_t part = half / uint64_t(threads) / 4096 * 4096;
+  auto measure = [&](const char *data, const char *pages) {
+    for (const ReadPattern &pattern : readPatterns(options_.level)) {
+      double seconds = timeTogether(threads, options_.runs, [&](int thread) {
+        sink += pattern.read(data + uint64_t(thread) * part, part);
+      });
+      double rate = double(part) * threads / seconds * 1e-9;
+      if (rate > floor.value)
+        floor.value = rate, floor.how = std::string(pattern.name) + pages;
+    }
+  };
+  measure(data_, "");
+  measure(data_ + half, ", small pages");
   return floor;
 }
 
 Floor FloorMeter::integerDot(int threads) const {
   return measureRate("integer dot", integerDotLoop(options_.level), threads,
                      options_);
+}
+
+std::vector<Floor> FloorMeter::narrowFloats(int threads) const {
+  std::vector<Floor> floors;
+  for (const RateLoop &loop : narrowFloatLoops(options_.level))
+    floors.push_back(measureRate(loop.name, loop, threads, options_));
+  return floors;
 }
 
 Floor FloorMeter::multiplyAdd(int threads) const {
@@ -109,6 +124,9 @@ Result<std::vector<Floor>> measureFloors(const FloorOptions &options) {
     floors.push_back((*meter)->integerDot(threads));
   for (int threads : counts)
     floors.push_back((*meter)->multiplyAdd(threads));
+  for (int threads : counts)
+    for (Floor &floor : (*meter)->narrowFloats(threads))
+      floors.push_back(std::move(floor));
   return floors;
 }
 

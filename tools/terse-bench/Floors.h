@@ -22,7 +22,8 @@ namespace terse::bench {
 
 /// One figure of one number of threads.
 struct Floor {
-  std::string name; ///< "read bandwidth", "integer dot", "f32 multiply-add"
+  std::string name; ///< "read bandwidth", "integer dot", "f32 multiply-add",
+                    ///< "f16 multiply-add", "bf16 dot"
   std::string how;  ///< instruction or pattern that reached it
   std::string unit; ///< GB/s (10^9 bytes), GOPS (10^9 operations; a
                     ///< multiplication and an addition are two)
@@ -49,12 +50,15 @@ public:
   Floor readBandwidth(int threads) const;
   Floor integerDot(int threads) const;
   Floor multiplyAdd(int threads) const;
+  /// Of f16 and bf16, as far as the processor has such instructions.
+  std::vector<Floor> narrowFloats(int threads) const;
 
 private:
   explicit FloorMeter(const FloorOptions &options) : options_(options) {}
 
   FloorOptions options_;
-  char *data_ = nullptr; ///< options_.bytes, in large pages where there are such
+  char *data_ = nullptr; ///< options_.bytes: half of them in large pages, where
+                         ///< there are such
 };
 
 /// Bandwidth, integer and float rate, each of one thread and of all.
@@ -80,9 +84,12 @@ struct RateLoop {
   /// Operations of one iteration.
   uint64_t operations;
   void (*run)(uint64_t iterations);
+  const char *name = "";
 };
 RateLoop integerDotLoop(rt::CpuLevel level);
 RateLoop multiplyAddLoop(rt::CpuLevel level);
+/// Of f16 and bf16, named, as far as the processor has such.
+std::vector<RateLoop> narrowFloatLoops(rt::CpuLevel level);
 
 } // namespace terse::bench
 

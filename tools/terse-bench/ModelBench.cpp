@@ -1,6 +1,8 @@
 //===- ModelBench.cpp - a model beside the machine's floors -----*- C++ -*-===//
 #include "ModelBench.h"
 
+#include "Median.h"
+
 #include "terse/Runtime/Describe.h"
 #include "terse/Runtime/LanguageModel.h"
 
@@ -13,16 +15,6 @@ namespace terse::bench {
 using namespace rt;
 
 namespace {
-double median(std::vector<double> values) {
-  if (values.empty())
-    return 0;
-  auto middle = values.begin() + values.size() / 2;
-  std::nth_element(values.begin(), middle, values.end());
-  if (values.size() % 2)
-    return *middle;
-  return (*middle + *std::max_element(values.begin(), middle)) / 2;
-}
-
 class Clock {
 public:
   double seconds() const {

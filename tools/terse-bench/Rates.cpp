@@ -65,6 +65,29 @@ __attribute__((target("avx512f"))) void fma512(uint64_t iterations) {
     }
 }
 
+__attribute__((target("avx512f,avx512bw,avx512bf16"))) void
+dotBf16(uint64_t iterations) {
+  __m512 sums[12] = {};
+  __m512bh a = (__m512bh)_mm512_set1_epi16(0x3f80), b = a; // ones
+  for (uint64_t i = 0; i < iterations; ++i)
+#pragma clang loop unroll(full)
+    for (int j = 0; j < 12; ++j) {
+      sums[j] = _mm512_dpbf16_ps(sums[j], a, b);
+      TERSE_KEEP(sums[j]);
+    }
+}
+
+__attribute__((target("avx512f,avx512bw,avx512fp16"))) void
+fmaF16(uint64_t iterations) {
+  __m512h sums[12] = {}, a = _mm512_set1_ph(1), b = _mm512_set1_ph(0.5f);
+  for (uint64_t i = 0; i < iterations; ++i)
+#pragma clang loop unroll(full)
+    for (int j = 0; j < 12; ++j) {
+      sums[j] = _mm512_fmadd_ph(a, b, sums[j]);
+      TERSE_KEEP(sums[j]);
+    }
+}
+
 __attribute__((target("avx2,fma"))) void fma256(uint64_t iterations) {
   __m256 sums[12] = {}, a = _mm256_set1_ps(1), b = _mm256_set1_ps(0.5f);
   for (uint64_t i = 0; i < iterations; ++i)
@@ -110,6 +133,17 @@ RateLoop multiplyAddLoop(CpuLevel level) {
     break;
   }
   return {"mulps and addps xmm", 8 * 8, multiplyAdd128};
+}
+
+std::vector<RateLoop> narrowFloatLoops(CpuLevel level) {
+  std::vector<RateLoop> loops;
+  if (level != CpuLevel::Avx512Vnni)
+    return loops;
+  if (__builtin_cpu_supports("avx512fp16"))
+    loops.push_back({"vfmadd ph zmm", 12 * 64, fmaF16, "f16 multiply-add"});
+  if (__builtin_cpu_supports("avx512bf16"))
+    loops.push_back({"vdpbf16ps zmm", 12 * 64, dotBf16, "bf16 dot"});
+  return loops;
 }
 
 } // namespace terse::bench

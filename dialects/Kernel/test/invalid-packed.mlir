@@ -132,3 +132,27 @@ func.func @f(%x: tensor<?x32xf32>, %c: tensor<1x256xi8>, %s: tensor<1x1x16xi8>, 
   %0 = kernel.qlinear <i4, scale = i8, zero = none> %x, %c, %s rows %r : tensor<16xf32> : tensor<?x32xf32>, tensor<1x256xi8>, tensor<1x1x16xi8> -> tensor<?x16xf32>
   return
 }
+
+// -----
+
+// P13
+// expected-error @+1 {{expected 2 to 16 rows; got 17}}
+func.func private @tiling() attributes {tiling = #kernel.tiling<few_rows = 17>}
+
+// -----
+
+// P14
+// expected-error @+1 {{expected 1 to 8 panels; got 9}}
+func.func private @tiling() attributes {tiling = #kernel.tiling<one_panels = 9>}
+
+// -----
+
+// P15
+// expected-error @+1 {{expected a number of rows from which on weights are unpacked; got -1}}
+func.func private @tiling() attributes {tiling = #kernel.tiling<unpacked_from = -1>}
+
+// -----
+
+// P16
+// expected-error @+1 {{expected 0 to 65536 bytes to prefetch; got 65537}}
+func.func private @tiling() attributes {tiling = #kernel.tiling<prefetch = 65537>}

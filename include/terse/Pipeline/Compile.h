@@ -58,6 +58,8 @@ struct CompileOptions {
   /// Level whose kernels every level runs, by their instructions' definitions;
   /// empty: its own.
   std::string emulatedKernels;
+  /// Measurements that kernels are chosen by (terse-bench --tune); empty: built-in tables.
+  std::string tuning;
   /// Write the IR after this stage and stop.
   std::optional<Stage> stopAfter;
   /// The input is the IR after this stage; unset: as the input says.

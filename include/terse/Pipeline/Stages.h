@@ -40,6 +40,8 @@ struct StageOptions {
   /// Kernels of this level, their matrix instructions by definition in plain
   /// vector operations; empty: those of `level`, with its instructions.
   std::string emulatedKernels;
+  /// File of terse-select-kernel's measurements; empty: none.
+  std::string tuning;
   /// Passes of the compress stage (the recipe's).
   std::string compress;
 };

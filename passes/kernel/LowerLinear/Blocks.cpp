@@ -1,19 +1,15 @@
 //===- Blocks.cpp - blocks of results and who computes them ---------------===//
 #include "Kernels.h"
 
+#include "llvm/Support/FormatVariadic.h"
+
 using namespace mlir;
 using namespace terse;
 using namespace terse::linear;
 
-static const Level levels[] = {
-    {"baseline", "x86_maddwd", "x86_maddwd", "x86_maddwd", "", {1, 2}, {2, 1}, {2, 1}, {2, 1}},
-    {"avx2", "x86_maddubs", "x86_maddubs_signed", "x86_maddwd", "x86_maddubs_biased", {1, 1}, {4, 1}, {4, 1}, {2, 2}},
-    {"avx512vnni", "x86_vnni", "x86_vnni", "x86_vnni", "", {1, 4}, {4, 4}, {8, 2}, {6, 2}},
-};
-
-const Level *linear::findLevel(StringRef name) {
-  const Level *it = llvm::find_if(levels, [&](const Level &level) { return level.name == name; });
-  return it == std::end(levels) ? nullptr : it;
+std::string linear::getTilingName(kernel::TilingAttr tiling) {
+  return llvm::formatv("_{0}_{1}x{2}_{3}x{4}", tiling.getOnePanels(), tiling.getFewRows(), tiling.getFewPanels(), tiling.getManyRows(),
+                       tiling.getManyPanels());
 }
 
 void BlockWriter::writePanels(int64_t panelsPerBlock, llvm::function_ref<void(int64_t)> body) {
@@ -57,32 +53,33 @@ void BlockWriter::write(llvm::function_ref<void(int64_t, int64_t)> tile) {
   source.add(R"(  %final_row = arith.subi %rows, %c1 : index
   %one_row = arith.cmpi eq, %rows, %c1 : index
   scf.if %one_row {)");
-  writePanels(std::min(level.one.panels, panels), [&](int64_t count) {
+  writePanels(std::min(tiling.getOnePanels(), panels), [&](int64_t count) {
     source.add("        %row_0 = arith.constant 0 : index");
     tile(1, count);
   });
   source.add("  } else {");
-  auto loops = [&](const BlockSize &size) {
-    writePanels(std::min(size.panels, panels), [&](int64_t count) {
-      source.set("rowsPerBlock", size.rows);
+  auto loops = [&](int64_t rowsPerBlock, int64_t panelsPerBlock) {
+    writePanels(std::min(panelsPerBlock, panels), [&](int64_t count) {
+      source.set("rowsPerBlock", rowsPerBlock);
       source.add(R"(      %rows_each = arith.constant $rowsPerBlock : index
       scf.for %row0 = %c0 to %rows step %rows_each {)");
-      writeRows(size.rows);
-      tile(size.rows, count);
+      writeRows(rowsPerBlock);
+      tile(rowsPerBlock, count);
       source.add("      }");
     });
   };
-  if (level.few.rows < level.many.rows) {
-    source.set("few", level.few.rows);
+  auto many = [&] { loops(tiling.getManyRows(), tiling.getManyPanels()); };
+  if (tiling.getFewRows() != tiling.getManyRows() || tiling.getFewPanels() != tiling.getManyPanels()) {
+    source.set("few", tiling.getFewRows());
     source.add(R"(  %few = arith.constant $few : index
   %is_few = arith.cmpi ule, %rows, %few : index
   scf.if %is_few {)");
-    loops(level.few);
+    loops(tiling.getFewRows(), tiling.getFewPanels());
     source.add("  } else {");
-    loops(level.many);
+    many();
     source.add("  }");
   } else {
-    loops(level.many);
+    many();
   }
   source.add("  }");
 }

@@ -9,11 +9,6 @@
 
 namespace terse::linear {
 
-/// Rows and panels of a block of results that stays in registers.
-struct BlockSize {
-  int64_t rows, panels;
-};
-
 /// What a CPU level has for linear layers.
 struct Level {
   llvm::StringLiteral name;
@@ -21,33 +16,29 @@ struct Level {
   llvm::StringLiteral narrow, wide, wideFull;
   /// The instruction for unpacked weights of up to 4 bits, signed, where activations are 128 more; empty: `narrow`.
   llvm::StringLiteral biased;
-  /// Blocks for one row, for up to as many rows as `few` has, and for more.
-  BlockSize one, few, many;
-  /// Blocks where weights were unpacked before.
-  BlockSize unpacked;
 };
 const Level *findLevel(llvm::StringRef name);
 
-/// Rows from which on unpacking weights pays.
-constexpr int64_t kFewestUnpackedRows = 24;
-/// Whether so many rows meet weights that are unpacked once: the level's instruction gains by it and a group's weights fit.
-bool isUnpacked(const Level &level, const kernel::PackedLayout &layout);
+/// Whether `tiling.getUnpackedFrom()` rows or more meet weights that are unpacked once: a group's weights must fit.
+bool isUnpacked(kernel::TilingAttr tiling, const kernel::PackedLayout &layout);
 /// Whether activations of so many rows are 128 more than they are, unsigned.
-bool isBiased(const Level &level, const kernel::PackedLayout &layout, SchemeAttr scheme);
+bool isBiased(const Level &level, kernel::TilingAttr tiling, const kernel::PackedLayout &layout, SchemeAttr scheme);
+/// For the names of kernels.
+std::string getTilingName(kernel::TilingAttr tiling);
 
 /// Activations of K channels rounded for weights of this layout: groups follow each other, each
 /// padded with zeros to whole units.
 struct QuantizedRows {
   int64_t k, group, unit;
-  bool biased; ///< codes of kFewestUnpackedRows rows or more are 128 more
+  int64_t biasedFrom; ///< codes of so many rows or more are 128 more; 0: none
 
-  QuantizedRows(const kernel::PackedLayout &layout, bool biased)
-      : k(layout.k), group(layout.group), unit(layout.getUnit()), biased(biased) {}
+  QuantizedRows(const kernel::PackedLayout &layout, int64_t biasedFrom)
+      : k(layout.k), group(layout.group), unit(layout.getUnit()), biasedFrom(biasedFrom) {}
   int64_t groups() const { return (k + group - 1) / group; }
   int64_t paddedGroup() const { return (group + unit - 1) / unit * unit; }
   int64_t lastGroup() const { return k - (groups() - 1) * group; }
   int64_t depth() const { return (groups() - 1) * paddedGroup() + (lastGroup() + unit - 1) / unit * unit; }
-  auto key() const { return std::make_tuple(k, group, unit, biased); }
+  auto key() const { return std::make_tuple(k, group, unit, biasedFrom); }
 };
 
 /// (input [rows, K] f32[, parameters of `norm`][, the grid: see below]) -> codes [rows, depth] i8, sums [rows, groups]
@@ -69,15 +60,15 @@ struct Epilogue {
 
 /// (codes, sums, scales, weight codes, weight scales[, scales of rows][, zero points][, input's zero points, column sums][, bias][, residual])
 /// -> [rows, N] f32. `anyCode`: activations may be -128.
-mlir::func::FuncOp getQLinearKernel(mlir::ModuleOp module, const Level &level, const kernel::PackedLayout &layout,
-                                    SchemeAttr scheme, const Epilogue &epilogue, bool anyCode);
+mlir::func::FuncOp getQLinearKernel(mlir::ModuleOp module, const Level &level, kernel::TilingAttr tiling,
+                                    const kernel::PackedLayout &layout, SchemeAttr scheme, const Epilogue &epilogue, bool anyCode);
 
 /// (input [rows, K] f32, weight codes, weight scales[, scales of rows][, zero points][, bias][, residual]) -> [rows, N] f32: products in float.
-mlir::func::FuncOp getWeightOnlyKernel(mlir::ModuleOp module, const Level &level, const kernel::PackedLayout &layout,
-                                       SchemeAttr scheme, const Epilogue &epilogue);
+mlir::func::FuncOp getWeightOnlyKernel(mlir::ModuleOp module, const Level &level, kernel::TilingAttr tiling,
+                                       const kernel::PackedLayout &layout, SchemeAttr scheme, const Epilogue &epilogue);
 
 /// (input [rows, K], weight [panels, K, 16][, bias][, residual]) -> [rows, N] f32.
-mlir::func::FuncOp getLinearKernel(mlir::ModuleOp module, const Level &level, int64_t n, int64_t k, mlir::Type element,
+mlir::func::FuncOp getLinearKernel(mlir::ModuleOp module, kernel::TilingAttr tiling, int64_t n, int64_t k, mlir::Type element,
                                    const Epilogue &epilogue);
 
 /// Opens the loops over this thread's blocks: for each block of `panels` panels
@@ -85,7 +76,7 @@ mlir::func::FuncOp getLinearKernel(mlir::ModuleOp module, const Level &level, in
 /// them. One row has blocks of its own. Rows past the end repeat the last.
 class BlockWriter {
 public:
-  BlockWriter(KernelSource &source, const Level &level, int64_t n) : source(source), level(level), n(n) {}
+  BlockWriter(KernelSource &source, kernel::TilingAttr tiling, int64_t n) : source(source), tiling(tiling), n(n) {}
   /// tile(rows, panels): %panel, %row_0 ... and %wanted_0 ... are defined.
   void write(llvm::function_ref<void(int64_t rows, int64_t panels)> tile);
   /// The loop over blocks of panels alone: body(panels) with %panel defined.
@@ -94,7 +85,7 @@ public:
 private:
   void writeRows(int64_t rows);
   KernelSource &source;
-  const Level &level;
+  kernel::TilingAttr tiling;
   int64_t n;
 };
 

@@ -71,10 +71,10 @@ void FloatWriter::write(int64_t rowCount, int64_t panelCount) {
     }
 }
 
-func::FuncOp linear::getLinearKernel(ModuleOp module, const Level &level, int64_t n, int64_t k, Type element,
+func::FuncOp linear::getLinearKernel(ModuleOp module, kernel::TilingAttr tiling, int64_t n, int64_t k, Type element,
                                      const Epilogue &epilogue) {
-  std::string name = llvm::formatv("linear_n{0}k{1}_{2}{3}{4}", n, k, typeText(element), epilogue.bias ? "_bias" : "",
-                                   epilogue.residual ? "_residual" : "");
+  std::string name = llvm::formatv("linear_n{0}k{1}_{2}{3}{4}{5}", n, k, typeText(element), epilogue.bias ? "_bias" : "",
+                                   epilogue.residual ? "_residual" : "", getTilingName(tiling));
   KernelSource source;
   source.set("name", name).set("N", n).set("K", k).set("P", kernel::getNumPanels(n)).set("T", typeText(element));
   source.add("func.func @$name(%input: memref<?x${K}xf32>, %w: memref<${P}x${K}x16x${T}>,");
@@ -85,7 +85,7 @@ func::FuncOp linear::getLinearKernel(ModuleOp module, const Level &level, int64_
   %sixteen = arith.constant 16 : index
   %rows = memref.dim %input, %c0 : memref<?x${K}xf32>)");
   FloatWriter tile(source, k, element);
-  BlockWriter(source, level, n).write([&](int64_t rows, int64_t panels) {
+  BlockWriter(source, tiling, n).write([&](int64_t rows, int64_t panels) {
     tile.write(rows, panels);
     writeResults(source, n, rows, panels, epilogue);
   });

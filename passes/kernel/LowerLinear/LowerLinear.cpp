@@ -15,6 +15,23 @@ using namespace mlir;
 using namespace terse;
 using namespace terse::linear;
 
+static const Level levels[] = {
+    {"baseline", "x86_maddwd", "x86_maddwd", "x86_maddwd", ""},
+    {"avx2", "x86_maddubs", "x86_maddubs_signed", "x86_maddwd", "x86_maddubs_biased"},
+    {"avx512vnni", "x86_vnni", "x86_vnni", "x86_vnni", ""},
+};
+
+const Level *linear::findLevel(StringRef name) {
+  const Level *it = llvm::find_if(levels, [&](const Level &level) { return level.name == name; });
+  return it == std::end(levels) ? nullptr : it;
+}
+
+template <typename Op> static kernel::TilingAttr getTiling(Op op) {
+  if (kernel::TilingAttr tiling = op.getTilingAttr())
+    return tiling;
+  return kernel::TilingAttr::get(op.getContext(), 1, 2, 1, 2, 1, 1, 1, 0, 0);
+}
+
 static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
 
 /// x + layer(y) -> layer(y, residual x), where nothing else reads the layer.
@@ -38,7 +55,8 @@ static bool isTensorGrid(GridAttr grid) { return grid && grid.getKind() == GridK
 
 static QuantizedRows getRows(kernel::QLinearOp layer, const Level &target) {
   kernel::PackedLayout layout = layer.getLayout();
-  return {layout, isBiased(target, layout, layer.getScheme())};
+  kernel::TilingAttr tiling = getTiling(layer);
+  return {layout, isBiased(target, tiling, layout, layer.getScheme()) ? tiling.getUnpackedFrom() : 0};
 }
 
 /// The norm that makes `input`, if only layers that read the same rounded rows
@@ -69,7 +87,7 @@ private:
   LogicalResult lower(kernel::LinearOp op, const Level &target);
   void replace(Operation *op, func::FuncOp callee, SmallVector<Value> inputs, Value bias, Value residual);
 
-  std::map<std::tuple<void *, const void *, std::tuple<int64_t, int64_t, int64_t, bool>>, Rounded> rounded;
+  std::map<std::tuple<void *, const void *, std::tuple<int64_t, int64_t, int64_t, int64_t>>, Rounded> rounded;
 };
 } // namespace
 
@@ -158,10 +176,10 @@ LogicalResult LowerLinear::lower(kernel::QLinearOp op, const Level &target) {
     inputs.append(rows->begin(), rows->begin() + 3);
     zeros = (*rows)[3];
     bool anyCode = grid && grid.getKind() != GridKind::Token;
-    callee = getQLinearKernel(getOperation(), target, layout, op.getScheme(), epilogue, anyCode);
+    callee = getQLinearKernel(getOperation(), target, getTiling(op), layout, op.getScheme(), epilogue, anyCode);
   } else {
     inputs.push_back(toRows(builder, op.getInput()));
-    callee = getWeightOnlyKernel(getOperation(), target, layout, op.getScheme(), epilogue);
+    callee = getWeightOnlyKernel(getOperation(), target, getTiling(op), layout, op.getScheme(), epilogue);
   }
   if (!callee)
     return failure();
@@ -178,7 +196,7 @@ LogicalResult LowerLinear::lower(kernel::QLinearOp op, const Level &target) {
 
 LogicalResult LowerLinear::lower(kernel::LinearOp op, const Level &target) {
   OpBuilder builder(op);
-  func::FuncOp callee = getLinearKernel(getOperation(), target, op.getType().getShape().back(),
+  func::FuncOp callee = getLinearKernel(getOperation(), getTiling(op), op.getType().getShape().back(),
                                         tensorType(op.getInput()).getShape().back(), tensorType(op.getWeight()).getElementType(),
                                         {static_cast<bool>(op.getBias()), static_cast<bool>(op.getResidual())});
   if (!callee)

@@ -15,6 +15,8 @@ def LowerLinear : Pass<"terse-lower-linear", "::mlir::ModuleOp"> {
     exact sum in 32 bits, then one multiply-add in f32. The zero point of a symmetric
     scheme costs nothing: sums start at -zero * (sum of the activations).
 
+    Blocks are those of the layer's `#kernel.tiling` (`terse-select-kernel`), or the smallest ones where it has none.
+
     A residual that is added to a layer's only use becomes part of the layer.
   }];
   let options = [Option<"level", "level", "std::string", "\"baseline\"", "CPU level: baseline, avx2 or avx512vnni">];

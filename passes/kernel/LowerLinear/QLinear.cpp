@@ -10,8 +10,8 @@ using namespace terse::linear;
 using kernel::MmaInstruction;
 using kernel::PackedLayout;
 
-/// How far ahead the weights of few rows are asked for: what memory gives while they would be waited for. It may lie behind the last.
-static constexpr int64_t kPrefetchBytes = 1536, kMostPrefetchingRows = 4;
+/// More rows take longer than memory.
+static constexpr int64_t kMostPrefetchingRows = 4;
 
 std::string linear::join(ArrayRef<std::string> parts) {
   std::string text;
@@ -56,11 +56,11 @@ std::vector<Names> TileWriter::loadPlanes(StringRef byte, int64_t unit) {
 }
 
 void TileWriter::prefetch(StringRef byte, int64_t unit) {
-  if (rows > kMostPrefetchingRows)
+  if (!prefetchBytes || rows > kMostPrefetchingRows)
     return;
   for (const std::string &panel : panelNames)
     for (int64_t line = 0; line < layout.getPlanes(); ++line) {
-      std::string at = binary("arith.addi", byte, index(unit * layout.getUnitBytes() + 64 * line + kPrefetchBytes));
+      std::string at = binary("arith.addi", byte, index(unit * layout.getUnitBytes() + 64 * line + prefetchBytes));
       source.add("memref.prefetch %w[" + panel + ", " + at + "], read, locality<3>, data : memref<${P}x${PB}xi8>");
     }
 }
@@ -316,12 +316,16 @@ static MmaInstruction findInstruction(ModuleOp module, StringRef name) {
   return info;
 }
 
-func::FuncOp linear::getQLinearKernel(ModuleOp module, const Level &level, const PackedLayout &layout,
+func::FuncOp linear::getQLinearKernel(ModuleOp module, const Level &level, kernel::TilingAttr tiling, const PackedLayout &layout,
                                       SchemeAttr scheme, const Epilogue &epilogue, bool anyCode) {
   StringRef instruction = layout.bits < 8 && !scheme.hasTable() ? level.narrow : anyCode ? level.wideFull : level.wide;
   MmaInstruction info = findInstruction(module, instruction);
   std::string name = "qlinear_" + getName(layout, scheme, epilogue) +
-                     (instruction == level.wideFull && instruction != level.wide ? "_any" : "");
+                     (instruction == level.wideFull && instruction != level.wide ? "_any" : "") + getTilingName(tiling);
+  if (isUnpacked(tiling, layout))
+    name += llvm::formatv("_{0}x{1}from{2}", tiling.getUnpackedRows(), tiling.getUnpackedPanels(), tiling.getUnpackedFrom());
+  if (tiling.getPrefetch())
+    name += "_ahead" + std::to_string(tiling.getPrefetch());
   KernelSource source;
   source.set("name", name).set("N", layout.n).set("P", kernel::getNumPanels(layout.n)).set("PB", layout.getPanelBytes());
   source.set("G", layout.getNumGroups()).set("depth", layout.getPaddedDepth());
@@ -334,19 +338,19 @@ func::FuncOp linear::getQLinearKernel(ModuleOp module, const Level &level, const
   %c1 = arith.constant 1 : index
   %sixteen = arith.constant 16 : index
   %rows = memref.dim %a, %c0 : memref<?x${depth}xi8>)");
-  TileWriter tile(source, layout, scheme, instruction, info, epilogue.zero);
+  TileWriter tile(source, layout, scheme, instruction, info, epilogue.zero, tiling.getPrefetch());
   auto writeBlocks = [&] {
-    BlockWriter(source, level, layout.n).write([&](int64_t rows, int64_t panels) {
+    BlockWriter(source, tiling, layout.n).write([&](int64_t rows, int64_t panels) {
       tile.write(rows, panels);
       writeResults(source, layout.n, rows, panels, epilogue);
     });
   };
-  if (isUnpacked(level, layout)) {
+  if (isUnpacked(tiling, layout)) {
     std::optional<TileWriter> biased;
-    if (isBiased(level, layout, scheme))
-      biased.emplace(source, layout, scheme, level.biased, findInstruction(module, level.biased), epilogue.zero);
-    UnpackedWriter unpacked(biased ? *biased : tile, level, epilogue);
-    source.set("fewest", kFewestUnpackedRows);
+    if (isBiased(level, tiling, layout, scheme))
+      biased.emplace(source, layout, scheme, level.biased, findInstruction(module, level.biased), epilogue.zero, 0);
+    UnpackedWriter unpacked(biased ? *biased : tile, tiling, epilogue);
+    source.set("fewest", tiling.getUnpackedFrom());
     unpacked.allocate();
     source.add(R"(  %fewest_rows = arith.constant $fewest : index
   %are_few = arith.cmpi ult, %rows, %fewest_rows : index

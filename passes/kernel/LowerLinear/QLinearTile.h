@@ -80,8 +80,9 @@ public:
 class TileWriter : public CodeTile {
 public:
   TileWriter(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme, StringRef instruction,
-             MmaInstruction info, bool hasZero)
+             MmaInstruction info, bool hasZero, int64_t prefetchBytes)
       : CodeTile(source, layout, scheme, info.getColumns()), instruction(instruction), info(info), hasZero(hasZero),
+        prefetchBytes(prefetchBytes),
         offset(info.hasSignedWeights() ? getZeroOperand() : info.getWeightOffset()),
         weightType(typeText(info.getWeightsType())), partialType(typeText(info.getPartialType())),
         sumType(typeText(info.getSumType())) {}
@@ -105,7 +106,7 @@ public:
   Names startSums(StringRef group);
   /// Adds `count` units from depth and byte on to the partial sums.
   Names units(StringRef depth, StringRef byte, int64_t count, Names partial);
-  /// Asks for the lines that lie as far behind the unit as memory is late, for so few rows that they would wait.
+  /// Asks for the lines that lie `prefetchBytes` behind the unit, maybe behind the last, for so few rows that they would wait.
   void prefetch(StringRef byte, int64_t unit);
   /// The planes of a unit: [panel * registers + register][plane].
   std::vector<Names> loadPlanes(StringRef byte, int64_t unit);
@@ -130,6 +131,7 @@ public:
   StringRef instruction;
   MmaInstruction info;
   bool hasZero; ///< of the input
+  int64_t prefetchBytes;
   int64_t offset; ///< that products have less than codes say
   std::string weightType, partialType, sumType;
 };
@@ -140,8 +142,8 @@ public:
 /// there are. What activations that are 128 more add to a group's sums, the same for all rows, is known from the weights and taken away.
 class UnpackedWriter {
 public:
-  UnpackedWriter(TileWriter &tile, const Level &level, const Epilogue &epilogue)
-      : tile(tile), source(tile.source), layout(tile.layout), level(level), epilogue(epilogue) {}
+  UnpackedWriter(TileWriter &tile, kernel::TilingAttr tiling, const Epilogue &epilogue)
+      : tile(tile), source(tile.source), layout(tile.layout), tiling(tiling), epilogue(epilogue) {}
 
   /// Defines the memory: at the start of the function.
   void allocate();
@@ -168,7 +170,7 @@ private:
   TileWriter &tile;
   KernelSource &source;
   const PackedLayout &layout;
-  const Level &level;
+  kernel::TilingAttr tiling;
   Epilogue epilogue;
 };
 

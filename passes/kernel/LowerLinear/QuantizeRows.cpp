@@ -59,10 +59,10 @@ void Writer::round() {
   else
     source.add("      %wide = arith.fptosi %whole_x : vector<${n}xf32> to vector<${n}xi32>");
   source.add("      %code = arith.trunci %wide : vector<${n}xi32> to vector<${n}xi8>");
-  if (shape.biased)
+  if (shape.biasedFrom)
     source.add(R"(      %bias_v = vector.broadcast %code_bias : i8 to vector<${n}xi8>
       %stored = arith.xori %code, %bias_v : vector<${n}xi8>)");
-  source.set("stored", shape.biased ? "stored" : "code");
+  source.set("stored", shape.biasedFrom ? "stored" : "code");
   source.add(R"(      vector.store %$stored, %codes[%row, %to] : memref<?x${depth}xi8>, vector<${n}xi8>
       %part = vector.reduction <add>, %wide : vector<${n}xi32> into i32)");
 }
@@ -158,8 +158,8 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
   bool fixed = grid && grid.getKind() == GridKind::Fixed, hasZero = grid && grid.hasZero();
   int64_t low = fixed ? grid.getLow() : 0, high = fixed ? grid.getHigh() : 255;
   std::string name = llvm::formatv("quantize_rows_k{0}g{1}u{2}", shape.k, shape.group, shape.unit);
-  if (shape.biased)
-    name += "_biased";
+  if (shape.biasedFrom)
+    name += "_biased" + std::to_string(shape.biasedFrom);
   if (fixed)
     name += llvm::formatv("_fixed{0}{1}to{2}{3}", low < 0 ? "m" : "", std::abs(low), high, hasZero ? "_zero" : "").str();
   else if (grid)
@@ -189,8 +189,8 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
   %group_size = arith.constant $group : index
   %padded_size = arith.constant $padded : index
   %rows = memref.dim %input, %c0 : memref<?x${K}xf32>)");
-  if (shape.biased) {
-    source.set("fewest", kFewestUnpackedRows);
+  if (shape.biasedFrom) {
+    source.set("fewest", shape.biasedFrom);
     source.add(R"(  %fewest_rows = arith.constant $fewest : index
   %are_few = arith.cmpi ult, %rows, %fewest_rows : index
   %no_bias = arith.constant 0 : i8

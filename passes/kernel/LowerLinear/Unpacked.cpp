@@ -14,31 +14,31 @@ static constexpr int64_t kChunkBytes = 384 << 10, kFewestChunkRows = 128, kMostC
 /// Steps of the product's loop that are written out.
 static constexpr int64_t kUnroll = 8;
 
-static int64_t chunkRows(const Level &level, const PackedLayout &layout) {
+static int64_t chunkRows(kernel::TilingAttr tiling, const PackedLayout &layout) {
   int64_t rows = std::clamp(kChunkBytes / layout.getPaddedDepth(), kFewestChunkRows, kMostChunkRows);
-  return llvm::alignTo(rows, level.unpacked.rows);
+  return llvm::alignTo(rows, tiling.getUnpackedRows());
 }
 
 int64_t UnpackedWriter::groupsPerBlock() const {
   return std::max<int64_t>(1, kBlockDepth / (layout.getUnits(layout.group) * layout.getUnit()));
 }
 
-bool linear::isUnpacked(const Level &level, const PackedLayout &layout) {
-  // Bytes are operands as they lie; a level that unpacks no faster than it multiplies gains nothing.
-  if (layout.bits == 8 || level.name == "baseline")
+bool linear::isUnpacked(kernel::TilingAttr tiling, const PackedLayout &layout) {
+  // Bytes are operands as they lie.
+  if (layout.bits == 8 || !tiling.getUnpackedFrom())
     return false;
   int64_t depth = layout.getUnits(layout.group) * layout.getUnit();
-  return depth * level.unpacked.panels * kernel::kPanelColumns <= kMostBytes;
+  return depth * tiling.getUnpackedPanels() * kernel::kPanelColumns <= kMostBytes;
 }
 
-bool linear::isBiased(const Level &level, const PackedLayout &layout, SchemeAttr scheme) {
-  return !level.biased.empty() && isUnpacked(level, layout) && !scheme.hasTable();
+bool linear::isBiased(const Level &level, kernel::TilingAttr tiling, const PackedLayout &layout, SchemeAttr scheme) {
+  return !level.biased.empty() && isUnpacked(tiling, layout) && !scheme.hasTable();
 }
 
 void UnpackedWriter::allocate() {
   int64_t depth = groupsPerBlock() * layout.getUnits(layout.group) * layout.getUnit();
-  source.set("operandBytes", depth * level.unpacked.panels * kernel::kPanelColumns);
-  source.set("chunk", chunkRows(level, layout)).set("width", level.unpacked.panels * kernel::kPanelColumns).set("groups", groupsPerBlock());
+  source.set("operandBytes", depth * tiling.getUnpackedPanels() * kernel::kPanelColumns);
+  source.set("chunk", chunkRows(tiling, layout)).set("width", tiling.getUnpackedPanels() * kernel::kPanelColumns).set("groups", groupsPerBlock());
   source.add(R"(  %operands = memref.alloca() {alignment = 64 : i64} : memref<${operandBytes}xi8>
   %collected = memref.alloca() {alignment = 64 : i64} : memref<${chunk}x${width}xf32>)");
   if (isBiased())
@@ -182,10 +182,10 @@ void UnpackedWriter::finish() {
 }
 
 void UnpackedWriter::write() {
-  int64_t panels = std::min(level.unpacked.panels, kernel::getNumPanels(layout.n));
-  BlockWriter blocks(source, level, layout.n);
+  int64_t panels = std::min(tiling.getUnpackedPanels(), kernel::getNumPanels(layout.n));
+  BlockWriter blocks(source, tiling, layout.n);
   source.add("  %final_row = arith.subi %rows, %c1 : index");
-  source.set("rowsPerBlock", level.unpacked.rows);
+  source.set("rowsPerBlock", tiling.getUnpackedRows());
   source.add(R"(    %chunk_size = arith.constant $chunk : index
     %tile_rows = arith.constant $rowsPerBlock : index
     %no_total = arith.constant dense<0.0> : vector<16xf32>
@@ -195,7 +195,7 @@ void UnpackedWriter::write() {
     %tiles = arith.ceildivui %chunk_rows, %tile_rows : index
     %rows_here = arith.muli %tiles, %tile_rows : index)");
   blocks.writePanels(panels, [&](int64_t count) {
-    tile.start(level.unpacked.rows, count);
+    tile.start(tiling.getUnpackedRows(), count);
     source.set("columnsHere", count * kernel::kPanelColumns);
     source.add(R"(      %columns_here = arith.constant $columnsHere : index
       scf.for %slot = %c0 to %rows_here step %c1 {

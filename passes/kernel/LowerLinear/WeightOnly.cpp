@@ -136,9 +136,9 @@ void FloatTile::write(int64_t rowCount, int64_t panelCount) {
       source.add(("%total_" + Twine(r) + "_" + Twine(p) + " = arith.addf " + scaleByRows(totals[r * panels + p], p) + ", " + none + " : " + floatType).str());
 }
 
-func::FuncOp linear::getWeightOnlyKernel(ModuleOp module, const Level &level, const PackedLayout &layout, SchemeAttr scheme,
-                                         const Epilogue &epilogue) {
-  std::string name = "weight_only_" + getName(layout, scheme, epilogue);
+func::FuncOp linear::getWeightOnlyKernel(ModuleOp module, const Level &level, kernel::TilingAttr tiling, const PackedLayout &layout,
+                                         SchemeAttr scheme, const Epilogue &epilogue) {
+  std::string name = "weight_only_" + getName(layout, scheme, epilogue) + getTilingName(tiling);
   KernelSource source;
   source.set("name", name).set("N", layout.n).set("K", layout.k).set("P", kernel::getNumPanels(layout.n));
   source.set("PB", layout.getPanelBytes());
@@ -152,7 +152,7 @@ func::FuncOp linear::getWeightOnlyKernel(ModuleOp module, const Level &level, co
   %rows = memref.dim %input, %c0 : memref<?x${K}xf32>)");
   auto info = cast<kernel::MmaInstruction>(parseAttribute(("#kernel." + level.wide).str(), module.getContext()));
   FloatTile tile(source, layout, scheme, level.wide, info.getWeightsType().getNumElements());
-  BlockWriter(source, level, layout.n).write([&](int64_t rows, int64_t panels) {
+  BlockWriter(source, tiling, layout.n).write([&](int64_t rows, int64_t panels) {
     tile.write(rows, panels);
     writeResults(source, layout.n, rows, panels, epilogue);
   });

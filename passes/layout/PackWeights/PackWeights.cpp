@@ -115,7 +115,8 @@ private:
     Value input = convertElements(b, layer.getLoc(), layer.getInput(), b.getF32Type());
     Value result = kernel::QLinearOp::create(b, layer.getLoc(), resultType.clone(b.getF32Type()), input, *packedCodes,
                                              *packedScales, *packedRowScales, *packedZero, *packedBias, Value(), *sums,
-                                             layer.getSchemeAttr(), layer.getNameAttr(), layer.getGridAttr(), layout.sparse);
+                                             layer.getSchemeAttr(), layer.getNameAttr(), layer.getGridAttr(), layout.sparse,
+                                             /*tiling=*/nullptr);
     layer.replaceAllUsesWith(convertElements(b, layer.getLoc(), result, resultType.getElementType()));
     return true;
   }
@@ -135,7 +136,7 @@ private:
     auto resultType = cast<RankedTensorType>(layer.getType());
     Value input = convertElements(b, layer.getLoc(), layer.getInput(), b.getF32Type());
     Value result = kernel::LinearOp::create(b, layer.getLoc(), resultType.clone(b.getF32Type()), input, *packedWeight,
-                                            *packedBias, Value(), layer.getNameAttr());
+                                            *packedBias, Value(), layer.getNameAttr(), /*tiling=*/nullptr);
     layer.replaceAllUsesWith(convertElements(b, layer.getLoc(), result, resultType.getElementType()));
     return true;
   }

@@ -129,7 +129,7 @@ def opt(text, *passes):
 folder = options.keep or tempfile.mkdtemp()
 os.makedirs(folder, exist_ok=True)
 path = lambda name: os.path.join(folder, name)
-lowered = opt(mlir, f"--terse-lower-linear=level={options.level}", "--convert-kernel-mma", "--canonicalize", "--cse")
+lowered = opt(mlir, f"--terse-select-kernel=level={options.level}", f"--terse-lower-linear=level={options.level}", "--convert-kernel-mma", "--canonicalize", "--cse")
 kernel = re.search(r"func.func private @(qlinear\w+)\(", lowered).group(1)
 rounding = re.search(r"func.func private @(quantize_rows\w+)\(", lowered).group(1)
 lowered = lowered[:lowered.index("func.func @forward")] + lowered[lowered.index("func.func private"):]

@@ -1,12 +1,12 @@
-// RUN: terse-opt %s --terse-lower-linear="level=avx512vnni" | FileCheck %s
-// RUN: terse-opt %s --terse-lower-linear="level=avx2" | FileCheck %s --check-prefix=AVX2
+// RUN: terse-opt %s --terse-select-kernel="level=avx512vnni" --terse-lower-linear="level=avx512vnni" | FileCheck %s
+// RUN: terse-opt %s --terse-select-kernel="level=avx2" --terse-lower-linear="level=avx2" | FileCheck %s --check-prefix=AVX2
 // RUN: terse-opt %s --terse-lower-linear="level=baseline" --convert-kernel-mma=emulate | FileCheck %s --check-prefix=DEFINITION
 
 // Both layers read the same rounded rows, and the sum becomes part of the second.
 // CHECK-LABEL: func.func @forward
 // CHECK: %[[ROWS:.*]]:3 = kernel.launch @quantize_rows_k40g16u8
-// CHECK: kernel.launch @qlinear_n24k40_w4g16_f16 ins(%[[ROWS]]#0, %[[ROWS]]#1, %[[ROWS]]#2,
-// CHECK: kernel.launch @qlinear_n24k40_w4g16_f16_residual ins(%[[ROWS]]#0,
+// CHECK: kernel.launch @qlinear_n24k40_w4g16_f16_4_4x4_8x2_6x2from24_ahead1536 ins(%[[ROWS]]#0, %[[ROWS]]#1, %[[ROWS]]#2,
+// CHECK: kernel.launch @qlinear_n24k40_w4g16_f16_residual_4_4x4_8x2_6x2from24_ahead1536 ins(%[[ROWS]]#0,
 // CHECK-NOT: arith.addf
 
 // AVX2: kernel.mma #kernel.x86_maddubs
@@ -49,7 +49,7 @@ func.func @norm_kept(%x: tensor<?x?x40xf32>, %scale: tensor<40xf32>, %c: tensor<
 }
 
 // Few rows read packed codes; many read what was unpacked once.
-// CHECK: func.func private @qlinear_n24k40_w4g16_f16(
+// CHECK: func.func private @qlinear_n24k40_w4g16_f16_4_4x4_8x2_6x2from24_ahead1536(
 // CHECK: memref.alloca() {alignment = 64 : i64} : memref<{{.*}}xi8>
 // CHECK: kernel.mma #kernel.x86_vnni
 // CHECK: vector.store {{.*}} : memref<{{.*}}xi8>, vector<64xi8>
