@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <fstream>
-#include <unistd.h>
 
 namespace terse::bench {
 
@@ -15,9 +14,13 @@ namespace {
 /// Rows up to which weights must come from memory: more take longer than it.
 constexpr int64_t kStreamedRows = 32;
 
+/// Of the last-level cache that a processor shares; sysconf tells the sum of all.
 uint64_t cacheBytes() {
-  long size = ::sysconf(_SC_LEVEL3_CACHE_SIZE);
-  return std::clamp<uint64_t>(size > 0 ? size : 0, 16u << 20, 256u << 20);
+  std::ifstream stream("/sys/devices/system/cpu/cpu0/cache/index3/size");
+  uint64_t kilobytes = 0;
+  stream >> kilobytes;
+  return std::clamp<uint64_t>((stream ? kilobytes : 32 << 10) << 10, 16u << 20,
+                              128u << 20);
 }
 
 double bitsOf(const LayerFormat &format) {

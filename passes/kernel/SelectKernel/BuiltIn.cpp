@@ -7,7 +7,7 @@ using namespace terse::select_kernel;
 /// A level that unpacks no faster than it multiplies (baseline) gains nothing by it.
 static const std::pair<llvm::StringLiteral, Numbers> builtIn[] = {
     {"baseline", {2, 2, 1, 2, 1, 2, 1, 0, 1536}},
-    {"avx2", {1, 4, 1, 4, 1, 2, 2, 24, 1536}},
+    {"avx2", {1, 2, 1, 4, 1, 2, 2, 24, 1536}},
     {"avx512vnni", {4, 4, 4, 8, 2, 6, 2, 24, 1536}},
 };
 
