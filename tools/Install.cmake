@@ -45,3 +45,8 @@ install(PROGRAMS passes/new-pass DESTINATION ${CMAKE_INSTALL_BINDIR} RENAME ters
 # What users of other languages begin with: `pip install <prefix>/share/terse/python`.
 install(DIRECTORY python include/terse-c/example DESTINATION ${CMAKE_INSTALL_DATADIR}/terse
   PATTERN "__pycache__" EXCLUDE PATTERN "*.pyc" EXCLUDE)
+# `terse-bench --peers`.
+install(DIRECTORY tools/terse-bench/peers DESTINATION ${CMAKE_INSTALL_DATADIR}/terse
+  FILES_MATCHING PATTERN "*.py" PATTERN "__pycache__" EXCLUDE)
+install(FILES test/FullSize/Inputs/llama.py test/FullSize/Inputs/shapes.py
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/terse/peers)

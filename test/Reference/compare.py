@@ -16,6 +16,9 @@ import time
 from common import FORMATS, Model
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.append(os.path.join(HERE, "..", "..", "tools", "terse-bench", "peers"))
+from environments import Environments, last_line
+
 TORCH = "torch==2.14.0"
 REQUIREMENTS = {
     "evaluate": [TORCH, "transformers==5.17.0", "safetensors", "sentencepiece"],
@@ -45,34 +48,6 @@ class Results:
 
     def has(self, candidate, figure):
         return any((line["candidate"], line["figure"]) == (candidate, figure) for line in self.lines)
-
-
-class Environments:
-    """A virtual environment a package. uv, since it links what two of them share."""
-
-    def __init__(self, scratch):
-        self.scratch = scratch
-        self.uv = os.path.join(scratch, "uv", "bin", "uv")
-
-    def make(self, name):
-        """The environment's Python; raises CalledProcessError where the packages do not install."""
-        folder = os.path.join(self.scratch, "env-" + name)
-        python, done = os.path.join(folder, "bin", "python"), os.path.join(folder, "installed")
-        if os.path.exists(done):
-            return python
-        if not os.path.exists(self.uv):
-            subprocess.run([sys.executable, "-m", "venv", os.path.dirname(os.path.dirname(self.uv))], check=True)
-            subprocess.run([os.path.join(os.path.dirname(self.uv), "pip"), "install", "--quiet", "--no-cache-dir", "uv"], check=True)
-        env = dict(os.environ, UV_CACHE_DIR=os.path.join(self.scratch, "cache"))
-        subprocess.run([self.uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder], check=True, env=env, capture_output=True, text=True)
-        subprocess.run([self.uv, "pip", "install", "--quiet", "--python", python, *REQUIREMENTS[name]],
-                       check=True, env=env, capture_output=True, text=True)
-        open(done, "w").close()
-        return python
-
-
-def last_line(text):
-    return next((line for line in reversed((text or "").splitlines()) if line.strip()), "no message")[:300]
 
 
 def evaluate(python, data, paths):
@@ -183,7 +158,7 @@ def main():
     if not args.table:
         # Threads that wait must sleep: others use the machine.
         os.environ.update(OMP_NUM_THREADS=str(args.threads), OMP_WAIT_POLICY="passive", TOKENIZERS_PARALLELISM="false")
-        model, environments = Model(args.data), Environments(args.scratch)
+        model, environments = Model(args.data), Environments(args.scratch, REQUIREMENTS)
         candidates = ["terse"] + [name for name in REQUIREMENTS if name != "evaluate"]
         wanted = args.only.split(",") if args.only else candidates
         if set(wanted) - set(candidates):

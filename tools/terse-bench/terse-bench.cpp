@@ -1,6 +1,6 @@
-//===- terse-bench.cpp - measures the machine and what runs on it -*- C++
-//-*-==//
+//===- terse-bench.cpp - measures machine, kernels and models ---*- C++ -*-===//
 #include "Floors.h"
+#include "Peers.h"
 #include "Print.h"
 #include "Roofline.h"
 
@@ -9,9 +9,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
+#include <map>
 #include <unistd.h>
 
 using namespace terse;
@@ -163,7 +165,8 @@ int main(int argc, char **argv) {
   Output output;
   bool floors = false, kernelsAsked = false;
   int threads = 0, megabytes = 512, rounds = 0;
-  std::string level, tuneFile;
+  std::string level, tuneFile, peers;
+  std::map<std::string, std::string> forPeers;
   std::vector<std::string> shapes, formats;
 
   auto *what = app.add_option_group("What to measure (one of these)");
@@ -185,6 +188,11 @@ int main(int argc, char **argv) {
                    "Measure which blocks are fastest for each format and "
                    "shape, and write them for tersec --tuning")
       ->type_name("FILE");
+  what->add_option("--peers", peers,
+                   "Terse beside ONNX Runtime, OpenVINO and llama.cpp, which "
+                   "are installed into this folder: linear layers, an encoder "
+                   "and language models on the same weights, in turns")
+      ->type_name("FOLDER");
   what->require_option(1);
 
   auto *models = app.add_option_group("With --model");
@@ -233,6 +241,20 @@ int main(int argc, char **argv) {
   layers->add_flag("--all-tilings", kernels.allTilings,
                    "Also the blocks that --tune tries (--kernels)");
 
+  auto *beside = app.add_option_group("With --peers");
+  for (auto [name, type, help] :
+       {std::array{"--match", "REGEX",
+                   "Only what has it in its name, such as 'int4-g32, 1 row'"},
+        std::array{"--engines", "NAME,..",
+                   "terse, onnxruntime, openvino, llama_cpp (default: all)"},
+        std::array{"--linear", "COUNTxNxK",
+                   "Shape of the linear layers (default 24x5632x2048)"},
+        std::array{"--encoder", "SHAPE", "base (the default) or tiny"},
+        std::array{"--language-model", "FILE",
+                   "A Llama in ONNX with past keys and values (default: one of "
+                   "1.1 G random weights)"}})
+    beside->add_option(name, forPeers[name], help)->type_name(type);
+
   app.add_option("--rounds", rounds,
                  "Medians of so many rounds, each with all cases (default 5; "
                  "--kernels, --tune: 3)")
@@ -278,7 +300,10 @@ int main(int argc, char **argv) {
   for (const char *name : {"--rows", "--tuning", "--all-tilings"})
     if (given(name) && !kernelsAsked)
       return fail(std::string(name) + " needs --kernels", 2);
-  if (!output.roofline.empty() && (floors || tunes))
+  for (const auto &[name, value] : forPeers)
+    if (!value.empty() && peers.empty())
+      return fail(name + " needs --peers", 2);
+  if (!output.roofline.empty() && model.path.empty() && !kernelsAsked)
     return fail("--roofline needs --model or --kernels", 2);
   if (output.json && tunes)
     return fail("--json: --tune writes its result to the file", 2);
@@ -319,6 +344,16 @@ int main(int argc, char **argv) {
     // Compiled layers must not stay behind.
     for (int signal : {SIGINT, SIGTERM})
       std::signal(signal, [](int) { interrupted = 1; });
+  }
+  if (!peers.empty()) {
+    std::vector<std::string> arguments = {
+        peers, "--rounds=" + std::to_string(model.rounds)};
+    for (const auto &[name, value] : forPeers)
+      if (!value.empty())
+        arguments.push_back(name + "=" + value);
+    if (output.json)
+      arguments.push_back("--json");
+    return fail(bench::runPeers(options, std::move(arguments)).message(), 1);
   }
   int status = floors         ? runFloors(options, output)
                : kernelsAsked ? runKernels(kernels, output)

@@ -1,0 +1,58 @@
+"""worker.py ENGINE: one engine with one model in memory, driven by lines of JSON.
+
+    {"load": {...}}   -> {"version": ..., "note": ..., "measures": [...], "sample": [...]}: the numbers to be compared with the reference
+    {"run": measure}  -> {"seconds": ...}: the median of as many repetitions as fill a quarter of a second
+
+ENGINE is a module `engine_ENGINE` with a class `Engine`: Engine(spec) has `version`, `note`, `measures` (name -> function that does it once
+and returns what it took, in seconds) and `sample()`. What goes wrong is {"error": why}. Whatever else an engine prints goes to standard error.
+"""
+import importlib
+import json
+import os
+import statistics
+import sys
+import time
+import traceback
+
+ENOUGH = 0.25
+
+
+def timed(call):
+    """call() as a measure."""
+    def measure():
+        begin = time.perf_counter()
+        call()
+        return time.perf_counter() - begin
+    return measure
+
+
+def repeat(measure):
+    """The first repetition finds cold caches; it counts only where one alone is long."""
+    first = measure()
+    seconds = [first] if first > ENOUGH else []
+    while sum(seconds) < ENOUGH:
+        seconds.append(measure())
+    return statistics.median(seconds)
+
+
+def main():
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    engine = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            if "load" in request:
+                engine = importlib.import_module("engine_" + sys.argv[1]).Engine(request["load"])
+                answer = {"version": engine.version, "note": engine.note, "measures": list(engine.measures),
+                          "sample": [float(value) for value in engine.sample()]}
+            else:
+                answer = {"seconds": repeat(engine.measures[request["run"]])}
+        except Exception as error:  # the engine's own: said in the table
+            traceback.print_exc()
+            answer = {"error": f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
