@@ -3,6 +3,7 @@ import ctypes
 import hashlib
 import json
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -30,8 +31,10 @@ class Engine:
     def __init__(self, spec):
         sys.path.insert(0, spec["package"])
         import terse
+        terse._libraries.folders = lambda: [pathlib.Path(spec["compiler"]).parent]  # those of this build
         self.spec, self.note, self.version = spec, spec["recipe"], terse.__version__
         self.model = terse.load(artifact(spec), threads=spec["threads"], cpu_level=spec["level"])
+        self.sessions = []
         getattr(self, "load_" + spec["kind"])()
 
     # ---- arrays in, arrays out
@@ -64,6 +67,7 @@ class Engine:
     def evaluator(self, threads):
         # By the C interface, as llama.cpp is called: what Python adds is then the same.
         session = self.model.session(threads=threads, context=self.spec["context"])
+        self.sessions.append(session)
         library, pointer = session._library, session._handle.pointer
         logits = np.empty(session.vocabulary, np.float32)
         address = ctypes.c_void_p(logits.ctypes.data)

@@ -1,5 +1,5 @@
 """What is measured of language models, the same for every engine."""
-import time
+from worker import Clock
 
 PROMPT, STEPS = 64, 32
 
@@ -21,18 +21,18 @@ def measures(spec, make):
         def measure():
             run = evaluator(threads)
             run(tokens[:PROMPT], True)
-            begin = time.perf_counter()
+            clock = Clock()
             for token in tokens[PROMPT:PROMPT + STEPS]:
                 run([token], False)
-            return (time.perf_counter() - begin) / STEPS
+            return clock.read(STEPS)
         return measure
 
     def prompt(length):
         def measure():
             run = evaluator(spec["threads"])
-            begin = time.perf_counter()
+            clock = Clock()
             run(tokens[:length], True)
-            return time.perf_counter() - begin
+            return clock.read()
         return measure
 
     found = {"decode": steps(spec["threads"])}

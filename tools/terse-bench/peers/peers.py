@@ -35,6 +35,7 @@ FORMATS = {
 }
 #: format: our recipe, llama.cpp's type, largest error of the logits (unrelated ones: 1.4)
 LANGUAGE_FORMATS = {"f16": ("f16", "F16", 0.05), "w8": ("w8", "Q8_0", 0.2), "w4": ("w4", "Q4_0", 0.9)}
+ENCODERS = ("base", "tiny")
 ROWS, BATCHES, PROMPTS = [1, 8, 256], [1, 8], [256, 512]
 
 
@@ -226,7 +227,7 @@ def measure(case, options, engines):
                         facts[engine]["error"] = answer["error"]
                         del running[engine]
                     else:
-                        seconds[name, engine].append(answer["seconds"])
+                        seconds[name, engine].append((answer["seconds"], answer["processor_seconds"]))
     finally:
         for worker in filter(None, workers.values()):
             worker.close()
@@ -237,13 +238,15 @@ def measure(case, options, engines):
             if "error" in fact:
                 yield {**line, "error": fact["error"]}
                 continue
-            theirs = seconds[name, engine]
             amount, unit = case.work(name)
-            line.update(seconds=statistics.median(theirs), seconds_by_round=theirs, rate=amount / statistics.median(theirs), unit=unit,
-                        difference=fact["difference"])
+            theirs, processor = zip(*seconds[name, engine])
+            line.update(seconds=statistics.median(theirs), seconds_by_round=theirs, processor_seconds=statistics.median(processor),
+                        processor_seconds_by_round=processor,
+                        rate=amount / statistics.median(theirs), unit=unit, difference=fact["difference"])
             if engine != "terse" and len(ours) == len(theirs):
-                ratios = [their / our for their, our in zip(theirs, ours)]
-                line.update(ratio=statistics.median(ratios), ratio_spread=[min(ratios), max(ratios)])
+                ratios = [their / our for their, (our, _) in zip(theirs, ours)]
+                line.update(ratio=statistics.median(ratios), ratio_spread=[min(ratios), max(ratios)],
+                            processor_ratio=line["processor_seconds"] / statistics.median(our for _, our in ours))
             yield line
 
 
@@ -254,7 +257,7 @@ def say(text):
 
 def print_case(lines):
     say("")
-    print(f"\n{lines[0]['case']}\n  {'':18}{'engine':14}{'ms':>10}{'spread':>19}{'rate':>18}{'Terse is':>10}{'':14}{'difference':>10}  how")
+    print(f"\n{lines[0]['case']}\n  {'':18}{'engine':14}{'ms':>10}{'spread':>20}{'rate':>18}{'Terse is':>10}{'':17}{'CPU':>7}{'difference':>12}  how")
     shown = None
     for line in lines:
         name = "" if line["measure"] == shown else line["measure"]
@@ -263,11 +266,12 @@ def print_case(lines):
             print(f"  {name:18}{line['engine']:14}  {line['error']}")
             continue
         low, high = min(line["seconds_by_round"]) * 1e3, max(line["seconds_by_round"]) * 1e3
-        ratio, spread = "", ""
+        ratio = "{:>10}{:>17}{:>7}".format("", "", "")
         if "ratio" in line:
-            ratio, spread = f"{line['ratio']:.2f}x", "({:.2f} to {:.2f})".format(*line["ratio_spread"])
-        print(f"  {name:18}{line['engine']:14}{line['seconds'] * 1e3:10.3f}{f'{low:.3f} to {high:.3f}':>19}{line['rate']:11.4g} {line['unit']:6}{ratio:>10}"
-              f"{spread:>14}{line['difference']:10.2g}  {line['how']}", flush=True)
+            spread = "({:.2f} to {:.2f})".format(*line["ratio_spread"])
+            ratio = f"{line['ratio']:9.2f}x{spread:>17}{line['processor_ratio']:6.2f}x"
+        print(f"  {name:18}{line['engine']:14}{line['seconds'] * 1e3:10.3f}{f'{low:.3f} to {high:.3f}':>20}{line['rate']:9.4g} {line['unit']:11}"
+              f"{ratio}{line['difference']:9.2g}  {line['how']}", flush=True)
 
 
 def main():
@@ -289,6 +293,8 @@ def main():
         fail(f"expected --engines of {', '.join(NAMES)}; got '{','.join(options.engines)}'", 2)
     if not re.fullmatch(r"[1-9]\d*x[1-9]\d*x[1-9]\d*", options.linear):
         fail(f"expected --linear=COUNTxNxK; got '{options.linear}'", 2)
+    if options.encoder not in ENCODERS:
+        fail(f"expected --encoder of {', '.join(ENCODERS)}; got '{options.encoder}'", 2)
     for path in options.language_model:
         if not os.path.isfile(path):
             fail(f"cannot open '{path}'", 1)
