@@ -1,5 +1,6 @@
 """Terse itself: an artifact that tersec makes of the model, run by the Python package."""
 import ctypes
+import glob
 import hashlib
 import json
 import os
@@ -18,8 +19,11 @@ def artifact(spec):
     """Compiled once for each compiler, model and recipe."""
     stamps = [(path, os.stat(path).st_mtime_ns, os.stat(path).st_size) for path in (spec["compiler"], spec["onnx"])]
     key = hashlib.sha256(json.dumps([stamps, spec["recipe"], spec["level"]]).encode()).hexdigest()[:16]
-    path = os.path.join(spec["folder"], f"terse-{spec['recipe'].replace(':', '-')}-{key}.so")
+    name = "terse-" + spec["recipe"].replace(":", "-")
+    path = os.path.join(spec["folder"], f"{name}@{key}.so")
     if not os.path.exists(path):
+        for old in glob.glob(os.path.join(spec["folder"], name + "@*.so")):
+            os.remove(old)
         done = subprocess.run([spec["tersec"], spec["onnx"], "--recipe=" + spec["recipe"], "--levels=" + spec["level"], "--quiet", "-o", path],
                               capture_output=True, text=True)
         if done.returncode:

@@ -6,6 +6,7 @@ stopped, so that nobody's spinning threads are in the way. Before anything is me
 """
 import argparse
 import ctypes
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -100,15 +101,17 @@ def language_cases(scratch, path, shape):
     if path:
         name = next((part for part in reversed(os.path.dirname(os.path.abspath(path)).split(os.sep)) if part != "onnx"), "model")
         model, generate = os.path.abspath(path), None
+        stamp = f"{model} {os.stat(model).st_size} {os.stat(model).st_mtime_ns}"
+        stored = f"{name}-{hashlib.sha256(stamp.encode()).hexdigest()[:8]}"
     else:
-        name = "llama-" + shape
+        stored = name = "llama-" + shape
         model = os.path.join(scratch, "models", name, "model.onnx")
         generate = [generator(), model, "--shape", shape]
-    folder = os.path.join(scratch, "models", name)
+    folder = os.path.join(scratch, "models", stored)
     for format_, (recipe, type_, bound) in LANGUAGE_FORMATS.items():
         spec = {"kind": "language", "recipe": recipe, "type": type_, "format": format_, "prompts": PROMPTS,
                 "context": max(PROMPTS), "prompt": [1, 29, 7, 41, 3, 86, 19, 55]}  # decoder.py's PROMPT
-        yield Case(f"language {name} {format_}", Model(scratch, name, ["reference", folder, model], model, generate), ["terse", "llama_cpp"], spec, bound,
+        yield Case(f"language {name} {format_}", Model(scratch, stored, ["reference", folder, model], model, generate), ["terse", "llama_cpp"], spec, bound,
                    lambda measure: (1 if measure.startswith("decode") else int(measure.split()[1]), "tokens/s"))
 
 
