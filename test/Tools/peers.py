@@ -41,15 +41,16 @@ for (case, measure, engine), line in found.items():
 work = found["linear 2x40x64 int4-g32", "8 rows", "Terse"]
 assert abs(work["rate"] * work["seconds"] / (2 * 8 * 2 * 40 * 64 * 1e-9) - 1) < 1e-6 and work["unit"] == "GOPS", work
 
-found = measurements("--match=encoder.*int8|language.*w8", "--engines=terse", "--rounds=1", LANGUAGE)
+found = measurements("--match=encoder.*int8|language.*w8, (decode|prompt 256)", "--engines=terse", "--rounds=1", LANGUAGE)
 assert list(found) == [("encoder tiny int8", f"batch {n}", "Terse") for n in (1, 8)] + [
-    ("language tales2m w8", measure, "Terse") for measure in ("decode", "prompt 256", "prompt 512")], list(found)
+    ("language tales2m w8", measure, "Terse") for measure in ("decode", "prompt 256")], list(found)
 assert all(0.001 < line["difference"] < 0.05 for line in found.values()), found
 
 # A line says what an engine cannot do.
-result = peers(*TINY, "--match=int4-g128", "--engines=onnxruntime")
-assert result.returncode == 0 and result.stdout.splitlines()[1::2] == [
-    "linear 2x40x64 int4-g128", "  -                 ONNX Runtime    ValueError: expected rows of a multiple of 128; got 64"], result
+result = peers(*TINY, "--match=int4-g128, (1|8) rows", "--engines=onnxruntime")
+lines = result.stdout.splitlines()
+assert result.returncode == 0 and lines[1] == "linear 2x40x64 int4-g128" and lines[3:] == [
+    f"  {m} rows            ONNX Runtime    ValueError: expected rows of a multiple of 128; got 64" for m in (1, 8)], result
 
 occupied = os.path.join(scratch, "file")
 open(occupied, "w").close()

@@ -48,10 +48,10 @@ def fail(message, status):
 # ------------------------------------------------------------------ cases
 
 class Case:
-    """A model in a format: measures that take turns among engines. `work` gives (amount, unit) of a measure."""
+    """A model in a format: `measures` for which engines take turns. `work` gives (amount, unit) of a measure."""
 
-    def __init__(self, name, model, engines, spec, bound, work):
-        self.name, self.model, self.engines, self.spec, self.bound, self.work = name, model, engines, spec, bound, work
+    def __init__(self, name, model, engines, spec, measures, bound, work):
+        self.name, self.model, self.engines, self.spec, self.measures, self.bound, self.work = name, model, engines, spec, measures, bound, work
 
 
 class Model:
@@ -85,7 +85,7 @@ def linear_cases(scratch, shape):
                 return count * n * k * (bits + (16 / group if group else 0)) / 8 * 1e-9, "GB/s"
             return 2 * rows * count * n * k * 1e-9, "GOPS"
 
-        yield Case(f"linear {shape} {name}", model, ["terse", "onnxruntime", "openvino"], spec, bound, work)
+        yield Case(f"linear {shape} {name}", model, ["terse", "onnxruntime", "openvino"], spec, [f"{rows} rows" for rows in ROWS], bound, work)
 
 
 def encoder_cases(scratch, shape):
@@ -93,10 +93,11 @@ def encoder_cases(scratch, shape):
     for name, bound in (("f32", 1e-3), ("int8", 0.2)):
         spec = {"kind": "encoder", "recipe": FORMATS[name][0], "format": name, "bits": FORMATS[name][1], "group": 0, "batches": BATCHES}
         engines = ["terse", "onnxruntime"] + (["openvino"] if name == "f32" else [])
-        yield Case(f"encoder {shape} {name}", model, engines, spec, bound, lambda measure: (int(measure.split()[1]), "sequences/s"))
+        yield Case(f"encoder {shape} {name}", model, engines, spec, [f"batch {batch}" for batch in BATCHES], bound,
+                   lambda measure: (int(measure.split()[1]), "sequences/s"))
 
 
-def language_cases(scratch, path, shape):
+def language_cases(scratch, path, shape, threads):
     """The model in the file or, without one, of a shape that test/FullSize has, with random weights."""
     if path:
         name = next((part for part in reversed(os.path.dirname(os.path.abspath(path)).split(os.sep)) if part != "onnx"), "model")
@@ -108,10 +109,11 @@ def language_cases(scratch, path, shape):
         model = os.path.join(scratch, "models", name, "model.onnx")
         generate = [generator(), model, "--shape", shape]
     folder = os.path.join(scratch, "models", stored)
+    measures = ["decode", *(["decode, 1 thread"] if threads > 1 else []), *(f"prompt {length}" for length in PROMPTS)]
     for format_, (recipe, type_, bound) in LANGUAGE_FORMATS.items():
         spec = {"kind": "language", "recipe": recipe, "type": type_, "format": format_, "prompts": PROMPTS,
                 "context": max(PROMPTS), "prompt": [1, 29, 7, 41, 3, 86, 19, 55]}  # decoder.py's PROMPT
-        yield Case(f"language {name} {format_}", Model(scratch, stored, ["reference", folder, model], model, generate), ["terse", "llama_cpp"], spec, bound,
+        yield Case(f"language {name} {format_}", Model(scratch, stored, ["reference", folder, model], model, generate), ["terse", "llama_cpp"], spec, measures, bound,
                    lambda measure: (1 if measure.startswith("decode") else int(measure.split()[1]), "tokens/s"))
 
 
@@ -219,7 +221,7 @@ def measure(case, options, engines):
                 say(f"{case.name}: {NAMES[engine]}")
                 workers[engine], facts[engine] = load(case, engine, spec, reference["sample"], engines, options.logs)
         running = {engine: worker for engine, worker in workers.items() if worker}
-        measures = next((facts[engine]["measures"] for engine in running), ["-"])
+        measures = [name for name in case.measures if options.wants(case, name)]
         seconds = {(name, engine): [] for name in measures for engine in running}
         for round_ in range(options.rounds if running else 0):
             for name in measures:
@@ -303,9 +305,10 @@ def main():
             fail(f"cannot open '{path}'", 1)
     cases = [*linear_cases(options.scratch, options.linear), *encoder_cases(options.scratch, options.encoder)]
     for path in options.language_model or [None]:
-        cases += language_cases(options.scratch, path, "1b")
+        cases += language_cases(options.scratch, path, "1b", options.threads)
     try:
-        wanted = [case for case in cases if re.search(options.match, case.name)]
+        options.wants = lambda case, measure: re.search(options.match, f"{case.name}, {measure}")
+        wanted = [case for case in cases if any(options.wants(case, measure) for measure in case.measures)]
     except re.error as error:
         fail(f"--match: {error}", 2)
     if not wanted:

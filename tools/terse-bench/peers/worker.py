@@ -1,6 +1,6 @@
 """worker.py ENGINE: one engine with one model in memory, driven by lines of JSON.
 
-    {"load": {...}}   -> {"version": ..., "note": ..., "measures": [...], "sample": [...]}: the numbers to be compared with the reference
+    {"load": {...}}   -> {"version": ..., "note": ..., "sample": [...]}: the numbers to be compared with the reference
     {"run": measure}  -> {"seconds": ..., "processor_seconds": ...}: medians of as many repetitions as fill a quarter of a second
 
 ENGINE is a module `engine_ENGINE` with a class `Engine`: Engine(spec) has `version`, `note`, `measures` (name -> function that does it once
@@ -54,8 +54,7 @@ def main():
         try:
             if "load" in request:
                 engine = importlib.import_module("engine_" + sys.argv[1]).Engine(request["load"])
-                answer = {"version": engine.version, "note": engine.note, "measures": list(engine.measures),
-                          "sample": [float(value) for value in engine.sample()]}
+                answer = {"version": engine.version, "note": engine.note, "sample": [float(value) for value in engine.sample()]}
             else:
                 answer = dict(zip(("seconds", "processor_seconds"), repeat(engine.measures[request["run"]])))
         except Exception as error:  # the engine's own: said in the table
