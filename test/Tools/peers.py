@@ -61,7 +61,7 @@ for options, status, message in (
         (["--linear=5632x2048"], 2, "expected --linear=COUNTxNxK; got '5632x2048'"),
         (["--encoder=huge"], 2, "expected --encoder of base, tiny; got 'huge'"),
         (["--language-model=/nowhere/model.onnx"], 1, "cannot open '/nowhere/model.onnx'"),
-        (["--floors"], 2, "expected --floors, --model=FILE or --peers=FOLDER")):
+        (["--floors"], 2, "Exactly 1 option from [--floors,--model,--kernels,--tune,--peers] is required and 2 were given")):
     result = peers(*options)
     assert result.returncode == status and result.stderr.startswith("terse-bench: error: " + message) and not result.stdout, result
 result = peers(*TINY, "--match=f32", "--engines=terse", folder=occupied)
