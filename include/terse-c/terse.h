@@ -35,7 +35,7 @@ extern "C" {
 /** Version of this interface: additions raise the minor number, changes that
  * break callers the major one. */
 #define TERSE_API_VERSION_MAJOR 0
-#define TERSE_API_VERSION_MINOR 3
+#define TERSE_API_VERSION_MINOR 4
 #define TERSE_API_VERSION                                                      \
   ((uint32_t)TERSE_API_VERSION_MAJOR << 16 | TERSE_API_VERSION_MINOR)
 
@@ -267,9 +267,14 @@ typedef struct terse_generate_options {
   float top_p;       /**< 1: all */
   uint64_t seed;
   int32_t stop_token; /**< ends the text, is not given out; -1: none */
+  /* Since 0.4: */
+  int64_t prompt_lookup; /**< tokens that are drafted at most, as they followed
+                              the last ones before in prompt or text, and checked
+                              in one step; the tokens given are the same; 0: none,
+                              at most 256 */
 } terse_generate_options;
 #define TERSE_GENERATE_OPTIONS_INIT                                            \
-  { sizeof(terse_generate_options), 256, 0.0f, 0, 1.0f, 0, -1 }
+  { sizeof(terse_generate_options), 256, 0.0f, 0, 1.0f, 0, -1, 0 }
 
 /** Receives each token as it is chosen; returns 0 to go on. */
 typedef int (*terse_token_fn)(void *user, int32_t token);
@@ -279,6 +284,33 @@ TERSE_API terse_status terse_generate(terse_context *context,
                                       const int32_t *prompt, size_t count,
                                       const terse_generate_options *options,
                                       terse_token_fn on_token, void *user);
+
+/** The same one token at a time. Since 0.4. */
+typedef struct terse_generator terse_generator;
+
+/** Begins to continue a prompt of at least one token, after what `context`
+ * holds when the first token is asked for. The context must live until the
+ * last one has been. `options` may be null. */
+TERSE_API terse_status terse_generator_create(
+    terse_context *context, const int32_t *prompt, size_t count,
+    const terse_generate_options *options, terse_generator **generator);
+TERSE_API void terse_generator_destroy(terse_generator *generator);
+/** The next token; -1 when the text has ended. The context then holds what came
+ * before that token. */
+TERSE_API terse_status terse_generator_next(terse_generator *generator,
+                                            int32_t *token);
+
+/** What a text took so far. */
+typedef struct terse_generator_counts {
+  size_t size;
+  int64_t steps;    /**< after that of the prompt */
+  int64_t drafted;  /**< tokens; see prompt_lookup */
+  int64_t accepted; /**< of these */
+} terse_generator_counts;
+#define TERSE_GENERATOR_COUNTS_INIT                                            \
+  { sizeof(terse_generator_counts), 0, 0, 0 }
+TERSE_API terse_status terse_generator_count(const terse_generator *generator,
+                                             terse_generator_counts *counts);
 
 /** Bands of tokens by how often they occur in a text. Let n(t) be how often
  * token t occurs in it, and c(s) the least count such that the tokens that occur

@@ -2,6 +2,7 @@
 #include "terse-c/terse.h"
 
 #include "terse/Runtime/Describe.h"
+#include "terse/Runtime/Generator.h"
 #include "terse/Runtime/Perplexity.h"
 #include "terse/Runtime/Sampler.h"
 #include "terse/Runtime/Tokenizer.h"
@@ -32,6 +33,17 @@ struct terse_context {
 
 struct terse_sampler {
   Sampler sampler;
+};
+
+struct terse_generator {
+  terse_generator(LanguageModel &model, std::vector<int32_t> prompt,
+                  const GeneratorOptions &options, int32_t stopToken)
+      : generator(model, std::move(prompt), options), left(options.maxTokens),
+        stopToken(stopToken) {}
+
+  Generator generator;
+  int64_t left; ///< tokens; 0: the text has ended
+  int32_t stopToken;
 };
 
 struct terse_tokenizer {
@@ -238,39 +250,49 @@ Status placeOutputs(terse_context &self, const terse_buffer *buffers,
   return Status();
 }
 
-Status generateTokens(terse_context &self, const int32_t *prompt, size_t count,
-                      const terse_generate_options &options,
-                      terse_token_fn onToken, void *user) {
+Status createGenerator(terse_context &self, const int32_t *prompt, size_t count,
+                       const terse_generate_options *given,
+                       std::unique_ptr<terse_generator> &generator) {
+  terse_generate_options options = TERSE_GENERATE_OPTIONS_INIT;
+  if (Status status = readOptions(given, options); !status.ok())
+    return status;
   if (Status status = needLanguage(self); !status.ok())
     return status;
   if (!count || !prompt)
     return Status(Code::InvalidArgument,
                   "the prompt is empty; expected at least one token");
-  if (!onToken)
-    return missing("a function that receives tokens");
-  LanguageModel &model = *self.language;
-  SamplerOptions sampling;
+  if (options.prompt_lookup < 0 || options.prompt_lookup > mostPromptLookup)
+    return fail(Code::InvalidArgument,
+                "expected prompt_lookup of 0 to %lld; got %lld",
+                (long long)mostPromptLookup, (long long)options.prompt_lookup);
+  GeneratorOptions how;
   if (Status status = readSampling(
           {0, options.temperature, options.top_k, options.top_p, options.seed},
-          sampling);
+          how.sampler);
       !status.ok())
     return status;
-  Sampler sampler(sampling);
-  int64_t next = -1;
-  LanguageModel::LogitsFn choose = [&](int64_t, const float *logits) {
-    next = sampler.next(logits, model.vocabulary());
-  };
-  Status status = model.eval(prompt, int64_t(count), true, choose);
-  for (int64_t i = 0; status.ok() && i < options.max_tokens; ++i) {
-    if (next < 0)
-      return Status(Code::Internal, "the logits are not numbers");
-    int32_t token = int32_t(next);
-    if (token == options.stop_token || onToken(user, token) != 0 ||
-        i + 1 == options.max_tokens)
-      break;
-    status = model.eval(&token, 1, true, choose);
+  how.maxTokens = std::max<int64_t>(options.max_tokens, 0);
+  how.promptLookup = int(options.prompt_lookup);
+  generator = std::make_unique<terse_generator>(
+      *self.language, std::vector<int32_t>(prompt, prompt + count), how,
+      options.stop_token);
+  return Status();
+}
+
+/// The next token, or -1.
+Status nextToken(terse_generator &self, int32_t &token) {
+  int32_t next = -1;
+  if (self.left > 0) {
+    if (Status status = self.generator.next(next); !status.ok())
+      return status;
+    --self.left;
+    if (next == self.stopToken) {
+      self.left = 0;
+      next = -1;
+    }
   }
-  return status;
+  token = next;
+  return Status();
 }
 
 void convertQuality(const PerplexityResult &from, bool compared,
@@ -508,15 +530,68 @@ void terse_reset(terse_context *context) {
 }
 
 terse_status terse_generate(terse_context *context, const int32_t *prompt,
-                            size_t count, const terse_generate_options *given,
+                            size_t count, const terse_generate_options *options,
                             terse_token_fn onToken, void *user) {
   return guarded([&]() -> Status {
-    if (!context)
-      return missing("a context");
-    terse_generate_options options = TERSE_GENERATE_OPTIONS_INIT;
-    if (Status status = readOptions(given, options); !status.ok())
+    if (!context || !onToken)
+      return missing("a context and a function that receives tokens");
+    std::unique_ptr<terse_generator> generator;
+    if (Status status =
+            createGenerator(*context, prompt, count, options, generator);
+        !status.ok())
       return status;
-    return generateTokens(*context, prompt, count, options, onToken, user);
+    if (!generator->left) // the prompt is run all the same
+      return context->language->eval(prompt, int64_t(count), true,
+                                     [](int64_t, const float *) {});
+    while (true) {
+      int32_t token;
+      if (Status status = nextToken(*generator, token); !status.ok())
+        return status;
+      if (token < 0 || onToken(user, token) != 0)
+        return Status();
+    }
+  });
+}
+
+terse_status terse_generator_create(terse_context *context,
+                                    const int32_t *prompt, size_t count,
+                                    const terse_generate_options *options,
+                                    terse_generator **generator) {
+  return guarded([&]() -> Status {
+    if (!context || !generator)
+      return missing("a context and a result");
+    std::unique_ptr<terse_generator> self;
+    Status status = createGenerator(*context, prompt, count, options, self);
+    if (status.ok())
+      *generator = self.release();
+    return status;
+  });
+}
+
+void terse_generator_destroy(terse_generator *generator) { delete generator; }
+
+terse_status terse_generator_next(terse_generator *generator, int32_t *token) {
+  return guarded([&]() -> Status {
+    if (!generator || !token)
+      return missing("a generator and a result");
+    return nextToken(*generator, *token);
+  });
+}
+
+terse_status terse_generator_count(const terse_generator *generator,
+                                   terse_generator_counts *given) {
+  return guarded([&]() -> Status {
+    if (!generator || !given)
+      return missing("a generator and a result");
+    const Generator::Counts &counts = generator->generator.counts();
+    terse_generator_counts result = {given->size, counts.steps, counts.drafted,
+                                     counts.accepted};
+    if (given->size < sizeof result)
+      return fail(Code::InvalidArgument,
+                  "expected a result of %zu bytes in its field 'size'; got %zu",
+                  sizeof result, given->size);
+    *given = result;
+    return Status();
   });
 }
 

@@ -2,6 +2,7 @@
 #include "terse/Runtime/LanguageModel.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace terse::rt {
 
@@ -9,6 +10,10 @@ namespace {
 /// Logits of a long prompt are most of what a run needs: so many bytes at once.
 constexpr int64_t logitsBytes = 16 << 20;
 constexpr int64_t longestChunk = 256;
+/// Outputs of so many tokens are likely to be needed again, by drafts.
+constexpr int64_t fewTokens = 16;
+constexpr const char *dependsOnTokensBehind =
+    "what it gives for a token depends on the tokens behind";
 } // namespace
 
 Result<std::unique_ptr<LanguageModel>>
@@ -87,13 +92,119 @@ Status LanguageModel::prepare() {
   inputData_.resize(manifest.inputs.size());
   chunk_ = std::clamp<int64_t>(logitsBytes / int64_t(vocabulary_ * 4), 16,
                                longestChunk);
+  obstacle_ = findObstacle();
   reset();
   return Status();
 }
 
+/// Where a cache holds positions: the dimensions of past inputs that are as
+/// large as there are past tokens. False if that is not so for all.
+bool LanguageModel::findPastAxes() {
+  const Manifest &manifest = context_->manifest();
+  const std::vector<Expr> &ids = manifest.inputs[ids_].shape;
+  std::vector<int64_t> sizes(manifest.symbols.size() + 1, -1);
+  for (int input : pastInputs_) {
+    const std::vector<Expr> &shape = manifest.inputs[input].shape;
+    int axis = -1, count = 0;
+    for (size_t d = 0; d < shape.size(); ++d)
+      if (int symbol = shape[d].asSymbol();
+          symbol >= 0 && symbol != ids[0].asSymbol()) {
+        axis = int(d);
+        ++count;
+        sizes[symbol] = 7;
+      }
+    if (count != 1)
+      return false;
+    pastAxes_.push_back(axis);
+  }
+  if (ids[1].asSymbol() >= 0)
+    sizes[ids[1].asSymbol()] = 5;
+  for (size_t i = 0; i < pastInputs_.size(); ++i) {
+    const std::vector<Expr> &shape = manifest.outputs[presentOutputs_[i]].shape;
+    size_t axis = size_t(pastAxes_[i]);
+    int64_t size;
+    if (axis >= shape.size() || !shape[axis].evaluate(sizes.data(), size) ||
+        size != 7 + 5)
+      return false;
+  }
+  return true;
+}
+
+std::string LanguageModel::findObstacle() {
+  const Manifest &manifest = context_->manifest();
+  if (manifest.coupledTokens)
+    return dependsOnTokensBehind;
+  if (memory_ == Memory::State)
+    rewinds_ = std::all_of(
+        manifest.states.begin(), manifest.states.end(), [&](auto &state) {
+          return std::any_of(state.shape.begin(), state.shape.end(),
+                             [&](const Expr &size) {
+                               return size.uses(manifest.capacity);
+                             });
+        });
+  else
+    rewinds_ = findPastAxes();
+  if (!rewinds_)
+    return "its past is not kept by position";
+  const std::vector<Expr> &ids = manifest.inputs[ids_].shape;
+  std::vector<int64_t> sizes(manifest.symbols.size() + 1, -1);
+  if (int batch = ids[0].asSymbol(); batch >= 0)
+    sizes[batch] = 1;
+  if (ids[1].asSymbol() < 0)
+    return "it takes a fixed number of tokens";
+  sizes[ids[1].asSymbol()] = 5;
+  int64_t rows = 1, size;
+  for (const Expr &expr : manifest.outputs[logits_].shape)
+    rows = expr.evaluate(sizes.data(), size) ? rows * size : -1;
+  if (rows != 5 * vocabulary_)
+    return "it gives logits after the last token only";
+  return "";
+}
+
+int64_t LanguageModel::room() const {
+  return memory_ == Memory::State ? context_->capacity() - past_ : INT64_MAX;
+}
+
+bool LanguageModel::rewind(int64_t past) {
+  if (past == past_)
+    return true;
+  if (past < 0 || past > held_ || !rewinds_)
+    return false;
+  past_ = past;
+  return true;
+}
+
+/// Before others come in their place.
+void LanguageModel::dropSetAside() {
+  ++version_;
+  if (held_ == past_)
+    return;
+  (void)context_->rewind(past_);
+  if (memory_ == Memory::None) {
+    prefix_.resize(size_t(past_));
+    lastRow_.clear();
+  }
+  for (size_t i = 0; i < pastInputs_.size(); ++i) {
+    TensorView &view = inputs_[pastInputs_[i]];
+    size_t axis = size_t(pastAxes_[i]), before = 1, row = sizeOf(view.dtype);
+    for (size_t d = 0; d < axis; ++d)
+      before *= size_t(view.shape[d]);
+    for (size_t d = axis + 1; d < view.shape.size(); ++d)
+      row *= size_t(view.shape[d]);
+    size_t old = size_t(view.shape[axis]) * row, kept = size_t(past_) * row;
+    auto *data = static_cast<char *>(pastBuffers_[i].data());
+    for (size_t b = 1; b < before; ++b)
+      std::memmove(data + b * kept, data + b * old, kept);
+    view.shape[axis] = past_;
+  }
+  held_ = past_;
+}
+
 void LanguageModel::reset() {
-  past_ = 0;
+  ++version_;
+  past_ = held_ = 0;
   prefix_.clear();
+  lastRow_.clear();
   (void)context_->rewind(0);
   // An empty cache: whatever is not fixed, nor the batch, counts positions.
   const Manifest &manifest = context_->manifest();
@@ -116,13 +227,16 @@ Status LanguageModel::eval(const int32_t *tokens, int64_t count, bool lastOnly,
     if (tokens[i] < 0 || tokens[i] >= vocabulary_)
       return fail(Code::InvalidArgument, "expected tokens of 0 to %lld; got %d",
                   (long long)vocabulary_ - 1, int(tokens[i]));
+  dropSetAside();
   if (memory_ == Memory::None) {
-    int64_t before = int64_t(prefix_.size());
+    int64_t before = past_;
     prefix_.insert(prefix_.end(), tokens, tokens + count);
     past_ = 0;
     Status status = step(prefix_.data(), int64_t(prefix_.size()), -before,
                          lastOnly, logits);
-    past_ = int64_t(prefix_.size());
+    if (!status.ok())
+      prefix_.resize(size_t(before));
+    past_ = held_ = int64_t(prefix_.size());
     return status;
   }
   for (int64_t done = 0; done < count;) {
@@ -203,6 +317,7 @@ Status LanguageModel::step(const int32_t *tokens, int64_t count, int64_t first,
   if (Status status = context_->run(inputs_); !status.ok())
     return status;
   past_ += count;
+  held_ = past_;
 
   const TensorView &view = context_->output(size_t(logits_));
   int64_t rows = view.elements() / vocabulary_;
@@ -211,6 +326,8 @@ Status LanguageModel::step(const int32_t *tokens, int64_t count, int64_t first,
                 "the model gave logits for %lld tokens; expected %lld",
                 (long long)rows, (long long)count);
   size_t stride = size_t(vocabulary_) * sizeOf(view.dtype);
+  if (memory_ == Memory::None)
+    checkLastRow(static_cast<const char *>(view.data), stride, rows, -first);
   for (int64_t i = lastOnly ? rows - 1 : std::max<int64_t>(0, -first); i < rows;
        ++i) {
     auto *data = static_cast<const char *>(view.data) + size_t(i) * stride;
@@ -224,9 +341,21 @@ Status LanguageModel::step(const int32_t *tokens, int64_t count, int64_t first,
   }
   if (memory_ == Memory::Feedback)
     feedBack();
-  if (count > 1)
+  if (count > fewTokens)
     context_->trimOutputs(uint64_t(stride) + 4096);
   return Status();
+}
+
+/// Where all is run again, rows must come out as they did: with a bidirectional
+/// attention they do not.
+void LanguageModel::checkLastRow(const char *data, size_t stride, int64_t rows,
+                                 int64_t before) {
+  if (before > 0 && before <= rows && lastRow_.size() == stride &&
+      std::memcmp(lastRow_.data(), data + size_t(before - 1) * stride,
+                  stride) != 0)
+    obstacle_ = dependsOnTokensBehind;
+  const char *last = data + size_t(rows - 1) * stride;
+  lastRow_.assign(last, last + stride);
 }
 
 void LanguageModel::feedBack() {

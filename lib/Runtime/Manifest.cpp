@@ -280,6 +280,9 @@ void fill(Manifest &manifest, const json &root) {
   if (root.contains("constraints"))
     for (const json &item : member(root, "constraints", json::value_t::array))
       manifest.constraints.push_back(constraint(item, manifest));
+  if (root.contains("coupled_tokens"))
+    manifest.coupledTokens =
+        member(root, "coupled_tokens", json::value_t::boolean).get<bool>();
   bool general = false;
   for (const json &item : member(root, "entries", json::value_t::array)) {
     manifest.entries.push_back(entry(item, manifest));

@@ -220,7 +220,8 @@ class Model:
     @suggesting
     def generate(self, prompt: str | Ids, *, max_tokens: int = 256, temperature: float = 0.0, top_k: int = 0,
                  top_p: float = 1.0, seed: int = 0, stop: str | int | Sequence[str | int] = (),
-                 bos: bool | None = None, ignore_eos: bool = False, threads: int | None = None) -> Generation:
+                 bos: bool | None = None, ignore_eos: bool = False, prompt_lookup: int = 0,
+                 threads: int | None = None) -> Generation:
         """Continues a text: an iterator of the tokens as they come.
 
         Args:
@@ -234,6 +235,8 @@ class Model:
             stop: Texts or token ids that end the text; they are not given out.
             bos: Begin with the token for a new text; by default as is usual for the tokenizer.
             ignore_eos: Go on after the token that ends texts.
+            prompt_lookup: Draft up to so many tokens, as they followed the last ones before in prompt or text, and
+                check them in one step: the same text, sooner where it repeats itself; 0: none.
             threads: As for `load`, whose number it has by default.
         """
         ids = self._prompt_ids(prompt, bos)
@@ -241,7 +244,7 @@ class Model:
         capacity = min(ids.size + max(max_tokens, 1), _LARGEST_CAPACITY)
         session = self.session(threads=threads, context=capacity)
         return Generation(session, ids, max_tokens=max_tokens, temperature=temperature, top_k=top_k, top_p=top_p,
-                          seed=seed, stop=stop, ignore_eos=ignore_eos,
+                          seed=seed, stop=stop, ignore_eos=ignore_eos, prompt_lookup=prompt_lookup,
                           first=isinstance(prompt, str) and not prompt)
 
     @suggesting

@@ -7,7 +7,7 @@ from ctypes import (CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_float, 
 from typing import Any
 
 #: Of the header that this file follows.
-API_VERSION = 0 << 16 | 3
+API_VERSION = 0 << 16 | 4
 
 OK, CONTEXT_FULL, CANCELLED = 0, 6, 8
 
@@ -33,9 +33,13 @@ class Buffer(Structure):
     _fields_ = [("data", c_void_p), ("bytes", c_size_t)]
 
 
-class SamplerOptions(Structure):
-    _fields_ = [("size", c_size_t), ("temperature", c_float), ("top_k", c_int32), ("top_p", c_float),
-                ("seed", c_uint64)]
+class GenerateOptions(Structure):
+    _fields_ = [("size", c_size_t), ("max_tokens", c_int64), ("temperature", c_float), ("top_k", c_int32),
+                ("top_p", c_float), ("seed", c_uint64), ("stop_token", c_int32), ("prompt_lookup", c_int64)]
+
+
+class GeneratorCounts(Structure):
+    _fields_ = [("size", c_size_t), ("steps", c_int64), ("drafted", c_int64), ("accepted", c_int64)]
 
 
 class FrequencyBand(Structure):
@@ -92,9 +96,10 @@ _FUNCTIONS: dict[str, tuple[Any, list[Any]]] = {
     "terse_past": (c_int64, [c_void_p]),
     "terse_reset": (None, [c_void_p]),
     "terse_context_on_part": (_STATUS, [c_void_p, GO_ON_FN, c_void_p]),
-    "terse_sampler_create": (_STATUS, [POINTER(SamplerOptions), _OUT]),
-    "terse_sampler_destroy": (None, [c_void_p]),
-    "terse_sampler_next": (_STATUS, [c_void_p, c_void_p, c_size_t, _IDS]),
+    "terse_generator_create": (_STATUS, [c_void_p, _IDS, c_size_t, POINTER(GenerateOptions), _OUT]),
+    "terse_generator_destroy": (None, [c_void_p]),
+    "terse_generator_next": (_STATUS, [c_void_p, _IDS]),
+    "terse_generator_count": (_STATUS, [c_void_p, POINTER(GeneratorCounts)]),
     "terse_measure_quality": (_STATUS, [c_void_p, c_void_p, POINTER(QualityOptions), _IDS, c_size_t, WINDOW_FN,
                                         c_void_p, POINTER(PerplexityResult)]),
     "terse_tokenizer_of_model": (_STATUS, [c_void_p, _OUT]),

@@ -6,7 +6,7 @@ import codecs
 import contextlib
 import ctypes
 import threading
-from typing import TYPE_CHECKING, Any, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -141,21 +141,43 @@ class Session:
                                                            _arrays.address(logits)))
 
         with self._use() as pointer:
-            if ids.size == 1:  # not worth a thread
-                work()
-                return logits
-            self._cancelled.clear()
-            try:
-                interruptible(work, self._cancelled.set)
-            except KeyboardInterrupt:
-                self._library.terse_reset(pointer)  # what it holds is not known
-                raise
+            self._run(work, pointer, long=ids.size > 1)
         return logits
+
+    def _run(self, work: Callable[[], None], pointer: ctypes.c_void_p, long: bool) -> None:
+        """Does work that runs the model, which Ctrl-C ends if it may be long."""
+        if not long:  # not worth a thread
+            return work()
+        self._cancelled.clear()
+        try:
+            interruptible(work, self._cancelled.set)
+        except KeyboardInterrupt:
+            self._library.terse_reset(pointer)  # what it holds is not known
+            raise
+
+    def _begin(self, prompt: npt.NDArray[np.int32], options: Any) -> Handle:
+        """A generator of the library's."""
+        generator = Handle(self._library.terse_generator_destroy)
+        with self._use() as pointer:
+            check(self._library, self._library.terse_generator_create(
+                pointer, ids_pointer(prompt), prompt.size, ctypes.byref(options), generator.out()))
+        return generator
+
+    def _next(self, generator: Handle, first: bool) -> int:
+        """Its next token."""
+        token = ctypes.c_int32()
+
+        def work() -> None:
+            check(self._library, self._library.terse_generator_next(generator.pointer, ctypes.byref(token)))
+
+        with self._use() as pointer:
+            self._run(work, pointer, long=first)
+        return token.value
 
     @suggesting
     def generate(self, prompt: str | Ids, *, max_tokens: int = 256, temperature: float = 0.0, top_k: int = 0,
                  top_p: float = 1.0, seed: int = 0, stop: str | int | Sequence[str | int] = (),
-                 bos: bool | None = None, ignore_eos: bool = False) -> Generation:
+                 bos: bool | None = None, ignore_eos: bool = False, prompt_lookup: int = 0) -> Generation:
         """Continues after what the session holds; see `Model.generate`.
 
         The last token given out is not yet held: the next prompt follows the one before it.
@@ -164,7 +186,7 @@ class Session:
             bos = False
         ids = self.model._prompt_ids(prompt, bos)
         return Generation(self, ids, max_tokens=max_tokens, temperature=temperature, top_k=top_k, top_p=top_p,
-                          seed=seed, stop=stop, ignore_eos=ignore_eos, first=False)
+                          seed=seed, stop=stop, ignore_eos=ignore_eos, prompt_lookup=prompt_lookup, first=False)
 
 
 class Generation(Iterator[Token]):
@@ -172,7 +194,7 @@ class Generation(Iterator[Token]):
 
     def __init__(self, session: Session, prompt: npt.NDArray[np.int32], *, max_tokens: int, temperature: float,
                  top_k: int, top_p: float, seed: int, stop: str | int | Sequence[str | int], ignore_eos: bool,
-                 first: bool) -> None:
+                 prompt_lookup: int, first: bool) -> None:
         if max_tokens < 0:
             raise InvalidArgumentError(f"max_tokens: expected at least 0; got {max_tokens}")
         self.prompt_token_ids: list[int] = prompt.tolist()
@@ -194,10 +216,24 @@ class Generation(Iterator[Token]):
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self._held = ""  # text that may be the beginning of a stop
         self._library = session._library
-        self._sampler = Handle(self._library.terse_sampler_destroy)
-        options = _runtime.sized(_runtime.SamplerOptions, temperature, top_k, top_p, seed & (1 << 64) - 1)
-        check(self._library, self._library.terse_sampler_create(ctypes.byref(options), self._sampler.out()))
-        self._next = prompt  # not yet run
+        options = _runtime.sized(_runtime.GenerateOptions, min(max_tokens, (1 << 63) - 1), temperature, top_k, top_p,
+                                 seed & (1 << 64) - 1, -1, prompt_lookup)
+        self._generator = session._begin(prompt, options)
+
+    @property
+    def drafted_tokens(self) -> int:
+        """Tokens that `prompt_lookup` drafted so far."""
+        return int(self._counts().drafted)
+
+    @property
+    def accepted_tokens(self) -> int:
+        """Those of them that were right; each saved a step."""
+        return int(self._counts().accepted)
+
+    def _counts(self) -> Any:
+        counts = _runtime.sized(_runtime.GeneratorCounts)
+        check(self._library, self._library.terse_generator_count(self._generator.pointer, ctypes.byref(counts)))
+        return counts
 
     def read(self) -> str:
         """Generates to the end and returns the whole text."""
@@ -211,21 +247,16 @@ class Generation(Iterator[Token]):
         if len(self.token_ids) == self._max_tokens:
             return self._end("length")
         try:
-            logits = self._session._eval(self._next)
+            token = self._session._next(self._generator, first=not self.token_ids)
         except ContextFullError:
             if not self.token_ids:
                 raise
             return self._end("context")
-        drawn = ctypes.c_int32()
-        check(self._library, self._library.terse_sampler_next(
-            self._sampler.pointer, _arrays.address(logits), logits.size, ctypes.byref(drawn)))
-        token = drawn.value
         if token in self._stop_ids:
             return self._end("stop")
         if self._tokenizer and not self._ignore_eos and self._tokenizer.ends(token):
             return self._end("eos")
         self.token_ids.append(token)
-        self._next = np.array([token], np.int32)
         if not self._tokenizer:
             return Token(token, "")
         self._held += self._decoder.decode(self._tokenizer.piece(token, self._first))

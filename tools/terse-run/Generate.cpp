@@ -1,7 +1,7 @@
 //===- Generate.cpp - text from a prompt ------------------------*- C++ -*-===//
 #include "Run.h"
 
-#include "terse/Runtime/LanguageModel.h"
+#include "terse/Runtime/Generator.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -48,6 +48,24 @@ private:
   Utf8Stream utf8_;
   std::string text_;
 };
+
+/// How drafts fared, `decoded` tokens after the prompt's step having come.
+void reportDrafts(Session &session, const LanguageModel &model,
+                  const Generator::Counts &counts, double decoded) {
+  session.report.add("drafted_tokens", counts.drafted);
+  session.report.add("accepted_tokens", counts.accepted);
+  session.timing("drafted", double(counts.drafted), "tokens");
+  session.timing("accepted", double(counts.accepted), "tokens");
+  if (counts.steps && decoded > 0) {
+    session.report.add("tokens_per_step", decoded / double(counts.steps));
+    session.timing("step", decoded / double(counts.steps), "tokens");
+  }
+  if (const std::string &why = model.obstacleToDrafts(); !why.empty()) {
+    session.report.add("no_drafts_because", why);
+    if (session.options.timing)
+      std::fprintf(stderr, "no drafts for this model: %s\n", why.c_str());
+  }
+}
 
 } // namespace
 
@@ -104,44 +122,37 @@ Status generate(Session &session) {
   }
   Stream stream(tokenizer.get(), print,
                 options.prompt && options.prompt->empty());
-  Sampler sampler(options.sampler);
-  int64_t next = -1;
-  // Made once: a new one at each token would allocate.
-  LanguageModel::LogitsFn choose = [&](int64_t, const float *logits) {
-    next = sampler.next(logits, model.vocabulary());
-  };
+  GeneratorOptions how;
+  how.sampler = options.sampler;
+  how.maxTokens = options.maxTokens;
+  how.promptLookup = options.promptLookup;
+  Generator generator(model, prompt, how);
 
   std::vector<int32_t> generated;
   std::string reason = "length";
   Clock clock;
   double prefill = 0;
-  Status status =
-      model.eval(prompt.data(), int64_t(prompt.size()), true, choose);
-  while (status.ok() && int64_t(generated.size()) < options.maxTokens) {
-    if (next < 0) {
-      status =
-          fail(Code::Internal, "the logits after %zu tokens are not numbers",
-               prompt.size() + generated.size());
-      break;
-    }
-    if (generated.empty())
-      prefill = clock.seconds();
-    if (tokenizer && !options.ignoreEos && tokenizer->ends(int32_t(next))) {
-      reason = "eos";
-      break;
-    }
-    int32_t token = int32_t(next);
-    generated.push_back(token);
-    stream.push(token);
-    if (int64_t(generated.size()) == options.maxTokens)
-      break;
-    status = model.eval(&token, 1, true, choose);
-    if (status.code() == Code::ContextFull) {
+  Status status;
+  // The prompt is run also where no token is wanted.
+  do {
+    int32_t token;
+    status = generator.next(token);
+    if (status.code() == Code::ContextFull && !generated.empty()) {
       status = Status(); // --context, or as many tokens as the model takes
       reason = "context";
       break;
     }
-  }
+    if (!status.ok() || options.maxTokens == 0)
+      break;
+    if (generated.empty())
+      prefill = clock.seconds();
+    if (tokenizer && !options.ignoreEos && tokenizer->ends(token)) {
+      reason = "eos";
+      break;
+    }
+    generated.push_back(token);
+    stream.push(token);
+  } while (int64_t(generated.size()) < options.maxTokens);
   double total = clock.seconds();
   stream.finish();
   if (!status.ok())
@@ -167,6 +178,8 @@ Status generate(Session &session) {
     session.report.add("decode_tokens_per_s", decoded / (total - prefill));
     session.timing("decode", decoded / (total - prefill), "tokens/s");
   }
+  if (options.promptLookup)
+    reportDrafts(session, model, generator.counts(), decoded);
   return Status();
 }
 

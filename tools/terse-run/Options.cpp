@@ -1,6 +1,7 @@
 //===- Options.cpp - command line of terse-run ------------------*- C++ -*-===//
 #include "Options.h"
 
+#include "terse/Runtime/Generator.h"
 #include "terse/Runtime/Suggest.h"
 #include "terse/Runtime/Version.h"
 
@@ -108,6 +109,13 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
   text.add_option("--seed", options.sampler.seed,
                   "Number that the draws follow from (default 0)")
       ->type_name("N");
+  auto *lookupOption =
+      text.add_option("--prompt-lookup", options.promptLookup,
+                      "Draft up to K tokens, as they followed the last ones "
+                      "before in prompt or text, and check them in one step: "
+                      "the same text, sooner where it repeats itself; 0, the "
+                      "default: off; 15 suits most models")
+          ->type_name("K");
   text.add_flag("--bos", options.bos, "Begin with the token for a new text");
   text.add_flag("--no-bos", options.noBos,
                 "Do not (default: as usual for the kind of tokenizer)");
@@ -199,6 +207,7 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
   for (const std::string &complaint :
        {least("max-tokens", options.maxTokens, 0),
         least("top-k", options.sampler.topK, 0),
+        least("prompt-lookup", options.promptLookup, 0),
         least("window", options.window, 1),
         least("max-windows", options.maxWindows, 0),
         least("threads", options.threads, 0),
@@ -210,6 +219,10 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
     return usageError("--temperature: expected a number of at least 0");
   if (!(options.sampler.topP > 0 && options.sampler.topP <= 1))
     return usageError("--top-p: expected a number above 0 and up to 1");
+  if (options.promptLookup > rt::mostPromptLookup)
+    return usageError("--prompt-lookup: expected at most " +
+                      std::to_string(rt::mostPromptLookup) + "; got " +
+                      std::to_string(options.promptLookup));
   if (options.bos && options.noBos)
     return usageError("--bos and --no-bos exclude each other");
   if (*levelOption) {
@@ -241,6 +254,8 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
     return usageError(
         "expected one of --inputs, --prompt and --perplexity; got "
         "several");
+  if (*lookupOption && !generates)
+    return usageError("--prompt-lookup needs --prompt or --prompt-ids");
   if (!options.against.empty() && !measures && !runs)
     return usageError("--against needs --perplexity and a text to compare on, "
                       "or --inputs");

@@ -22,6 +22,7 @@ struct Options {
   std::optional<std::vector<int32_t>> promptIds;
   int64_t maxTokens = 256;
   rt::SamplerOptions sampler;
+  int promptLookup = 0; ///< tokens drafted at most
   bool bos = false, noBos = false, ignoreEos = false;
   // Quality.
   std::string perplexity, against, bandText;

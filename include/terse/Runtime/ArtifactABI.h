@@ -52,6 +52,9 @@
  *   constraints
  *             (optional) what must hold of the symbols for the model to be run:
  *             "past + sequence <= 64", "2*floordiv(n, 2) == n"
+ *   coupled_tokens
+ *             (optional) true: results for a token depend on the tokens behind
+ *             it in the same run, as where ranges of whole tensors are rounded by
  *   entries   [{"name", "functions": {level: symbol}, "when": {symbol: value}}]
  *             when (optional): the entry is specialised to these values. The
  *             runtime takes the entry with the most conditions, all true; one

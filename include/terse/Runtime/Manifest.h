@@ -68,6 +68,7 @@ struct Manifest {
   std::vector<EntrySpec> entries;
   std::vector<WeightSpec> weights;
   uint64_t weightsBytes = 0;
+  bool coupledTokens = false; ///< a token's results depend on those behind
   int64_t context = 0; ///< positions to make room for unless told otherwise;
                        ///< 0: not said
 

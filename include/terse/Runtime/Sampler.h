@@ -2,6 +2,7 @@
 #ifndef TERSE_RUNTIME_SAMPLER_H
 #define TERSE_RUNTIME_SAMPLER_H
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -28,11 +29,16 @@ public:
   /// The next token, or -1 if the logits hold no number.
   int64_t next(const float *logits, int64_t count);
 
+  using State = std::array<uint64_t, 4>;
+  /// All that the next draws depend on, but for options and logits.
+  const State &state() const { return state_; }
+  void restore(const State &state) { state_ = state; }
+
 private:
   double uniform();
 
   SamplerOptions options_;
-  uint64_t state_[4]; ///< of xoshiro256** (Blackman and Vigna, 2018)
+  State state_; ///< of xoshiro256** (Blackman and Vigna, 2018)
   struct Candidate {
     float logit;
     int32_t token;

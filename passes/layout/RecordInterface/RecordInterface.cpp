@@ -113,6 +113,8 @@ struct RecordInterface : terse::impl::RecordInterfaceBase<RecordInterface> {
                                  symbols.begin(), symbols.end())));
     if (constraints)
       interface.set("constraints", constraints);
+    if (couplesTokens())
+      interface.set("coupled_tokens", b.getBoolAttr(true));
     if (!states.empty()) {
       if (past)
         interface.set("past", past);
@@ -124,6 +126,23 @@ struct RecordInterface : terse::impl::RecordInterfaceBase<RecordInterface> {
   }
 
 private:
+  /// Whether the range of a whole tensor is rounded by: of all tokens of a run.
+  bool couplesTokens() {
+    return getOperation()
+        .walk([](Operation *op) {
+          auto dynamic = dyn_cast<QuantizeDynamicOp>(op);
+          bool couples =
+              isa<QuantizeTensorOp>(op) ||
+              (dynamic && dynamic.getPerTensor()) ||
+              llvm::any_of(op->getAttrs(), [](NamedAttribute named) {
+                auto grid = dyn_cast<GridAttr>(named.getValue());
+                return grid && grid.getKind() == GridKind::Tensor;
+              });
+          return couples ? WalkResult::interrupt() : WalkResult::advance();
+        })
+        .wasInterrupted();
+  }
+
   static StringAttr getString(DictionaryAttr attrs, StringRef name) {
     return attrs ? attrs.getAs<StringAttr>(name) : StringAttr();
   }

@@ -5,6 +5,7 @@
  *   x_i = E[id_i] (1 + pos_i / 100)
  *   logits_i = U (x_i + sum_j softmax_j(x_i . K[id_j] / sqrt(D)) V[id_j])
  *
+ * BIDIRECTIONAL: j goes over all tokens of the run (MEMORY 2), else to i.
  * MEMORY: 0 state, 1 past/present inputs and outputs, 2 none.
  * LOGITS: float, _Float16 or Brain. */
 #include "terse/Runtime/ArtifactABI.h"
@@ -44,6 +45,12 @@ static inline Brain toBrain(float value) {
 }
 #define STORE(to, value)                                                       \
   ((to) = _Generic((to), Brain : toBrain(value), default : (value)))
+
+#ifdef BIDIRECTIONAL
+#define LAST_READ sequence - 1
+#else
+#define LAST_READ past + i
+#endif
 
 static void part(int64_t n, int thread, int threads, int64_t *begin,
                  int64_t *end) {
@@ -97,7 +104,7 @@ static void model(const TerseCall *c, int thread, int threads, int32_t level) {
     for (int d = 0; d < D; ++d)
       x[d] = w[E + ids[i] * D + d] * (1.0f + 0.01f * (float)at);
     for (int pass = 0; pass < 2; ++pass)
-      for (int64_t j = 0; j <= past + i; ++j) {
+      for (int64_t j = 0; j <= LAST_READ; ++j) {
         float score = 0;
 #if MEMORY == 1
         if (!mask[j])

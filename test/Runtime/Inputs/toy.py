@@ -1,6 +1,6 @@
 """Builds the artifact of toy.c and computes in float64 what it should give.
 
-  toy.py build OUT.so [--memory state|feedback|none] [--logits f32|f16|bf16]
+  toy.py build OUT.so [--memory state|feedback|none] [--logits f32|f16|bf16] [--bidirectional]
                       [--seed N] [--tokenizer FILE] [--levels a,b] [--abi N]
                       [--patch KEY=JSON]... [--object] [--own-total] [--pad N]
   toy.py perplexity TEXT WINDOW WINDOWS [--seed N] [--against SEED] [--each]
@@ -82,6 +82,8 @@ def build(args):
         defines = [f"-DMEMORY={['state', 'feedback', 'none'].index(args.memory)}",
                    f"-DLOGITS={dict(f32='float', f16='_Float16', bf16='Brain')[args.logits]}",
                    f"-DMANIFEST_SIZE={len(text)}", f"-DABI_VERSION={args.abi}"]
+        if args.bidirectional:
+            defines.append("-DBIDIRECTIONAL")
         if args.tokenizer and args.tokenizer != "bytes":
             (folder / "tokenizer.bin").write_bytes(pathlib.Path(args.tokenizer).read_bytes())
             defines.append("-DTOKENIZER")
@@ -186,6 +188,7 @@ def main():
     b.add_argument("--patch", action="append", default=[])
     b.add_argument("--object", action="store_true")
     b.add_argument("--own-total", action="store_true", help="the mask has a size of its own name")
+    b.add_argument("--bidirectional", action="store_true", help="without memory: tokens attend to those behind too")
     b.add_argument("--pad", type=int, default=0, help="bytes more in the weights section")
     b.add_argument("--clang", default="clang")
     p = verbs.add_parser("perplexity")
