@@ -30,7 +30,7 @@ static LogicalResult verifyShapes(Operation *op, Value inputValue, Value resultV
 LogicalResult TilingAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, int64_t onePanels, int64_t fewRows, int64_t fewPanels,
                                  int64_t manyRows, int64_t manyPanels, int64_t unpackedRows, int64_t unpackedPanels, int64_t unpackedFrom,
                                  int64_t prefetch) {
-  // One row is summed in its own way.
+  // One row has blocks of its own.
   for (auto [rows, least] : {std::pair(fewRows, 2), {manyRows, 2}, {unpackedRows, 1}})
     if (rows < least || rows > kMostRows) // P13
       return emitError() << "expected " << least << " to " << kMostRows << " rows; got " << rows;

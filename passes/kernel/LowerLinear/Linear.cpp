@@ -8,10 +8,11 @@ using namespace terse;
 using namespace terse::linear;
 
 namespace {
-/// Values of k that one iteration takes. One row alternates between as many
-/// sums, so that additions need not wait for each other.
+/// Values of k that one iteration takes.
 constexpr int64_t kUnroll = 4;
 
+/// A sum has one order whatever the number of rows: steps of one token and of
+/// several give the same bits.
 struct FloatWriter : Tile {
   FloatWriter(KernelSource &source, int64_t k, Type element) : Tile(source), k(k), element(element) {}
 
@@ -19,28 +20,31 @@ struct FloatWriter : Tile {
   Type element;
   int64_t rows = 0, panels = 0;
 
-  /// sums[chain][row][panel] + the products at depth `at`.
-  void step(StringRef at, Names &sums, int64_t chain);
+  /// sums[row][panel] + the products at depth `at`.
+  void step(StringRef at, Names &sums);
   void write(int64_t rows, int64_t panels);
 };
 } // namespace
 
-void FloatWriter::step(StringRef at, Names &sums, int64_t chain) {
-  Names weights;
-  for (int64_t p = 0; p < panels; ++p) {
+void FloatWriter::step(StringRef at, Names &sums) {
+  auto loadWeights = [&](int64_t p) {
     std::string panel = source.define("p", "arith.addi %panel, " + Twine(index(p)) + " : index");
     std::string type = typeText(element);
     std::string w = source.define("w", "vector.load %w[" + Twine(panel) + ", " + at + ", %c0] : memref<${P}x${K}x16x" + type +
                                            ">, vector<16x" + type + ">");
     if (!element.isF32())
       w = source.define("w", "arith.extf " + Twine(w) + " : vector<16x" + type + "> to vector<16xf32>");
-    weights.push_back(w);
-  }
+    return w;
+  };
+  Names weights;
   for (int64_t r = 0; r < rows; ++r) {
     std::string x = source.define("x", "memref.load %input[%row_" + Twine(r) + ", " + at + "] : memref<?x${K}xf32>");
     std::string all = source.define("x", "vector.broadcast " + Twine(x) + " : f32 to vector<16xf32>");
     for (int64_t p = 0; p < panels; ++p) {
-      std::string &sum = sums[(chain * rows + r) * panels + p];
+      // Just before they are used: registers hold the sums of all panels.
+      if (r == 0)
+        weights.push_back(loadWeights(p));
+      std::string &sum = sums[r * panels + p];
       sum = source.multiplyAdd("s", all, weights[p], sum, "vector<16xf32>");
     }
   }
@@ -49,26 +53,23 @@ void FloatWriter::step(StringRef at, Names &sums, int64_t chain) {
 void FloatWriter::write(int64_t rowCount, int64_t panelCount) {
   rows = rowCount;
   panels = panelCount;
-  int64_t chains = rows == 1 ? kUnroll : 1, count = chains * rows * panels, whole = k / kUnroll * kUnroll;
+  int64_t whole = k / kUnroll * kUnroll;
   std::string zero = splat("0.0", "vector<16xf32>");
-  Names sums(count, zero);
+  Names sums(rows * panels, zero);
   if (whole)
     sums = loop(whole / kUnroll, sums, "vector<16xf32>", [&](StringRef j, const Names &now) {
       std::string first = binary("arith.muli", j, index(kUnroll));
       Names next = now;
       for (int64_t i = 0; i < kUnroll; ++i)
-        step(binary("arith.addi", first, index(i)), next, i % chains);
+        step(binary("arith.addi", first, index(i)), next);
       return next;
     });
   for (int64_t i = whole; i < k; ++i)
-    step(index(i), sums, i % chains);
+    step(index(i), sums);
   for (int64_t r = 0; r < rows; ++r)
-    for (int64_t p = 0; p < panels; ++p) {
-      std::string total = sums[r * panels + p];
-      for (int64_t chain = 1; chain < chains; ++chain)
-        total = source.define("t", "arith.addf " + Twine(total) + ", " + sums[(chain * rows + r) * panels + p] + " : vector<16xf32>");
-      source.add(("%total_" + Twine(r) + "_" + Twine(p) + " = arith.addf " + total + ", " + zero + " : vector<16xf32>").str());
-    }
+    for (int64_t p = 0; p < panels; ++p)
+      source.add(
+          ("%total_" + Twine(r) + "_" + Twine(p) + " = arith.addf " + sums[r * panels + p] + ", " + zero + " : vector<16xf32>").str());
 }
 
 func::FuncOp linear::getLinearKernel(ModuleOp module, kernel::TilingAttr tiling, int64_t n, int64_t k, Type element,

@@ -11,11 +11,18 @@ static const std::pair<llvm::StringLiteral, Numbers> builtIn[] = {
     {"avx512vnni", {4, 4, 4, 8, 2, 6, 2, 24, 1536}},
 };
 
-const Numbers *select_kernel::findBuiltIn(llvm::StringRef level) {
+/// Panels that one row of float weights goes over, so that additions need not wait for each other.
+static constexpr int64_t kFloatPanels = 4;
+
+std::optional<Numbers> select_kernel::findBuiltIn(llvm::StringRef level, llvm::StringRef format) {
   for (const auto &[name, numbers] : builtIn)
-    if (name == level)
-      return &numbers;
-  return nullptr;
+    if (name == level) {
+      Numbers found = numbers;
+      if (format == "f32" || format == "f16" || format == "bf16")
+        found[0] = std::max(found[0], kFloatPanels);
+      return found;
+    }
+  return std::nullopt;
 }
 
 kernel::TilingAttr select_kernel::makeTiling(const Numbers &numbers, mlir::MLIRContext *context, EmitError emitError) {

@@ -42,12 +42,10 @@ struct SelectKernel : terse::impl::SelectKernelBase<SelectKernel> {
 
   void runOnOperation() override {
     auto emitError = [&] { return getOperation().emitError(); };
-    const Numbers *numbers = findBuiltIn(level);
-    if (!numbers) {
+    if (!findBuiltIn(level, "")) {
       emitError() << "expected the level baseline, avx2 or avx512vnni; got '" << level << "'";
       return signalPassFailure();
     }
-    kernel::TilingAttr builtIn = makeTiling(*numbers, &getContext(), emitError);
     TuningFile file;
     if (!tuning.empty()) {
       FailureOr<TuningFile> read = TuningFile::read(tuning, &getContext(), emitError);
@@ -59,8 +57,9 @@ struct SelectKernel : terse::impl::SelectKernelBase<SelectKernel> {
     auto select = [&](auto layer) {
       if (layer.getTilingAttr())
         return;
-      kernel::TilingAttr measured = file.find(level, getKind(layer));
-      layer.setTilingAttr(measured ? measured : builtIn);
+      LayerKind kind = getKind(layer);
+      kernel::TilingAttr measured = file.find(level, kind);
+      layer.setTilingAttr(measured ? measured : makeTiling(*findBuiltIn(level, kind.format), &getContext(), emitError));
       ++numSelected;
       numTuned += static_cast<bool>(measured);
     };

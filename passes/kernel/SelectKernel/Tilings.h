@@ -20,8 +20,8 @@ using EmitError = llvm::function_ref<mlir::InFlightDiagnostic()>;
 /// The numbers of a tiling, in the attribute's order.
 using Numbers = std::array<int64_t, 9>;
 
-/// What is chosen without measurements; null if there is no such level.
-const Numbers *findBuiltIn(llvm::StringRef level);
+/// What is chosen without measurements; nothing if there is no such level.
+std::optional<Numbers> findBuiltIn(llvm::StringRef level, llvm::StringRef format);
 /// Null, and an error, if numbers are out of bounds.
 kernel::TilingAttr makeTiling(const Numbers &numbers, mlir::MLIRContext *context, EmitError emitError);
 

@@ -42,7 +42,7 @@ FailureOr<TuningFile> TuningFile::read(StringRef path, MLIRContext *context, Emi
     Entry entry;
     entry.level = object->getString("level")->str();
     entry.kind.format = object->getString("format")->str();
-    const Numbers *builtIn = findBuiltIn(entry.level);
+    std::optional<Numbers> builtIn = findBuiltIn(entry.level, entry.kind.format);
     if (!builtIn)
       return failEntry() << "expected the level baseline, avx2 or avx512vnni; got '" << entry.level << "'";
     Numbers numbers = *builtIn;

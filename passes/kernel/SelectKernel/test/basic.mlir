@@ -10,7 +10,7 @@
 // TUNED-DAG: kernel.qlinear <i4, group = 32,{{.*}}tiling = #kernel.tiling<one_panels = 2, many_rows = 4, unpacked_rows = 2, unpacked_panels = 2, unpacked_from = 24, prefetch = 1536>
 // TUNED-DAG: kernel.qlinear <i4, scale{{.*}}tiling = #kernel.tiling<one_panels = 3, many_rows = 6, unpacked_rows = 2, unpacked_panels = 2>
 // TUNED-DAG: kernel.qlinear {{.*}}tiling = #kernel.tiling<many_rows = 3>
-// TUNED-DAG: kernel.linear {{.*}}tiling = #kernel.tiling<many_rows = 4
+// TUNED-DAG: kernel.linear {{.*}}tiling = #kernel.tiling<one_panels = 4, many_rows = 4
 // BASELINE: kernel.qlinear {{.*}}tiling = #kernel.tiling<one_panels = 2, unpacked_rows = 2, prefetch = 1536>
 func.func @layers(%x: tensor<?x64xf32>, %c: tensor<2x512xi8>, %s: tensor<2x2x16xf16>, %one: tensor<2x1x16xf16>, %w: tensor<2x64x16xf32>)
     -> (tensor<?x24xf32>, tensor<?x24xf32>, tensor<?x24xf32>, tensor<?x24xf32>) {
