@@ -46,11 +46,15 @@ assert list(found) == [("encoder tiny int8", f"batch {n}", "Terse") for n in (1,
     ("language tales2m w8", measure, "Terse") for measure in ("decode", "prompt 256")], list(found)
 assert all(0.001 < line["difference"] < 0.05 for line in found.values()), found
 
-# A line says what an engine cannot do.
+# A line says what an engine cannot do, or that nobody can.
 result = peers(*TINY, "--match=int4-g128, (1|8) rows", "--engines=onnxruntime")
 lines = result.stdout.splitlines()
-assert result.returncode == 0 and lines[1] == "linear 2x40x64 int4-g128" and lines[3:] == [
+assert result.returncode == 1 and result.stderr == "terse-bench: error: nothing could be measured\n", result
+assert lines[1] == "linear 2x40x64 int4-g128" and lines[3:] == [
     f"  {m} rows            ONNX Runtime    ValueError: expected rows of a multiple of 128; got 64" for m in (1, 8)], result
+
+result = peers("--match=language.*w8, decode", "--engines=terse", "--language-model=" + __file__)
+assert result.returncode == 1 and result.stdout.splitlines()[3].startswith("  decode            Terse           google.protobuf.message.DecodeError: "), result
 
 occupied = os.path.join(scratch, "file")
 open(occupied, "w").close()

@@ -6,7 +6,6 @@ stopped, so that nobody's spinning threads are in the way. Before anything is me
 """
 import argparse
 import ctypes
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -16,6 +15,7 @@ import statistics
 import subprocess
 import sys
 
+from cases import ENCODERS, encoder_cases, language_cases, linear_cases
 from environments import Environments, last_line
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -26,103 +26,11 @@ REQUIREMENTS = {
     "llama_cpp": ["numpy", "llama-cpp-python==0.3.36", "gguf==0.19.0", "onnx==1.23.2"],
 }
 NAMES = {"terse": "Terse", "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "llama_cpp": "llama.cpp"}
-#: format: our recipe, bits, values in a group (0: a row), largest error of one layer's outputs over their size
-FORMATS = {
-    "f32": ("f32", 32, 0, 1e-4),
-    "int8": ("w8:group-size=0", 8, 0, 0.03),
-    "int8-g32": ("w8", 8, 32, 0.03),
-    "int4-g32": ("w4", 4, 32, 0.14),
-    "int4-g128": ("w4:group-size=128", 4, 128, 0.16),
-}
-#: format: our recipe, llama.cpp's type, largest error of the logits (unrelated ones: 1.4)
-LANGUAGE_FORMATS = {"f16": ("f16", "F16", 0.05), "w8": ("w8", "Q8_0", 0.2), "w4": ("w4", "Q4_0", 0.9)}
-ENCODERS = ("base", "tiny")
-ROWS, BATCHES, PROMPTS = [1, 8, 256], [1, 8], [256, 512]
 
 
 def fail(message, status):
     print("terse-bench: error: " + message, file=sys.stderr)
     sys.exit(status)
-
-
-# ------------------------------------------------------------------ cases
-
-class Case:
-    """A model in a format: `measures` for which engines take turns. `work` gives (amount, unit) of a measure."""
-
-    def __init__(self, name, model, engines, spec, measures, bound, work):
-        self.name, self.model, self.engines, self.spec, self.measures, self.bound, self.work = name, model, engines, spec, measures, bound, work
-
-
-class Model:
-    """Files that all engines get; made when they are first wanted."""
-
-    def __init__(self, scratch, name, command, onnx=None, generate=None):
-        self.folder = os.path.join(scratch, "models", name)
-        self.onnx = onnx or os.path.join(self.folder, "model.onnx")
-        self.command, self.generate = command, generate
-
-    def make(self, python):
-        reference = os.path.join(self.folder, "reference.json")
-        if not os.path.exists(reference):
-            os.makedirs(self.folder, exist_ok=True)
-            if self.generate:
-                subprocess.run([python, *self.generate], check=True, capture_output=True, text=True)
-            subprocess.run([python, os.path.join(HERE, "models.py"), *self.command], check=True, capture_output=True, text=True)
-        with open(reference) as file:
-            return json.load(file)
-
-
-def linear_cases(scratch, shape):
-    count, n, k = map(int, shape.split("x"))
-    model = Model(scratch, "linear-" + shape, ["linear", os.path.join(scratch, "models", "linear-" + shape), str(count), str(n), str(k)])
-    for name, (recipe, bits, group, bound) in FORMATS.items():
-        spec = {"kind": "linear", "recipe": recipe, "format": name, "bits": bits, "group": group, "rows": ROWS, "checked": 8}
-
-        def work(measure, bits=bits, group=group):
-            rows = int(measure.split()[0])
-            if rows == 1:
-                return count * n * k * (bits + (16 / group if group else 0)) / 8 * 1e-9, "GB/s"
-            return 2 * rows * count * n * k * 1e-9, "GOPS"
-
-        yield Case(f"linear {shape} {name}", model, ["terse", "onnxruntime", "openvino"], spec, [f"{rows} rows" for rows in ROWS], bound, work)
-
-
-def encoder_cases(scratch, shape):
-    model = Model(scratch, "encoder-" + shape, ["encoder", os.path.join(scratch, "models", "encoder-" + shape), shape])
-    for name, bound in (("f32", 1e-3), ("int8", 0.2)):
-        spec = {"kind": "encoder", "recipe": FORMATS[name][0], "format": name, "bits": FORMATS[name][1], "group": 0, "batches": BATCHES}
-        engines = ["terse", "onnxruntime"] + (["openvino"] if name == "f32" else [])
-        yield Case(f"encoder {shape} {name}", model, engines, spec, [f"batch {batch}" for batch in BATCHES], bound,
-                   lambda measure: (int(measure.split()[1]), "sequences/s"))
-
-
-def language_cases(scratch, path, shape, threads):
-    """The model in the file or, without one, of a shape that test/FullSize has, with random weights."""
-    if path:
-        name = next((part for part in reversed(os.path.dirname(os.path.abspath(path)).split(os.sep)) if part != "onnx"), "model")
-        model, generate = os.path.abspath(path), None
-        stamp = f"{model} {os.stat(model).st_size} {os.stat(model).st_mtime_ns}"
-        stored = f"{name}-{hashlib.sha256(stamp.encode()).hexdigest()[:8]}"
-    else:
-        stored = name = "llama-" + shape
-        model = os.path.join(scratch, "models", name, "model.onnx")
-        generate = [generator(), model, "--shape", shape]
-    folder = os.path.join(scratch, "models", stored)
-    measures = ["decode", *(["decode, 1 thread"] if threads > 1 else []), *(f"prompt {length}" for length in PROMPTS)]
-    for format_, (recipe, type_, bound) in LANGUAGE_FORMATS.items():
-        spec = {"kind": "language", "recipe": recipe, "type": type_, "format": format_, "prompts": PROMPTS,
-                "context": max(PROMPTS), "prompt": [1, 29, 7, 41, 3, 86, 19, 55]}  # decoder.py's PROMPT
-        yield Case(f"language {name} {format_}", Model(scratch, stored, ["reference", folder, model], model, generate), ["terse", "llama_cpp"], spec, measures, bound,
-                   lambda measure: (1 if measure.startswith("decode") else int(measure.split()[1]), "tokens/s"))
-
-
-def generator():
-    """llama.py of test/FullSize: beside this file where Terse is installed."""
-    for folder in (HERE, os.path.join(HERE, "..", "..", "..", "test", "FullSize", "Inputs")):
-        if os.path.exists(os.path.join(folder, "llama.py")):
-            return os.path.join(folder, "llama.py")
-    fail("expected llama.py beside peers.py", 1)
 
 
 # ------------------------------------------------------------------ engines
@@ -328,14 +236,18 @@ def main():
     for case in wanted:
         try:
             found = list(measure(case, options, engines))
-        except (RuntimeError, subprocess.CalledProcessError) as error:
-            fail(f"{case.name}: {last_line(getattr(error, 'stderr', None) or str(error))}", 1)
+        except (RuntimeError, subprocess.CalledProcessError) as error:  # nobody has the model
+            why = last_line(getattr(error, "stderr", None) or str(error))
+            found = [{"case": case.name, "measure": name, "engine": NAMES[engine], "error": why} for name in case.measures if options.wants(case, name)
+                     for engine in case.engines if engine in options.engines]
         lines += found
-        if not options.json:
+        if found and not options.json:
             print_case(found)
     if options.json:
         json.dump({"threads": options.threads, "cpu_level": options.cpu_level, "rounds": options.rounds, "measurements": lines}, sys.stdout, indent=1)
         print()
+    if all("error" in line for line in lines):
+        fail("nothing could be measured", 1)
 
 
 if __name__ == "__main__":
