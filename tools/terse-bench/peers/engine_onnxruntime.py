@@ -72,7 +72,10 @@ class Engine:
         quantization.quantize_dynamic(source, path + ".new", op_types_to_quantize=["MatMul", "Attention"], weight_type=quantization.QuantType.QInt8,
                                       use_external_data_format=True, extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT})
         # Its external data are named after the file, so they are written anew.
-        save(onnx.load(path + ".new"), path)
+        model = onnx.load(path + ".new")
+        for name in (path + ".new", path + ".new.data"):
+            os.remove(name)
+        save(model, path)
 
     def prepare_linear(self):
         spec = self.spec
