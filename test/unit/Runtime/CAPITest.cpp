@@ -129,6 +129,50 @@ TEST_F(CAPI, Generates) {
             TERSE_CONTEXT_FULL);
 }
 
+TEST_F(CAPI, GivesTokensOneByOne) {
+  open("state");
+  int32_t prompt[] = {1, 2, 3};
+  auto collect = [](void *user, int32_t token) {
+    static_cast<std::vector<int32_t> *>(user)->push_back(token);
+    return 0;
+  };
+  terse_generate_options options = TERSE_GENERATE_OPTIONS_INIT;
+  options.max_tokens = 100;
+  std::vector<int32_t> want, got;
+  ASSERT_EQ(terse_generate(context, prompt, 3, &options, collect, &want),
+            TERSE_OK);
+  ASSERT_EQ(want.size(), 100u);
+  options.prompt_lookup = 8;
+  terse_reset(context);
+  terse_generator *generator;
+  ASSERT_EQ(terse_generator_create(context, prompt, 3, &options, &generator),
+            TERSE_OK)
+      << terse_last_error();
+  for (int32_t token = 0;;) {
+    ASSERT_EQ(terse_generator_next(generator, &token), TERSE_OK);
+    if (token < 0)
+      break;
+    got.push_back(token);
+    EXPECT_EQ(terse_past(context), 3 + int64_t(got.size()) - 1);
+  }
+  EXPECT_EQ(got, want);
+  terse_generator_counts counts = TERSE_GENERATOR_COUNTS_INIT;
+  ASSERT_EQ(terse_generator_count(generator, &counts), TERSE_OK);
+  EXPECT_EQ(counts.steps + counts.accepted, 99);
+  EXPECT_LE(counts.accepted, counts.drafted);
+  counts.size = 8;
+  EXPECT_EQ(terse_generator_count(generator, &counts), TERSE_INVALID_ARGUMENT);
+  terse_generator_destroy(generator);
+  // What a caller of version 0.3 does not have is not read.
+  options.prompt_lookup = -1;
+  EXPECT_EQ(terse_generate(context, prompt, 3, &options, collect, &got),
+            TERSE_INVALID_ARGUMENT);
+  options.size = offsetof(terse_generate_options, prompt_lookup);
+  options.max_tokens = 1;
+  EXPECT_EQ(terse_generate(context, prompt, 3, &options, collect, &got),
+            TERSE_OK);
+}
+
 TEST_F(CAPI, ContextsOutliveTheModel) {
   open("state");
   terse_model_close(model);
