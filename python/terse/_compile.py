@@ -158,6 +158,7 @@ def compile(
     dialect_plugins: Sequence[str | os.PathLike[str]] | None = None,
     dump_ir_dir: str | os.PathLike[str] | None = None,
     emulate_kernels: str | None = None,
+    tuning: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     max_memory: int | str | None = None,
     preflight: bool = False,
@@ -207,6 +208,7 @@ def compile(
         dialect_plugins: Shared objects with dialects.
         dump_ir_dir: Folder for the IR after each pass.
         emulate_kernels: For checks: run this level's kernels on any machine.
+        tuning: File of measurements (terse-bench --tune) that the kernels of linear layers are chosen by.
         threads: Threads to compile with; one a processor by default.
         max_memory: Use no more memory than this: bytes, or a text with K, M or G; by default what the machine has.
         preflight: Only say what the compile would take, in the result's `report`; nothing is written.
