@@ -32,6 +32,11 @@ public:
   /// The candidate whose times for these rows are least in the mean of their
   /// logarithms; none if what is built in is as fast.
   std::optional<size_t> best(const std::vector<int64_t> &rows) const {
+    return best(rows, tilings_ - 1);
+  }
+  /// Of the first `count` candidates.
+  std::optional<size_t> best(const std::vector<int64_t> &rows,
+                             size_t count) const {
     auto mean = [&](size_t tiling) {
       double sum = 0;
       for (int64_t count : rows)
@@ -40,7 +45,7 @@ public:
     };
     size_t found = 0;
     double least = mean(0) + std::log(kGain);
-    for (size_t i = 1; i < tilings_; ++i)
+    for (size_t i = 1; i <= count; ++i)
       if (mean(i) < least)
         found = i, least = mean(i);
     return found ? std::optional<size_t>(found - 1) : std::nullopt;
@@ -67,35 +72,51 @@ public:
     // Weights are unpacked for many rows, unless codes are operands as they
     // lie.
     const bool unpacks = format.isInteger() && format.name[1] != '8';
-    const std::vector<int64_t> some = unpacks
-                                          ? std::vector<int64_t>{8, 16}
-                                          : std::vector<int64_t>{8, 16, 256};
-    Result<Times> times = measure(shape, format, tried, {1, 4, 8, 16, 256});
+    std::vector<int64_t> some = {8, 16};
+    if (!unpacks)
+      some.push_back(256);
+    Result<Times> times = measure(shape, format, tried, {1, 8, 16, 256});
     if (!times.ok())
       return times.status();
     TunedTiling best(format, shape.n, shape.k);
     if (std::optional<size_t> i = times->best({1}))
       best.one = TunedTiling::One{tilings[*i].onePanels, tilings[*i].prefetch};
-    if (std::optional<size_t> i = times->best({4}))
-      best.few = tilings[*i].few;
     if (std::optional<size_t> i = times->best(some))
       best.many = tilings[*i].many;
-    if (!unpacks)
-      return best;
-    if (std::optional<size_t> i = times->best({256}))
+    if (std::optional<size_t> i = unpacks ? times->best({256}) : std::nullopt)
       best.unpacked = tilings[*i].unpacked;
 
-    // From how many rows on: always against never.
-    const std::vector<int64_t> rows = {8, 12, 16, 24, 32};
-    TunedTiling always = best, never = best;
-    always.unpackedFrom = 2, never.unpackedFrom = 0;
-    Result<Times> compared = measure(shape, format, {always, never}, rows);
-    if (!compared.ok())
-      return compared.status();
+    // Rows beyond a block of few are in blocks of many, so the choice of few
+    // comes behind that; so does the number of rows from which on weights are
+    // unpacked: always (the last) against never (the last but one).
+    tried.clear();
+    for (const Tiling &tiling : tilings) {
+      tried.push_back(best);
+      tried.back().few = tiling.few;
+    }
+    const size_t numFew = tried.size();
+    const std::vector<int64_t> unpackedRows = {8, 12, 16, 24, 32};
+    std::vector<int64_t> rows = {2, 3, 4};
+    if (unpacks) {
+      rows.insert(rows.end(), unpackedRows.begin(), unpackedRows.end());
+      for (int64_t from : {0, 2}) {
+        tried.push_back(best);
+        tried.back().unpackedFrom = from;
+      }
+    }
+    times = measure(shape, format, tried, rows);
+    if (!times.ok())
+      return times.status();
+    if (std::optional<size_t> i = times->best({2, 3, 4}, numFew))
+      best.few = tilings[*i].few;
+    if (!unpacks)
+      return best;
     best.unpackedFrom = 0;
-    for (size_t i = rows.size();
-         i-- > 0 && compared->of(1, rows[i]) < compared->of(2, rows[i]);)
-      best.unpackedFrom = rows[i];
+    const size_t never = numFew + 1, always = numFew + 2;
+    for (size_t i = unpackedRows.size();
+         i-- > 0 && times->of(always, unpackedRows[i]) <
+                        times->of(never, unpackedRows[i]);)
+      best.unpackedFrom = unpackedRows[i];
     return best;
   }
 
