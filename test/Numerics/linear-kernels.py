@@ -209,16 +209,16 @@ for number, (k, n, bits, group, zero, bias, residual, scale) in enumerate(LAYERS
     what = f"{n} x {k}, {bits} bits, scales {scale.__name__}, group {group}, {'zero points' if zero else 'symmetric'}"
     mlir, want = layer(k, n, bits, group, zero, bias, residual, scale)
     for level in MARCH:
-        if NEEDS[level] <= FLAGS:
-            check(what, mlir, want, k, n, (1, 2, 7, 24, 31, 300) if number < 2 else (1, 5, 29), residual, level, False)
-        if number < 4 or bits == "nf4" or not NEEDS[level] <= FLAGS:
+        if NEEDS[level] <= FLAGS and (level != "baseline" or number % 2):
+            check(what, mlir, want, k, n, (1, 2, 3, 4, 7, 12, 24, 31, 300) if number < 2 else (1, 5, 29), residual, level, False)
+        if number in (1, 2, 12) or not NEEDS[level] <= FLAGS:
             check(what, mlir, want, k, n, (1, 3, 26), residual, level, True)
 for number, (k, n, bits, group, zero, bias, residual, scale, grid) in enumerate(GRIDS):
     what = f"{n} x {k}, {bits} bits, group {group}, zero points {zero}, grid {grid}"
     mlir, want = layer(k, n, bits, group, zero, bias, residual, scale, grid)
     check(what, mlir, want, k, n, (1, 2, 9, 29), residual, BEST, False)
-    if grid != "none" and number % 2:
-        check(what, mlir, want, k, n, (1, 3, 26), residual, list(MARCH)[number % 3], True)
+    if grid != "none" and number % 4 == 1:
+        check(what, mlir, want, k, n, (1, 3, 26), residual, list(MARCH)[number // 4 % 3], True)
 # k, n, group, bias, residual, type of scales, grid
 SPARSE = [
     (128, 64, 32, False, False, F16, None),
@@ -246,7 +246,7 @@ with tempfile.TemporaryDirectory() as folder:
     tunings = []
     for number, (one, few, many, unpacked, unpacked_from, prefetch) in enumerate([
             (3, (2, 3), (3, 1), (1, 1), 1, 0), (2, (4, 2), (2, 1), (5, 2), 6, 64000)]):
-        numbers = {"one_panels": one, "few_rows": few[0], "few_panels": few[1], "many_rows": many[0], "many_panels": many[1],
+        numbers = {"one_panels": one, "few_rows": few[0], "few_panels": few[1], "many_rows": many[0], "many_panels": many[1], "one_prefetch": prefetch // 2,
                    "unpacked_rows": unpacked[0], "unpacked_panels": unpacked[1], "unpacked_from": unpacked_from, "prefetch": prefetch}
         tunings.append(os.path.join(folder, f"{number}.json"))
         with open(tunings[-1], "w") as file:

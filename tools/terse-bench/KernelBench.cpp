@@ -37,7 +37,7 @@ public:
                  Scratch &scratch) {
     double bytes = double(shape.n) * double(shape.k) * bitsOf(format) / 8;
     copies_ =
-        int64_t(std::clamp(2 * double(cacheBytes()) / bytes + 1, 1., 64.));
+        int64_t(std::clamp(4 * double(cacheBytes()) / bytes + 1, 1., 128.));
     bool streams = *std::min_element(options.rows.begin(),
                                      options.rows.end()) <= kStreamedRows;
     bool alone = *std::max_element(options.rows.begin(), options.rows.end()) >

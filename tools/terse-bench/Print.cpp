@@ -140,16 +140,20 @@ void printTuning(const std::vector<TunedTiling> &tilings) {
   auto number = [](std::optional<int64_t> found) {
     return found ? std::to_string(*found) : std::string("-");
   };
-  std::printf("%-14s %-12s %10s %9s %8s %8s %9s %5s\n", "layer", "format",
-              "one row", "prefetch", "few", "many", "unpacked", "from");
+  std::printf("%-14s %-12s %10s %9s %8s %9s %8s %9s %5s\n", "layer", "format",
+              "one row", "prefetch", "few", "prefetch", "many", "unpacked",
+              "from");
   for (const TunedTiling &tuned : tilings) {
     std::string shape = std::to_string(tuned.n) + "x" + std::to_string(tuned.k);
     std::printf(
-        "%-14s %-12s %10s %9s %8s %8s %9s %5s\n", shape.c_str(),
+        "%-14s %-12s %10s %9s %8s %9s %8s %9s %5s\n", shape.c_str(),
         tuned.format.str().c_str(),
-        tuned.one ? ("1x" + std::to_string(tuned.one->onePanels)).c_str() : "-",
+        tuned.one ? ("1x" + std::to_string(tuned.one->panels)).c_str() : "-",
         tuned.one ? std::to_string(tuned.one->prefetch).c_str() : "-",
-        block(tuned.few).c_str(), block(tuned.many).c_str(),
+        block(tuned.few ? std::optional(tuned.few->block) : std::nullopt)
+            .c_str(),
+        tuned.few ? std::to_string(tuned.few->prefetch).c_str() : "-",
+        block(tuned.many).c_str(),
         block(tuned.unpacked).c_str(), number(tuned.unpackedFrom).c_str());
   }
   std::printf("-: what is built in is as fast\n");

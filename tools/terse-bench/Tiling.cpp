@@ -15,28 +15,29 @@ static std::string text(const Block &block) {
 
 std::string Tiling::str() const {
   return "1x" + std::to_string(onePanels) + " ahead " +
-         std::to_string(prefetch) + ", " + text(few) + ", " + text(many) +
-         ", unpacked " + text(unpacked);
+         std::to_string(onePrefetch) + ", " + text(few) + " ahead " +
+         std::to_string(prefetch) + ", " + text(many) + ", unpacked " +
+         text(unpacked);
 }
 
 std::vector<Tiling> candidates(CpuLevel level) {
   constexpr int64_t from = 24;
   // Sums of 16 columns take one register of 16, or two: larger blocks spill.
   if (level == CpuLevel::Avx512Vnni)
-    return {{4, {4, 4}, {8, 2}, {6, 2}, from, 1536},
-            {2, {4, 2}, {6, 2}, {6, 4}, from, 1536},
-            {1, {4, 1}, {4, 4}, {8, 2}, from, 1536},
-            {8, {2, 4}, {8, 1}, {4, 4}, from, 1536},
-            {4, {2, 2}, {12, 2}, {12, 2}, from, 0},
-            {4, {4, 4}, {16, 1}, {8, 3}, from, 3072},
-            {2, {4, 2}, {4, 2}, {12, 1}, from, 4096}};
-  return {{1, {2, 1}, {4, 1}, {2, 2}, from, 1536},
-          {2, {2, 2}, {2, 2}, {4, 1}, from, 1536},
-          {4, {4, 1}, {6, 1}, {6, 1}, from, 1536},
-          {1, {4, 1}, {8, 1}, {3, 2}, from, 0},
-          {1, {4, 2}, {3, 1}, {3, 1}, from, 768},
-          {1, {3, 1}, {4, 2}, {4, 2}, from, 3072},
-          {2, {4, 1}, {2, 1}, {2, 3}, from, 3072}};
+    return {{1, 4096, {4, 1}, {8, 1}, {6, 2}, from, 4096},
+            {1, 0, {4, 4}, {8, 2}, {4, 4}, from, 1536},
+            {1, 8192, {4, 3}, {4, 3}, {4, 3}, from, 4096},
+            {2, 0, {4, 2}, {6, 2}, {8, 2}, from, 4096},
+            {4, 0, {4, 4}, {8, 3}, {6, 4}, from, 0},
+            {4, 1536, {6, 1}, {12, 1}, {12, 1}, from, 8192},
+            {1, 2048, {2, 2}, {10, 1}, {5, 4}, from, 2048}};
+  return {{1, 1536, {4, 1}, {4, 1}, {2, 2}, from, 1536},
+          {2, 1536, {2, 2}, {2, 2}, {4, 1}, from, 1536},
+          {4, 1536, {2, 1}, {6, 1}, {6, 1}, from, 1536},
+          {1, 0, {4, 2}, {8, 1}, {3, 2}, from, 0},
+          {1, 768, {6, 1}, {3, 1}, {3, 1}, from, 768},
+          {1, 3072, {3, 1}, {4, 2}, {4, 2}, from, 3072},
+          {2, 3072, {4, 1}, {2, 1}, {2, 3}, from, 3072}};
 }
 
 static std::string processorName() {
@@ -68,9 +69,12 @@ std::string tuningText(CpuLevel level, int threads,
                      entry[part + "_panels"] = block->panels;
     };
     if (tuned.one)
-      entry["one_panels"] = tuned.one->onePanels,
-      entry["prefetch"] = tuned.one->prefetch;
-    add("few", tuned.few);
+      entry["one_panels"] = tuned.one->panels,
+      entry["one_prefetch"] = tuned.one->prefetch;
+    if (tuned.few) {
+      add("few", tuned.few->block);
+      entry["prefetch"] = tuned.few->prefetch;
+    }
     add("many", tuned.many);
     add("unpacked", tuned.unpacked);
     if (tuned.unpackedFrom)

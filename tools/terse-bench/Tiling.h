@@ -14,7 +14,7 @@ struct Block {
 
 /// As `#kernel.tiling` has it.
 struct Tiling {
-  int64_t onePanels = 1;
+  int64_t onePanels = 1, onePrefetch = 0;
   Block few{4, 1}, many{4, 1}, unpacked{4, 1};
   int64_t unpackedFrom = 0, prefetch = 0;
 
@@ -30,15 +30,22 @@ struct TunedTiling {
   LayerFormat format;
   /// Panels and prefetch of one row.
   struct One {
-    int64_t onePanels, prefetch;
+    int64_t panels, prefetch;
+  };
+  /// Blocks and prefetch of few rows.
+  struct Few {
+    Block block;
+    int64_t prefetch;
   };
   std::optional<One> one;
-  std::optional<Block> few, many, unpacked;
+  std::optional<Few> few;
+  std::optional<Block> many, unpacked;
   std::optional<int64_t> unpackedFrom; ///< 0: never
 
   TunedTiling(LayerFormat format, const Tiling &tiling)
       : n(0), k(0), format(std::move(format)),
-        one(One{tiling.onePanels, tiling.prefetch}), few(tiling.few),
+        one(One{tiling.onePanels, tiling.onePrefetch}),
+        few(Few{tiling.few, tiling.prefetch}),
         many(tiling.many), unpacked(tiling.unpacked),
         unpackedFrom(tiling.unpackedFrom) {}
   TunedTiling(LayerFormat format, int64_t n, int64_t k)

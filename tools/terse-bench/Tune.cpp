@@ -80,7 +80,7 @@ public:
       return times.status();
     TunedTiling best(format, shape.n, shape.k);
     if (std::optional<size_t> i = times->best({1}))
-      best.one = TunedTiling::One{tilings[*i].onePanels, tilings[*i].prefetch};
+      best.one = TunedTiling::One{tilings[*i].onePanels, tilings[*i].onePrefetch};
     if (std::optional<size_t> i = times->best(some))
       best.many = tilings[*i].many;
     if (std::optional<size_t> i = unpacks ? times->best({256}) : std::nullopt)
@@ -92,7 +92,7 @@ public:
     tried.clear();
     for (const Tiling &tiling : tilings) {
       tried.push_back(best);
-      tried.back().few = tiling.few;
+      tried.back().few = TunedTiling::Few{tiling.few, tiling.prefetch};
     }
     const size_t numFew = tried.size();
     const std::vector<int64_t> unpackedRows = {8, 12, 16, 24, 32};
@@ -108,7 +108,7 @@ public:
     if (!times.ok())
       return times.status();
     if (std::optional<size_t> i = times->best({2, 3, 4}, numFew))
-      best.few = tilings[*i].few;
+      best.few = TunedTiling::Few{tilings[*i].few, tilings[*i].prefetch};
     if (!unpacks)
       return best;
     best.unpackedFrom = 0;

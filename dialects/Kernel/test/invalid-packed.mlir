@@ -156,3 +156,9 @@ func.func private @tiling() attributes {tiling = #kernel.tiling<unpacked_from = 
 // P16
 // expected-error @+1 {{expected 0 to 65536 bytes to prefetch; got 65537}}
 func.func private @tiling() attributes {tiling = #kernel.tiling<prefetch = 65537>}
+
+// -----
+
+// P16
+// expected-error @+1 {{expected 0 to 65536 bytes to prefetch; got -1}}
+func.func private @tiling() attributes {tiling = #kernel.tiling<one_prefetch = -1>}

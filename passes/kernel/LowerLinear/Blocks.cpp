@@ -8,8 +8,11 @@ using namespace terse;
 using namespace terse::linear;
 
 std::string linear::getTilingName(kernel::TilingAttr tiling) {
-  return llvm::formatv("_{0}_{1}x{2}_{3}x{4}", tiling.getOnePanels(), tiling.getFewRows(), tiling.getFewPanels(), tiling.getManyRows(),
-                       tiling.getManyPanels());
+  std::string name = llvm::formatv("_{0}_{1}x{2}_{3}x{4}", tiling.getOnePanels(), tiling.getFewRows(), tiling.getFewPanels(), tiling.getManyRows(),
+                                   tiling.getManyPanels());
+  if (tiling.getOnePrefetch() || tiling.getPrefetch())
+    name += llvm::formatv("_ahead{0}_{1}", tiling.getOnePrefetch(), tiling.getPrefetch());
+  return name;
 }
 
 void BlockWriter::writePanels(int64_t panelsPerBlock, llvm::function_ref<void(int64_t)> body) {
@@ -48,7 +51,21 @@ void BlockWriter::writeRows(int64_t rows) {
   }
 }
 
-void BlockWriter::write(llvm::function_ref<void(int64_t, int64_t)> tile) {
+void BlockWriter::writeFew(int64_t least, int64_t most, int64_t panels, Tile tile, llvm::function_ref<void()> otherwise) {
+  source.add("        scf.index_switch %count");
+  for (int64_t rows = least; rows <= most; ++rows) {
+    source.set("case", rows);
+    source.add("        case $case {");
+    writeRows(rows);
+    tile(rows, panels);
+    source.add("          scf.yield\n        }");
+  }
+  source.add("        default {");
+  otherwise();
+  source.add("        }");
+}
+
+void BlockWriter::write(Tile tile) {
   int64_t panels = kernel::getNumPanels(n);
   source.add(R"(  %final_row = arith.subi %rows, %c1 : index
   %one_row = arith.cmpi eq, %rows, %c1 : index
@@ -58,29 +75,32 @@ void BlockWriter::write(llvm::function_ref<void(int64_t, int64_t)> tile) {
     tile(1, count);
   });
   source.add("  } else {");
-  auto loops = [&](int64_t rowsPerBlock, int64_t panelsPerBlock) {
-    writePanels(std::min(panelsPerBlock, panels), [&](int64_t count) {
-      source.set("rowsPerBlock", rowsPerBlock);
-      source.add(R"(      %rows_each = arith.constant $rowsPerBlock : index
-      scf.for %row0 = %c0 to %rows step %rows_each {)");
-      writeRows(rowsPerBlock);
-      tile(rowsPerBlock, count);
-      source.add("      }");
-    });
-  };
-  auto many = [&] { loops(tiling.getManyRows(), tiling.getManyPanels()); };
-  if (tiling.getFewRows() != tiling.getManyRows() || tiling.getFewPanels() != tiling.getManyPanels()) {
+  // Blocks of more leave as few rows over as blocks of few take.
+  bool fewOfTheirOwn = tiling.getFewPanels() != tiling.getManyPanels();
+  if (fewOfTheirOwn) {
     source.set("few", tiling.getFewRows());
     source.add(R"(  %few = arith.constant $few : index
   %is_few = arith.cmpi ule, %rows, %few : index
   scf.if %is_few {)");
-    loops(tiling.getFewRows(), tiling.getFewPanels());
+    writePanels(std::min(tiling.getFewPanels(), panels), [&](int64_t count) {
+      source.add("        %row0 = arith.constant 0 : index\n        %count = arith.addi %rows, %c0 : index");
+      writeFew(2, tiling.getFewRows(), count, tile, [] {});
+    });
     source.add("  } else {");
-    many();
-    source.add("  }");
-  } else {
-    many();
   }
+  writePanels(std::min(tiling.getManyPanels(), panels), [&](int64_t count) {
+    source.set("rowsPerBlock", tiling.getManyRows());
+    source.add(R"(      %rows_each = arith.constant $rowsPerBlock : index
+      scf.for %row0 = %c0 to %rows step %rows_each {
+        %count = arith.subi %rows, %row0 : index)");
+    writeFew(1, std::min(tiling.getFewRows(), tiling.getManyRows() - 1), count, tile, [&] {
+      writeRows(tiling.getManyRows());
+      tile(tiling.getManyRows(), count);
+    });
+    source.add("      }");
+  });
+  if (fewOfTheirOwn)
+    source.add("  }");
   source.add("  }");
 }
 

@@ -73,17 +73,20 @@ mlir::func::FuncOp getLinearKernel(mlir::ModuleOp module, kernel::TilingAttr til
 
 /// Opens the loops over this thread's blocks: for each block of `panels` panels
 /// (%panel) and of rows (%row0), calls `tile` with the text parameters set; closes
-/// them. One row has blocks of its own. Rows past the end repeat the last.
+/// them. One row has blocks of its own, as has each number of a few rows, be they all or what is left over. Else rows past the end repeat the last.
 class BlockWriter {
 public:
   BlockWriter(KernelSource &source, kernel::TilingAttr tiling, int64_t n) : source(source), tiling(tiling), n(n) {}
   /// tile(rows, panels): %panel, %row_0 ... and %wanted_0 ... are defined.
-  void write(llvm::function_ref<void(int64_t rows, int64_t panels)> tile);
+  using Tile = llvm::function_ref<void(int64_t rows, int64_t panels)>;
+  void write(Tile tile);
   /// The loop over blocks of panels alone: body(panels) with %panel defined.
   void writePanels(int64_t panelsPerBlock, llvm::function_ref<void(int64_t)> body);
 
 private:
   void writeRows(int64_t rows);
+  /// One case for each number of rows in %count from `least` to `most`; `otherwise` for any else.
+  void writeFew(int64_t least, int64_t most, int64_t panels, Tile tile, llvm::function_ref<void()> otherwise);
   KernelSource &source;
   kernel::TilingAttr tiling;
   int64_t n;

@@ -29,7 +29,7 @@ const Level *linear::findLevel(StringRef name) {
 template <typename Op> static kernel::TilingAttr getTiling(Op op) {
   if (kernel::TilingAttr tiling = op.getTilingAttr())
     return tiling;
-  return kernel::TilingAttr::get(op.getContext(), 1, 2, 1, 2, 1, 1, 1, 0, 0);
+  return kernel::TilingAttr::get(op.getContext(), 1, 0, 2, 1, 2, 1, 1, 1, 0, 0);
 }
 
 static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }

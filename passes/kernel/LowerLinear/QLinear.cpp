@@ -10,8 +10,8 @@ using namespace terse::linear;
 using kernel::MmaInstruction;
 using kernel::PackedLayout;
 
-/// More rows take longer than memory.
-static constexpr int64_t kMostPrefetchingRows = 4;
+/// Units of a group that are written out.
+static constexpr int64_t kUnroll = 8;
 
 std::string linear::join(ArrayRef<std::string> parts) {
   std::string text;
@@ -55,12 +55,23 @@ std::vector<Names> TileWriter::loadPlanes(StringRef byte, int64_t unit) {
   return result;
 }
 
+void TileWriter::prefetchScales(StringRef group) {
+  int64_t groups = tiling.getPrefetchOf(rows) / (layout.getUnits(layout.group) * layout.getUnitBytes());
+  if (!groups)
+    return;
+  for (const std::string &panel : panelNames) {
+    std::string later = binary("arith.addi", group, index(groups));
+    source.add("memref.prefetch %weight_scales[" + panel + ", " + later + ", %c0], read, locality<3>, data : memref<${P}x${G}x16x${S}>");
+  }
+}
+
 void TileWriter::prefetch(StringRef byte, int64_t unit) {
-  if (!prefetchBytes || rows > kMostPrefetchingRows)
+  int64_t ahead = tiling.getPrefetchOf(rows);
+  if (!ahead)
     return;
   for (const std::string &panel : panelNames)
     for (int64_t line = 0; line < layout.getPlanes(); ++line) {
-      std::string at = binary("arith.addi", byte, index(unit * layout.getUnitBytes() + 64 * line + prefetchBytes));
+      std::string at = binary("arith.addi", byte, index(unit * layout.getUnitBytes() + 64 * line + ahead));
       source.add("memref.prefetch %w[" + panel + ", " + at + "], read, locality<3>, data : memref<${P}x${PB}xi8>");
     }
 }
@@ -215,9 +226,10 @@ Names TileWriter::group(StringRef group, int64_t size, Names totals) {
   int64_t most = gathers() ? info.getMaxSparseSteps() / (layout.getUnit() / 8)
                            : info.getMaxSteps(getMaxOperand()) / (layout.getUnit() / 4);
   bool partial = info.hasPartialSums();
-  int64_t each = partial ? std::clamp<int64_t>(most, 1, count) : 1, whole = count / each, rest = count % each;
+  int64_t each = std::clamp<int64_t>(partial ? most : kUnroll, 1, count), whole = count / each, rest = count % each;
   std::string depth = binary("arith.muli", group, index(layout.getUnits(layout.group) * layout.getUnit()));
   std::string byte = binary("arith.muli", group, index(layout.getUnits(layout.group) * layout.getUnitBytes()));
+  prefetchScales(group);
   Names sums = gathers() ? Names(numSums(), splat("0", sumType)) : startSums(group);
 
   auto chunk = [&](StringRef depth, StringRef byte, int64_t units, Names sums) {
@@ -243,6 +255,15 @@ Names TileWriter::group(StringRef group, int64_t size, Names totals) {
   return finishGroup(group, sums, std::move(totals));
 }
 
+Names CodeTile::addGroups(llvm::function_ref<Names(StringRef, int64_t, Names)> add) {
+  Names totals(numSums(), splat("0.0", floatType));
+  int64_t last = layout.getNumGroups() - 1, size = layout.getGroupSize(last);
+  int64_t looped = last && size == layout.group ? last + 1 : last;
+  if (looped)
+    totals = loop(looped, totals, floatType, [&](StringRef g, const Names &now) { return add(g, layout.group, now); });
+  return looped > last ? totals : add(index(last), size, std::move(totals));
+}
+
 void CodeTile::start(int64_t rowCount, int64_t panelCount) {
   rows = rowCount;
   panels = panelCount;
@@ -253,12 +274,7 @@ void CodeTile::start(int64_t rowCount, int64_t panelCount) {
 
 void TileWriter::write(int64_t rowCount, int64_t panelCount) {
   start(rowCount, panelCount);
-  Names totals(numSums(), splat("0.0", floatType));
-  int64_t whole = layout.getNumGroups() - 1;
-  if (whole)
-    totals = loop(whole, totals, floatType,
-                  [&](StringRef g, const Names &now) { return group(g, layout.group, now); });
-  totals = group(index(whole), layout.getGroupSize(whole), totals);
+  Names totals = addGroups([&](StringRef g, int64_t size, Names now) { return group(g, size, std::move(now)); });
 
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t p = 0; p < panels; ++p) {
@@ -324,8 +340,6 @@ func::FuncOp linear::getQLinearKernel(ModuleOp module, const Level &level, kerne
                      (instruction == level.wideFull && instruction != level.wide ? "_any" : "") + getTilingName(tiling);
   if (isUnpacked(tiling, layout))
     name += llvm::formatv("_{0}x{1}from{2}", tiling.getUnpackedRows(), tiling.getUnpackedPanels(), tiling.getUnpackedFrom());
-  if (tiling.getPrefetch())
-    name += "_ahead" + std::to_string(tiling.getPrefetch());
   KernelSource source;
   source.set("name", name).set("N", layout.n).set("P", kernel::getNumPanels(layout.n)).set("PB", layout.getPanelBytes());
   source.set("G", layout.getNumGroups()).set("depth", layout.getPaddedDepth());
@@ -338,7 +352,7 @@ func::FuncOp linear::getQLinearKernel(ModuleOp module, const Level &level, kerne
   %c1 = arith.constant 1 : index
   %sixteen = arith.constant 16 : index
   %rows = memref.dim %a, %c0 : memref<?x${depth}xi8>)");
-  TileWriter tile(source, layout, scheme, instruction, info, epilogue.zero, tiling.getPrefetch());
+  TileWriter tile(source, layout, scheme, instruction, info, epilogue.zero, tiling);
   auto writeBlocks = [&] {
     BlockWriter(source, tiling, layout.n).write([&](int64_t rows, int64_t panels) {
       tile.write(rows, panels);
@@ -348,7 +362,7 @@ func::FuncOp linear::getQLinearKernel(ModuleOp module, const Level &level, kerne
   if (isUnpacked(tiling, layout)) {
     std::optional<TileWriter> biased;
     if (isBiased(level, tiling, layout, scheme))
-      biased.emplace(source, layout, scheme, level.biased, findInstruction(module, level.biased), epilogue.zero, 0);
+      biased.emplace(source, layout, scheme, level.biased, findInstruction(module, level.biased), epilogue.zero, tiling);
     UnpackedWriter unpacked(biased ? *biased : tile, tiling, epilogue);
     source.set("fewest", tiling.getUnpackedFrom());
     unpacked.allocate();

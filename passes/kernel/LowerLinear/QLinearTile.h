@@ -54,6 +54,8 @@ public:
     return source.define("w", "kernel.lookup #kernel." + instruction + " " + getTableText(scheme) + " " + codes + " : " + type);
   }
 
+  /// Totals that begin with 0: what `add`(group, its size, totals) makes of them, group by group.
+  Names addGroups(llvm::function_ref<Names(StringRef, int64_t, Names)> add);
   /// Sets the block's size and names its panels, from %panel on.
   void start(int64_t rows, int64_t panels);
   /// Values of `from`, of the type `element`, for a group and a register of columns, in f32; zero points in i32.
@@ -80,9 +82,9 @@ public:
 class TileWriter : public CodeTile {
 public:
   TileWriter(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme, StringRef instruction,
-             MmaInstruction info, bool hasZero, int64_t prefetchBytes)
+             MmaInstruction info, bool hasZero, kernel::TilingAttr tiling)
       : CodeTile(source, layout, scheme, info.getColumns()), instruction(instruction), info(info), hasZero(hasZero),
-        prefetchBytes(prefetchBytes),
+        tiling(tiling),
         offset(info.hasSignedWeights() ? getZeroOperand() : info.getWeightOffset()),
         weightType(typeText(info.getWeightsType())), partialType(typeText(info.getPartialType())),
         sumType(typeText(info.getSumType())) {}
@@ -106,8 +108,10 @@ public:
   Names startSums(StringRef group);
   /// Adds `count` units from depth and byte on to the partial sums.
   Names units(StringRef depth, StringRef byte, int64_t count, Names partial);
-  /// Asks for the lines that lie `prefetchBytes` behind the unit, maybe behind the last, for so few rows that they would wait.
+  /// Asks for the lines that lie as far behind the unit as the tiling says, maybe behind the last, for so few rows that they would wait.
   void prefetch(StringRef byte, int64_t unit);
+  /// The same for the scales that go with these lines.
+  void prefetchScales(StringRef group);
   /// The planes of a unit: [panel * registers + register][plane].
   std::vector<Names> loadPlanes(StringRef byte, int64_t unit);
   /// The operands of the unit's steps: [step][panel * registers + register].
@@ -131,7 +135,7 @@ public:
   StringRef instruction;
   MmaInstruction info;
   bool hasZero; ///< of the input
-  int64_t prefetchBytes;
+  kernel::TilingAttr tiling;
   int64_t offset; ///< that products have less than codes say
   std::string weightType, partialType, sumType;
 };

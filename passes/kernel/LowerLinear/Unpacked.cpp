@@ -5,8 +5,8 @@ using namespace mlir;
 using namespace terse;
 using namespace terse::linear;
 
-/// k whose weights are unpacked together: with 32 columns 16 KiB, half of a first-level cache.
-static constexpr int64_t kBlockDepth = 512;
+/// Weights that are unpacked together, if a group is no more: half of a first-level cache.
+static constexpr int64_t kBlockBytes = 16 << 10;
 /// Weights of a group may take this much, part of a second-level cache.
 static constexpr int64_t kMostBytes = 256 << 10;
 /// Rows that meet all weights of a thread before others do: as many as lie in a second-level cache, which unpacking for them must be worth.
@@ -20,7 +20,8 @@ static int64_t chunkRows(kernel::TilingAttr tiling, const PackedLayout &layout) 
 }
 
 int64_t UnpackedWriter::groupsPerBlock() const {
-  return std::max<int64_t>(1, kBlockDepth / (layout.getUnits(layout.group) * layout.getUnit()));
+  int64_t groupBytes = layout.getUnits(layout.group) * layout.getUnit() * tiling.getUnpackedPanels() * kernel::kPanelColumns;
+  return std::max<int64_t>(1, kBlockBytes / groupBytes);
 }
 
 bool linear::isUnpacked(kernel::TilingAttr tiling, const PackedLayout &layout) {

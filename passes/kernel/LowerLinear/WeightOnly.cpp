@@ -126,11 +126,7 @@ Names FloatTile::group(StringRef group, int64_t size, Names totals) {
 void FloatTile::write(int64_t rowCount, int64_t panelCount) {
   start(rowCount, panelCount);
   std::string none = splat("0.0", floatType);
-  Names totals(numSums(), none);
-  int64_t last = layout.getNumGroups() - 1;
-  if (last)
-    totals = loop(last, totals, floatType, [&](StringRef g, const Names &now) { return group(g, layout.group, now); });
-  totals = group(index(last), layout.getGroupSize(last), totals);
+  Names totals = addGroups([&](StringRef g, int64_t size, Names now) { return group(g, size, std::move(now)); });
   for (int64_t r = 0; r < rows; ++r)
     for (int64_t p = 0; p < panels; ++p)
       source.add(("%total_" + Twine(r) + "_" + Twine(p) + " = arith.addf " + scaleByRows(totals[r * panels + p], p) + ", " + none + " : " + floatType).str());

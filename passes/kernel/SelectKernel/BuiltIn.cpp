@@ -4,29 +4,29 @@
 using namespace terse;
 using namespace terse::select_kernel;
 
+namespace {
+struct Level {
+  llvm::StringLiteral name;
+  Numbers codes, floats;
+};
+} // namespace
+
+/// One row of float weights goes over several panels, so that additions need not wait for each other.
 /// A level that unpacks no faster than it multiplies (baseline) gains nothing by it.
-static const std::pair<llvm::StringLiteral, Numbers> builtIn[] = {
-    {"baseline", {2, 2, 1, 2, 1, 2, 1, 0, 1536}},
-    {"avx2", {1, 2, 1, 4, 1, 2, 2, 24, 1536}},
-    {"avx512vnni", {4, 4, 4, 8, 2, 6, 2, 24, 1536}},
+static const Level levels[] = {
+    {"baseline", {2, 1536, 2, 1, 2, 1, 2, 1, 0, 1536}, {4, 0, 2, 1, 2, 1, 2, 1, 0, 0}},
+    {"avx2", {1, 1536, 4, 1, 4, 1, 2, 2, 24, 1536}, {4, 0, 4, 1, 4, 1, 2, 2, 24, 0}},
+    {"avx512vnni", {1, 4096, 4, 1, 8, 1, 6, 2, 24, 4096}, {4, 0, 4, 4, 8, 3, 6, 2, 24, 0}},
 };
 
-/// Panels that one row of float weights goes over, so that additions need not wait for each other.
-static constexpr int64_t kFloatPanels = 4;
-
 std::optional<Numbers> select_kernel::findBuiltIn(llvm::StringRef level, llvm::StringRef format) {
-  for (const auto &[name, numbers] : builtIn)
-    if (name == level) {
-      Numbers found = numbers;
-      if (format == "f32" || format == "f16" || format == "bf16")
-        found[0] = std::max(found[0], kFloatPanels);
-      return found;
-    }
+  bool floats = format == "f32" || format == "f16" || format == "bf16";
+  for (const Level &each : levels)
+    if (each.name == level)
+      return floats ? each.floats : each.codes;
   return std::nullopt;
 }
 
 kernel::TilingAttr select_kernel::makeTiling(const Numbers &numbers, mlir::MLIRContext *context, EmitError emitError) {
-  auto [one, fewRows, fewPanels, manyRows, manyPanels, unpackedRows, unpackedPanels, unpackedFrom, prefetch] = numbers;
-  return kernel::TilingAttr::getChecked(emitError, context, one, fewRows, fewPanels, manyRows, manyPanels, unpackedRows, unpackedPanels, unpackedFrom,
-                                        prefetch);
+  return std::apply([&](auto... each) { return kernel::TilingAttr::getChecked(emitError, context, each...); }, numbers);
 }

@@ -12,7 +12,7 @@ def SelectKernel : Pass<"terse-select-kernel", "::mlir::ModuleOp"> {
     ```json
     {"terse_tuning": 1, "cpu": "AMD EPYC", "entries": [
       {"level": "avx2", "format": "w4", "group_size": 32, "n": 5632, "k": 2048,
-       "one_panels": 1, "few_rows": 4, "few_panels": 1, "many_rows": 4, "many_panels": 1,
+       "one_panels": 1, "one_prefetch": 1536, "few_rows": 4, "few_panels": 1, "many_rows": 4, "many_panels": 1,
        "unpacked_rows": 2, "unpacked_panels": 2, "unpacked_from": 24, "prefetch": 1536} ]}
     ```
 
