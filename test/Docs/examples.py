@@ -25,6 +25,7 @@ ELSEWHERE = {
     "tersec model.onnx --load-pass-plugin": "test/EndToEnd/plugin.py",
     "terse-bench": "test/Tools/terse-bench.py",
     "tersec model.onnx --recipe=auto": "test/Search/search.py",
+    "tersec model.onnx --recipe=w3 --tokenizer=tokenizer.model -o model.so --eval=": "test/Quality/guard.py",
 }
 # A layer is enough here, too.
 onnx.save(shorten(os.path.join(SHIPPED, "torchscript_past.onnx"), 1), folder + "/model.onnx")

@@ -209,7 +209,7 @@ for number, (k, n, bits, group, zero, bias, residual, scale) in enumerate(LAYERS
     what = f"{n} x {k}, {bits} bits, scales {scale.__name__}, group {group}, {'zero points' if zero else 'symmetric'}"
     mlir, want = layer(k, n, bits, group, zero, bias, residual, scale)
     for level in MARCH:
-        if NEEDS[level] <= FLAGS and (level != "baseline" or number % 2):
+        if NEEDS[level] <= FLAGS and (level != "baseline" or number in (1, 4, 7, 12)):
             check(what, mlir, want, k, n, (1, 2, 3, 4, 7, 12, 24, 31, 300) if number < 2 else (1, 5, 29), residual, level, False)
         if number in (1, 2, 12) or not NEEDS[level] <= FLAGS:
             check(what, mlir, want, k, n, (1, 3, 26), residual, level, True)

@@ -99,7 +99,7 @@ class Compiled:
         with open(path("driver.c"), "w") as file:
             file.write(DRIVER.format(all_types=types, all_args=args))
         clang = tool("clang")
-        subprocess.run([clang, "-O2", f"-march={march}", "-fPIC", "-shared", "-Wno-override-module", path("c.ll"), path("driver.c"), "-lm",
+        subprocess.run([clang, "-O1", f"-march={march}", "-fPIC", "-shared", "-Wno-override-module", path("c.ll"), path("driver.c"), "-lm",
                         "-Wl,--no-undefined", "-lpthread", "-o", path("a.so")], check=True)
         self.library = ctypes.CDLL(path("a.so"))
         self.library.drive.restype = ctypes.c_int64
