@@ -16,7 +16,7 @@ struct Block {
 struct Tiling {
   int64_t onePanels = 1, onePrefetch = 0;
   Block few{4, 1}, many{4, 1}, unpacked{4, 1};
-  int64_t unpackedFrom = 0, prefetch = 0;
+  int64_t prefetch = 0, unpackedFrom = 24;
 
   std::string str() const;
 };

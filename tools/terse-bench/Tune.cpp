@@ -95,7 +95,7 @@ public:
       tried.back().few = TunedTiling::Few{tiling.few, tiling.prefetch};
     }
     const size_t numFew = tried.size();
-    const std::vector<int64_t> unpackedRows = {8, 12, 16, 24, 32};
+    const std::vector<int64_t> unpackedRows = {8, 12, 16, 24, 32, 256};
     std::vector<int64_t> rows = {2, 3, 4};
     if (unpacks) {
       rows.insert(rows.end(), unpackedRows.begin(), unpackedRows.end());

@@ -75,8 +75,8 @@ void BlockWriter::write(Tile tile) {
     tile(1, count);
   });
   source.add("  } else {");
-  // Blocks of more leave as few rows over as blocks of few take.
-  bool fewOfTheirOwn = tiling.getFewPanels() != tiling.getManyPanels();
+  // Else blocks of more take few rows too, as what they leave over.
+  bool fewOfTheirOwn = tiling.getFewPanels() != tiling.getManyPanels() || tiling.getFewRows() > tiling.getManyRows();
   if (fewOfTheirOwn) {
     source.set("few", tiling.getFewRows());
     source.add(R"(  %few = arith.constant $few : index
