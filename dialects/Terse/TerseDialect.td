@@ -23,6 +23,10 @@ def TerseDialect : Dialect {
     static constexpr llvm::StringLiteral kDimsAttr = "terse.dims";
     static constexpr llvm::StringLiteral kStateAttr = "terse.state";
     static constexpr llvm::StringLiteral kSymbolAttr = "terse.symbol";
+    /// On such an argument: the symbol whose value it has unless the caller gives one.
+    static constexpr llvm::StringLiteral kDefaultSymbolAttr = "terse.default_symbol";
+    /// The symbol that is the number of tokens, the last ones, that have logits.
+    static constexpr llvm::StringLiteral kLogitsToKeep = "logits_to_keep";
     /// On the entry function: what must hold of the symbols of `terse.dims`
     /// beside these, as strings "past + sequence <= 64" or "2*n == m". Checked
     /// before the function is called.

@@ -67,7 +67,9 @@ static std::string buildNormalize(const StageOptions &options) {
 static std::string buildIntegerize(const StageOptions &options) {
   // -O0 keeps the float meaning of what a recipe did.
   return options.optimize
-             ? "terse-integerize,terse-merge-linears,canonicalize,cse"
+             ? "terse-slice-logits,"
+               "terse-simplify-movement{through-layers=true},canonicalize,cse,"
+               "terse-integerize,terse-merge-linears,canonicalize,cse"
              : "";
 }
 

@@ -257,7 +257,14 @@ Status Context::checkInputs(const std::vector<TensorView> &inputs) {
   symbols_ = known_;
   if (manifest.past >= 0 && !manifest.states.empty())
     symbols_[manifest.past] = past_;
-  return bindSymbols(manifest, shapes_, symbols_);
+  if (Status status = bindSymbols(manifest, shapes_, symbols_); !status.ok())
+    return status;
+  if (manifest.logitsToKeep >= 0) {
+    int64_t tokens = symbols_[manifest.tokens];
+    symbols_[manifest.logitsToKeep] =
+        logitsToKeep_ > 0 ? std::min(logitsToKeep_, tokens) : tokens;
+  }
+  return Status();
 }
 
 Status Context::sizeOutputs() {

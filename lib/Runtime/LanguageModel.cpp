@@ -153,6 +153,8 @@ std::string LanguageModel::findObstacle() {
   if (ids[1].asSymbol() < 0)
     return "it takes a fixed number of tokens";
   sizes[ids[1].asSymbol()] = 5;
+  if (manifest.logitsToKeep >= 0)
+    sizes[manifest.logitsToKeep] = 5;
   int64_t rows = 1, size;
   for (const Expr &expr : manifest.outputs[logits_].shape)
     rows = expr.evaluate(sizes.data(), size) ? rows * size : -1;
@@ -242,7 +244,8 @@ Status LanguageModel::eval(const int32_t *tokens, int64_t count, bool lastOnly,
   for (int64_t done = 0; done < count;) {
     if (done && goOn_ && !goOn_())
       return Status(Code::Cancelled, "cancelled");
-    int64_t part = std::min(chunk_, count - done);
+    bool fewLogits = lastOnly && context_->manifest().logitsToKeep >= 0;
+    int64_t part = std::min(fewLogits ? longestChunk : chunk_, count - done);
     bool last = done + part == count;
     if (!lastOnly || last) {
       if (Status status = step(tokens + done, part, done, lastOnly, logits);
@@ -314,22 +317,27 @@ Status LanguageModel::step(const int32_t *tokens, int64_t count, int64_t first,
   for (size_t i = 0; i < pastInputs_.size(); ++i)
     inputs_[pastInputs_[i]].data = pastBuffers_[i].data();
 
+  // Of tokens that were there before, the last one's are compared.
+  int64_t before = std::max<int64_t>(0, -first);
+  int64_t wanted = before > 0 ? count - before + 1 : lastOnly ? 1 : count;
+  context_->keepLogits(wanted);
   if (Status status = context_->run(inputs_); !status.ok())
     return status;
   past_ += count;
   held_ = past_;
 
   const TensorView &view = context_->output(size_t(logits_));
-  int64_t rows = view.elements() / vocabulary_;
-  if (rows != count && !(lastOnly && rows == 1))
+  int64_t rows = view.elements() / vocabulary_, skipped = count - rows;
+  if (rows != count && rows != wanted && !(lastOnly && rows == 1))
     return fail(Code::InvalidArgument,
                 "the model gave logits for %lld tokens; expected %lld",
                 (long long)rows, (long long)count);
   size_t stride = size_t(vocabulary_) * sizeOf(view.dtype);
   if (memory_ == Memory::None)
-    checkLastRow(static_cast<const char *>(view.data), stride, rows, -first);
-  for (int64_t i = lastOnly ? rows - 1 : std::max<int64_t>(0, -first); i < rows;
-       ++i) {
+    checkLastRow(static_cast<const char *>(view.data), stride, rows,
+                 before - 1 - skipped);
+  for (int64_t i = lastOnly ? rows - 1 : std::max<int64_t>(0, before - skipped);
+       i < rows; ++i) {
     auto *data = static_cast<const char *>(view.data) + size_t(i) * stride;
     auto *values = reinterpret_cast<const float *>(data);
     if (view.dtype != DType::F32) {
@@ -337,7 +345,7 @@ Status LanguageModel::step(const int32_t *tokens, int64_t count, int64_t first,
       toFloat(view.dtype, data, size_t(vocabulary_), row_.data());
       values = row_.data();
     }
-    logits(first + (rows == count ? i : count - 1), values);
+    logits(first + skipped + i, values);
   }
   if (memory_ == Memory::Feedback)
     feedBack();
@@ -346,13 +354,12 @@ Status LanguageModel::step(const int32_t *tokens, int64_t count, int64_t first,
   return Status();
 }
 
-/// Where all is run again, rows must come out as they did: with a bidirectional
-/// attention they do not.
+/// Where all is run again, rows must come out as they did, the `known` one as
+/// it is in lastRow_: with a bidirectional attention they do not.
 void LanguageModel::checkLastRow(const char *data, size_t stride, int64_t rows,
-                                 int64_t before) {
-  if (before > 0 && before <= rows && lastRow_.size() == stride &&
-      std::memcmp(lastRow_.data(), data + size_t(before - 1) * stride,
-                  stride) != 0)
+                                 int64_t known) {
+  if (known >= 0 && known < rows && lastRow_.size() == stride &&
+      std::memcmp(lastRow_.data(), data + size_t(known) * stride, stride) != 0)
     obstacle_ = dependsOnTokensBehind;
   const char *last = data + size_t(rows - 1) * stride;
   lastRow_.assign(last, last + stride);

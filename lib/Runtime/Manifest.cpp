@@ -211,6 +211,7 @@ WeightSpec weight(const json &item, uint64_t total) {
   spec.scale = text(item, "scale");
   spec.codebook = text(item, "codebook");
   spec.partOf = text(item, "part_of");
+  spec.rows = text(item, "rows");
   for (const json &dim : member(item, "shape", json::value_t::array))
     spec.shape.push_back(integer(dim, "a dimension"));
   if (auto bits = item.find("bits"); bits != item.end() && bits->is_number())
@@ -265,6 +266,10 @@ void fill(Manifest &manifest, const json &root) {
     manifest.context = int64_t(size(root, "context"));
   if (std::string name = text(root, "capacity"); !name.empty())
     manifest.capacity = symbolIndex(manifest, name);
+  if (std::string name = text(root, "logits_to_keep"); !name.empty()) {
+    manifest.logitsToKeep = symbolIndex(manifest, "logits_to_keep");
+    manifest.tokens = symbolIndex(manifest, name);
+  }
   manifest.inputs = tensors(root, "inputs", manifest);
   manifest.outputs = tensors(root, "outputs", manifest);
   for (TensorSpec &spec : manifest.inputs)

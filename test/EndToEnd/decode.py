@@ -4,6 +4,7 @@
 """Prefill then decode, decode only, and parts in any sizes give the same logits."""
 
 import ctypes
+import tempfile
 
 from endtoend import *
 
@@ -45,13 +46,27 @@ def logits_after(model, tokens, sizes, threads=1):
     return logits
 
 
+def all_logits(artifact, tokens):
+    """Logits after each of `tokens`, of one run of the model."""
+    values = {"input_ids": tokens, "attention_mask": [1] * len(tokens), "position_ids": range(len(tokens))}
+    inputs = json.loads(must("terse-inspect", artifact, "--json").stdout)["manifest"]["inputs"]
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(f"{folder}/in.npz", **{i["name"]: np.array([values[i["name"]]], np.int64) for i in inputs})
+        must("terse-run", artifact, "--inputs", f"{folder}/in.npz", "--outputs", f"{folder}/out.npz")
+        return np.load(f"{folder}/out.npz")["logits"][0]
+
+
 for name, recipe, bound in [("tales8m", "keep", 1e-4), ("tales2m", "keep", 1e-4),
                             ("stories260K", "keep", 1e-4), ("babyllama", "keep", 1e-4),
                             ("tales8m", "w4", 1e-3), ("tales8m", "w8", 1e-3)]:
     tokens = encode(name, open(STORIES).read(4000))[:100]
-    model = open_model(compile_named(name, recipe))
+    artifact = compile_named(name, recipe)
+    model = open_model(artifact)
     whole = logits_after(model, tokens, [100])
     scale = whole.max() - whole.min()
+    rows = all_logits(artifact, tokens)
+    check(rows.shape == (100, len(whole)) and (rows[-1] == whole).all(),
+          f"{name}, {recipe}: logits of the last token alone are those among all")
     for what, sizes in [("one by one", [1] * 100), ("prefill, then decode", [60] + [1] * 40),
                         ("in odd parts", [1, 7, 33, 2, 57])]:
         error = np.abs(logits_after(model, tokens, sizes) - whole).max() / scale

@@ -33,7 +33,8 @@ public:
     for (const WeightSpec &layer : layersOf(manifest.weights)) {
       if (layer.kind == "linear") {
         weightBytes_ += double(layer.bytes);
-        operations_ += 2.0 * double(elementsOf(layer));
+        double operations = 2.0 * double(elementsOf(layer));
+        (layer.rows.empty() ? operations_ : lastOperations_) += operations;
         isInteger_ |= layer.bits <= 8;
       } else if (layer.kind == "embedding" && layer.shape.size() == 2) {
         rowBytes_ += double(layer.bytes) / double(layer.shape[0]);
@@ -54,12 +55,14 @@ public:
   Work of(int64_t tokens, int64_t past) const {
     return {weightBytes_ + double(tokens) * rowBytes_ +
                 double(past + tokens) * stateBytes_,
-            operations_ * double(tokens)};
+            operations_ * double(tokens) + lastOperations_};
   }
   bool isInteger() const { return isInteger_; }
 
 private:
   double weightBytes_ = 0, rowBytes_ = 0, stateBytes_ = 0, operations_ = 0;
+  /// Of layers that are computed for the last token alone.
+  double lastOperations_ = 0;
   bool isInteger_ = false;
 };
 

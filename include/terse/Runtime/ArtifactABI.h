@@ -52,6 +52,10 @@
  *   constraints
  *             (optional) what must hold of the symbols for the model to be run:
  *             "past + sequence <= 64", "2*floordiv(n, 2) == n"
+ *   logits_to_keep
+ *             (optional) the symbol that is the number of tokens: the symbol
+ *             "logits_to_keep", at most as large, is how many of them, the last
+ *             ones, "logits" has
  *   coupled_tokens
  *             (optional) true: results for a token depend on the tokens behind
  *             it in the same run, as where ranges of whole tensors are rounded by
@@ -61,9 +65,11 @@
  *             entry must have none
  *   weights   {"bytes", "sha256", "tensors": [{"name", "kind", "shape", "bits",
  *             "group_size", "symmetric", "scale", "codebook", "offset",
- *             "bytes", "part_of"}]}; shape, bits: of the values that codes
+ *             "bytes", "part_of", "rows"}]}; shape, bits: of the values that codes
  *             mean; codebook (optional): the table they are from, nf4; part_of:
- *             scales (also of rows) and zero points name their codes
+ *             scales (also of rows) and zero points name their codes; rows
+ *             (optional): the symbol that is how many rows of a sequence a layer
+ *             is computed for, where not all
  *   code      {"sha256"} of the contents of all PROGBITS sections that segments
  *             map, in their order in the file, but .terse.manifest
  *   tokenizer {"kind": "sentencepiece" | "llama2c" | "bytes" | "bytes+N",

@@ -57,6 +57,10 @@ public:
   /// Forgets all positions from `past` on; false if there are fewer.
   bool rewind(int64_t past);
 
+  /// Of how many of a sequence's tokens, the last ones, the next runs give
+  /// logits: 0 for all. Models that always give all do so.
+  void keepLogits(int64_t tokens) { logitsToKeep_ = tokens; }
+
   /// Runs the model once: checks `inputs` (one per input, in manifest order)
   /// and computes all outputs. The states advance by the length of the
   /// sequence. Input data is used in place and must be aligned to its elements.
@@ -89,7 +93,7 @@ private:
   std::shared_ptr<const Model> model_;
   ContextOptions options_;
   std::unique_ptr<Team> team_;
-  int64_t past_ = 0;
+  int64_t past_ = 0, logitsToKeep_ = 0;
   int advanceInput_ = -1; ///< its last dimension counts the new positions
 
   std::vector<Buffer> stateBuffers_, outputBuffers_;

@@ -59,7 +59,7 @@ private:
   bool findPastAxes();
   std::string findObstacle();
   void checkLastRow(const char *data, size_t stride, int64_t rows,
-                    int64_t before);
+                    int64_t known);
   void dropSetAside();
   Status step(const int32_t *tokens, int64_t count, int64_t first,
               bool lastOnly, const LogitsFn &logits);

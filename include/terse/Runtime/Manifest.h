@@ -49,6 +49,8 @@ struct WeightSpec {
   std::string name, kind, scale;
   std::string codebook; ///< the table that codes are from: "nf4"
   std::string partOf; ///< scales: the name of the codes
+  std::string rows;   ///< the symbol that is how many rows a layer is computed
+                      ///< for; empty if all
   std::vector<int64_t> shape;
   double bits = 0;
   int64_t groupSize = 0;
@@ -63,6 +65,9 @@ struct Manifest {
       tokenizerKind;
   std::vector<std::string> levels, symbols;
   int past = -1, capacity = -1; ///< indices into symbols, -1 if none
+  /// Symbols: of how many tokens there are logits, and how many tokens there
+  /// are; -1 where there are always logits of all.
+  int logitsToKeep = -1, tokens = -1;
   std::vector<TensorSpec> inputs, outputs, states;
   std::vector<ConstraintSpec> constraints;
   std::vector<EntrySpec> entries;

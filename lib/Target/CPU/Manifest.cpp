@@ -99,7 +99,7 @@ std::string terse::makeManifest(const ArtifactContents &contents) {
   manifest["source"] = std::move(source);
   for (llvm::StringRef key : {"inputs", "outputs", "states"})
     manifest[json::ObjectKey(key)] = tensorsToJSON(contents.interface.get(key));
-  for (llvm::StringRef key : {"symbols", "past", "capacity", "constraints", "coupled_tokens"})
+  for (llvm::StringRef key : {"symbols", "past", "capacity", "constraints", "coupled_tokens", "logits_to_keep"})
     if (Attribute value = contents.interface.get(key))
       manifest[json::ObjectKey(key)] = toJSON(value);
   json::Object functions;

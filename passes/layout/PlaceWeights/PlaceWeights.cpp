@@ -144,6 +144,23 @@ void describe(WeightOp weight, NamedAttrList &entry) {
                                                                         : "f32"));
 }
 
+/// What is computed for fewer rows than there are tokens: it depends on the
+/// symbol that says how many.
+DenseSet<Operation *> findLogitRows(func::FuncOp entry) {
+  DenseSet<Operation *> reached;
+  SmallVector<Value> open;
+  if (!entry)
+    return reached;
+  for (BlockArgument argument : entry.getArguments())
+    if (entry.getArgAttrOfType<StringAttr>(argument.getArgNumber(), TerseDialect::kDefaultSymbolAttr))
+      open.push_back(argument);
+  while (!open.empty())
+    for (Operation *user : open.pop_back_val().getUsers())
+      if (reached.insert(user).second)
+        llvm::append_range(open, user->getResults());
+  return reached;
+}
+
 struct PlaceWeights : terse::impl::PlaceWeightsBase<PlaceWeights> {
   using PlaceWeightsBase::PlaceWeightsBase;
 
@@ -156,6 +173,8 @@ struct PlaceWeights : terse::impl::PlaceWeightsBase<PlaceWeights> {
     SmallVector<Attribute> entries;
     uint64_t end = 0, shared = 0;
     bool failed = false;
+    DenseSet<Operation *> ofLogitRows =
+        findLogitRows(module.lookupSymbol<func::FuncOp>(TerseDialect::kEntryName));
     // Described before the first is replaced: scales look for their codes.
     SmallVector<std::pair<WeightOp, NamedAttrList>> weights;
     module.walk([&](WeightOp weight) {
@@ -164,6 +183,8 @@ struct PlaceWeights : terse::impl::PlaceWeightsBase<PlaceWeights> {
       NamedAttrList entry(weight->getDiscardableAttrDictionary());
       if (!entry.get("kind"))
         describe(weight, entry);
+      if (llvm::any_of(weight->getUsers(), [&](Operation *user) { return ofLogitRows.contains(user); }))
+        entry.set("rows", builder.getStringAttr(TerseDialect::kLogitsToKeep));
       weights.emplace_back(weight, std::move(entry));
     });
     for (auto &[weight, entry] : weights) {

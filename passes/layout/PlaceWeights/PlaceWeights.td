@@ -12,7 +12,8 @@ def PlaceWeights : Pass<"terse-place-weights", "::mlir::ModuleOp"> {
     A weight's other attributes (what a packing pass says of it for the manifest)
     go into its entry of the list. Of codes and of packed weights the entry
     tells the values that they mean: `shape`, `bits`, `group_size`, `symmetric`,
-    `scale`; scales, zero points and biases are `part_of` their weight.
+    `scale`; scales, zero points and biases are `part_of` their weight. `rows` names
+    the symbol `logits_to_keep` where a layer is computed for so many rows alone.
 
     Example:
     ```mlir

@@ -41,9 +41,9 @@ struct RecordInterface : terse::impl::RecordInterfaceBase<RecordInterface> {
     for (BlockArgument arg : entry.getArguments()) {
       DictionaryAttr attrs = entry.getArgAttrDict(arg.getArgNumber());
       if (auto symbol = getString(attrs, TerseDialect::kSymbolAttr)) {
-        if (symbol.getValue() == "past")
-          past = symbol;
-        addSymbol(symbol.getValue());
+        given.push_back(symbol);
+        if (symbol.getValue() == TerseDialect::kLogitsToKeep)
+          tokens = getString(attrs, TerseDialect::kDefaultSymbolAttr);
         continue;
       }
       bool isState = attrs && attrs.contains(TerseDialect::kStateAttr);
@@ -88,8 +88,8 @@ struct RecordInterface : terse::impl::RecordInterfaceBase<RecordInterface> {
          {ArrayRef<Attribute>(inputs), ArrayRef<Attribute>(states)})
       for (Attribute value : list)
         addSymbols(value);
-    if (past)
-      addSymbol(past.getValue());
+    for (StringAttr symbol : given)
+      addSymbol(symbol.getValue());
     size_t known = symbols.size();
     for (Attribute value : outputs)
       addSymbols(value);
@@ -115,8 +115,11 @@ struct RecordInterface : terse::impl::RecordInterfaceBase<RecordInterface> {
       interface.set("constraints", constraints);
     if (couplesTokens())
       interface.set("coupled_tokens", b.getBoolAttr(true));
+    if (tokens)
+      interface.set("logits_to_keep", tokens);
     if (!states.empty()) {
-      if (past)
+      StringAttr past = b.getStringAttr("past");
+      if (llvm::is_contained(given, past))
         interface.set("past", past);
       if (StringAttr capacity = getCapacity(states, inputs))
         interface.set("capacity", capacity);
@@ -303,7 +306,10 @@ private:
       setRole(*value, i < numPasts ? "past" : "present");
   }
 
-  StringAttr past;
+  /// Symbols that are arguments of their own.
+  SmallVector<StringAttr> given;
+  /// The symbol that is the number of tokens, where there may be logits of fewer.
+  StringAttr tokens;
   SmallVector<StringAttr> symbols;
 };
 } // namespace

@@ -11,7 +11,8 @@ def RecordInterface : Pass<"terse-record-interface", "::mlir::ModuleOp"> {
 
     Symbols are in the order in which they are first named by inputs, states
     and outputs. `past` is that of the argument marked `terse.symbol = "past"`,
-    `capacity` the symbol of the states' dimension of positions. `coupled_tokens` is there
+    `capacity` the symbol of the states' dimension of positions. `logits_to_keep`, where an argument
+    is that symbol, has the symbol of its default, `terse.default_symbol`. `coupled_tokens` is there
     if anything is rounded by the range of a whole tensor.
 
     Example:

@@ -68,12 +68,17 @@ struct SimplifyMovement : terse::impl::SimplifyMovementBase<SimplifyMovement> {
     }
     RewritePatternSet patterns(&getContext());
     populateSinkSlicePatterns(patterns);
+    if (throughLayers)
+      populateSinkRowPatterns(patterns);
     populateUnflattenPatterns(patterns);
     tensor::ExtractSliceOp::getCanonicalizationPatterns(patterns, &getContext());
     tensor::CollapseShapeOp::getCanonicalizationPatterns(patterns, &getContext());
     tensor::ExpandShapeOp::getCanonicalizationPatterns(patterns, &getContext());
     linalg::TransposeOp::getCanonicalizationPatterns(patterns, &getContext());
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    // A slice moves up past a few operations each time.
+    GreedyRewriteConfig config;
+    config.setMaxIterations(200);
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns), config)))
       return signalPassFailure();
     getContext().getLoadedDialect<TerseDialect>()->getReport().add(getArgument(), "movements-removed", removed);
   }

@@ -7,7 +7,12 @@ def SimplifyMovement : Pass<"terse-simplify-movement", "::mlir::ModuleOp"> {
     earlier tensor in their order is replaced by that tensor. Slices move up to what they cut, through
     arithmetic, broadcasts, concatenations, gathers and tensors of positions, so that only what is read is
     computed. Batch and tokens that were merged for a matrix product stay two dimensions.
+
+    With `through-layers` slices of rows also move up through layers, norms, activations and roundings: the last block
+    of a model of which some rows are read computes only those. Passes that compress read blocks as they are without it.
   }];
+  let options = [Option<"throughLayers", "through-layers", "bool", "false",
+                        "also move slices of rows up through layers and norms">];
   let dependentDialects = ["::terse::TerseDialect", "::mlir::linalg::LinalgDialect", "::mlir::tensor::TensorDialect",
                            "::mlir::arith::ArithDialect", "::mlir::affine::AffineDialect"];
 }

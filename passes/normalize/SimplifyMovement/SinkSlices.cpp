@@ -11,9 +11,7 @@ using namespace terse;
 
 using tensor::ExtractSliceOp;
 
-/// A slice without dropped dimensions, whose source is used by slices alone: then all
-/// of the source's users compute less when they are moved.
-static Operation *getSlicedOp(ExtractSliceOp slice) {
+Operation *terse::getSlicedOp(ExtractSliceOp slice) {
   Operation *op = slice.getSource().getDefiningOp();
   if (!op || op->getNumResults() != 1 || slice.getDroppedDims().any())
     return nullptr;
@@ -43,12 +41,9 @@ static bool isWhole(ExtractSliceOp slice, int64_t dim, Value value, int64_t i) {
          isSizeOf(slice.getMixedSizes()[dim], value, i);
 }
 
-/// A dimension is read from its start to its end.
-static bool isWhole(ExtractSliceOp slice, int64_t dim) { return isWhole(slice, dim, slice.getSource(), dim); }
+bool terse::isWholeDim(ExtractSliceOp slice, int64_t dim) { return isWhole(slice, dim, slice.getSource(), dim); }
 
-/// The slice of `value` where dimension i of it is dimension `dims[i]` of the sliced
-/// tensor, -1 for all of it.
-static Value cut(OpBuilder &builder, ExtractSliceOp slice, Value value, ArrayRef<int64_t> dims) {
+Value terse::cutOperand(OpBuilder &builder, ExtractSliceOp slice, Value value, ArrayRef<int64_t> dims) {
   auto type = cast<RankedTensorType>(value.getType());
   bool whole = true;
   for (auto [i, dim] : llvm::enumerate(dims))
@@ -67,7 +62,7 @@ static Value cut(OpBuilder &builder, ExtractSliceOp slice, Value value, ArrayRef
 
 static SmallVector<int64_t> identity(int64_t rank) { return llvm::to_vector(llvm::seq<int64_t>(0, rank)); }
 
-static LogicalResult replaceSlice(PatternRewriter &rewriter, ExtractSliceOp slice, Value value) {
+LogicalResult terse::replaceSlice(PatternRewriter &rewriter, ExtractSliceOp slice, Value value) {
   if (value.getType() != slice.getType())
     value = tensor::CastOp::create(rewriter, slice.getLoc(), slice.getType(), value);
   rewriter.replaceOp(slice, value);
@@ -83,7 +78,7 @@ struct DropWholeSlice : OpRewritePattern<ExtractSliceOp> {
     if (slice.getDroppedDims().any())
       return failure();
     for (int64_t dim = 0; dim < slice.getSourceType().getRank(); ++dim)
-      if (!isWhole(slice, dim))
+      if (!isWholeDim(slice, dim))
         return failure();
     return replaceSlice(rewriter, slice, slice.getSource());
   }
@@ -149,7 +144,7 @@ struct SinkThroughElementwise : OpRewritePattern<ExtractSliceOp> {
     SmallVector<Value> operands;
     for (Value operand : op->getOperands())
       operands.push_back(isa<RankedTensorType>(operand.getType())
-                             ? cut(rewriter, slice, operand, identity(slice.getSourceType().getRank()))
+                             ? cutOperand(rewriter, slice, operand, identity(slice.getSourceType().getRank()))
                              : operand);
     Operation *copy = rewriter.clone(*op);
     copy->setOperands(operands);
@@ -204,13 +199,13 @@ struct SinkThroughConcat : OpRewritePattern<ExtractSliceOp> {
         }
         start += length;
       }
-    if (getSlicedOp(slice) != concat.getOperation() || !isWhole(slice, axis))
+    if (getSlicedOp(slice) != concat.getOperation() || !isWholeDim(slice, axis))
       return failure();
     SmallVector<Value> pieces;
     SmallVector<int64_t> dims = identity(rank);
     dims[axis] = -1;
     for (Value input : concat.getInputs())
-      pieces.push_back(cut(rewriter, slice, input, dims));
+      pieces.push_back(cutOperand(rewriter, slice, input, dims));
     return replaceSlice(rewriter, slice, tensor::ConcatOp::create(rewriter, slice.getLoc(), axis, pieces));
   }
 };
@@ -244,7 +239,7 @@ struct SinkThroughLinalg : OpRewritePattern<ExtractSliceOp> {
       SmallVector<int64_t> dims;
       for (AffineExpr expr : op.getMatchingIndexingMap(input).getResults())
         dims.push_back(dimOfLoop[cast<AffineDimExpr>(expr).getPosition()]);
-      operands.push_back(cut(rewriter, slice, input->get(), dims));
+      operands.push_back(cutOperand(rewriter, slice, input->get(), dims));
     }
     Type elementType = slice.getType().getElementType();
     Value empty = tensor::EmptyOp::create(rewriter, slice.getLoc(), slice.getMixedSizes(), elementType);
@@ -282,9 +277,9 @@ struct SinkThroughTerse : OpRewritePattern<ExtractSliceOp> {
     Operation *op = getSlicedOp(slice);
     int64_t rank = slice.getSourceType().getRank();
     if (auto embedding = dyn_cast_or_null<EmbeddingOp>(op)) {
-      if (!isWhole(slice, rank - 1))
+      if (!isWholeDim(slice, rank - 1))
         return failure();
-      Value ids = cut(rewriter, slice, embedding.getIds(), identity(rank - 1));
+      Value ids = cutOperand(rewriter, slice, embedding.getIds(), identity(rank - 1));
       return replaceSlice(rewriter, slice,
                           EmbeddingOp::create(rewriter, op->getLoc(), slice.getType(), ids, embedding.getTable(),
                                               embedding.getNameAttr()));
@@ -293,7 +288,7 @@ struct SinkThroughTerse : OpRewritePattern<ExtractSliceOp> {
       SmallVector<int64_t> left = identity(rank), right = identity(rank);
       left[rank - 1] = -1;
       right[rank - 2] = -1;
-      Value lhs = cut(rewriter, slice, matmul.getLhs(), left), rhs = cut(rewriter, slice, matmul.getRhs(), right);
+      Value lhs = cutOperand(rewriter, slice, matmul.getLhs(), left), rhs = cutOperand(rewriter, slice, matmul.getRhs(), right);
       return replaceSlice(rewriter, slice, MatmulOp::create(rewriter, op->getLoc(), slice.getType(), lhs, rhs));
     }
     return failure();
@@ -317,9 +312,9 @@ struct SinkThroughReshape : OpRewritePattern<ExtractSliceOp> {
     SmallVector<int64_t> dims(expand ? groups.size() : wideType.getRank(), -1);
     for (auto [i, group] : llvm::enumerate(groups)) {
       bool cuts = expand ? llvm::any_of(group, [&](int64_t dim) {
-        return wideType.getDimSize(dim) != 1 && !isWhole(slice, dim);
+        return wideType.getDimSize(dim) != 1 && !isWholeDim(slice, dim);
       })
-                         : !isWhole(slice, i);
+                         : !isWholeDim(slice, i);
       if (!cuts)
         continue;
       std::optional<int64_t> kept;
@@ -336,7 +331,7 @@ struct SinkThroughReshape : OpRewritePattern<ExtractSliceOp> {
     }
     if (llvm::all_of(dims, [](int64_t dim) { return dim < 0; }))
       return failure();
-    Value smaller = cut(rewriter, slice, source, dims);
+    Value smaller = cutOperand(rewriter, slice, source, dims);
     if (expand)
       return replaceSlice(rewriter, slice,
                           tensor::ExpandShapeOp::create(rewriter, op->getLoc(), slice.getType(), smaller, groups,

@@ -6,6 +6,7 @@
  *   logits_i = U (x_i + sum_j softmax_j(x_i . K[id_j] / sqrt(D)) V[id_j])
  *
  * BIDIRECTIONAL: j goes over all tokens of the run (MEMORY 2), else to i.
+ * KEEP: logits of the last symbols[5] tokens of the run, else of all.
  * MEMORY: 0 state, 1 past/present inputs and outputs, 2 none.
  * LOGITS: float, _Float16 or Brain. */
 #include "terse/Runtime/ArtifactABI.h"
@@ -50,6 +51,12 @@ static inline Brain toBrain(float value) {
 #define LAST_READ sequence - 1
 #else
 #define LAST_READ past + i
+#endif
+
+#ifdef KEEP
+#define FIRST_KEPT sequence - c->symbols[5]
+#else
+#define FIRST_KEPT 0
 #endif
 
 static void part(int64_t n, int thread, int threads, int64_t *begin,
@@ -129,12 +136,12 @@ static void model(const TerseCall *c, int thread, int threads, int32_t level) {
 
   int64_t begin, v;
   part(VOCABULARY, thread, threads, &begin, &end);
-  for (i = 0; i < sequence; ++i)
+  for (i = FIRST_KEPT; i < sequence; ++i)
     for (v = begin; v < end; ++v) {
       float sum = 0;
       for (int d = 0; d < D; ++d)
         sum += w[U + v * D + d] * hidden[i * D + d];
-      STORE(logits[i * VOCABULARY + v], sum);
+      STORE(logits[(i - (FIRST_KEPT)) * VOCABULARY + v], sum);
     }
 }
 

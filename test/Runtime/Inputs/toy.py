@@ -2,7 +2,7 @@
 
   toy.py build OUT.so [--memory state|feedback|none] [--logits f32|f16|bf16] [--bidirectional]
                       [--seed N] [--tokenizer FILE] [--levels a,b] [--abi N]
-                      [--patch KEY=JSON]... [--object] [--own-total] [--pad N]
+                      [--patch KEY=JSON]... [--object] [--own-total] [--pad N] [--keep]
   toy.py perplexity TEXT WINDOW WINDOWS [--seed N] [--against SEED] [--each]
   toy.py generate IDS COUNT [--seed N]
 
@@ -63,6 +63,10 @@ def manifest(args, data):
         for n in ("key", "value"):
             result["inputs"].append(tensor(f"past_key_values.0.{n}", "f32", cache))
             result["outputs"].append(tensor(f"present.0.{n}", "f32", ["batch", 1, "past + sequence", D]))
+    if args.keep:
+        result.update(logits_to_keep="sequence")
+        result["symbols"].append("logits_to_keep")
+        result["outputs"][0]["shape"][1] = "logits_to_keep"
     if args.tokenizer:
         kind = "bytes" if args.tokenizer == "bytes" else "llama2c" if args.tokenizer.endswith(".bin") else "sentencepiece"
         result["tokenizer"] = {"kind": kind, "bytes": 0}
@@ -84,6 +88,8 @@ def build(args):
                    f"-DMANIFEST_SIZE={len(text)}", f"-DABI_VERSION={args.abi}"]
         if args.bidirectional:
             defines.append("-DBIDIRECTIONAL")
+        if args.keep:
+            defines.append("-DKEEP")
         if args.tokenizer and args.tokenizer != "bytes":
             (folder / "tokenizer.bin").write_bytes(pathlib.Path(args.tokenizer).read_bytes())
             defines.append("-DTOKENIZER")
@@ -189,6 +195,7 @@ def main():
     b.add_argument("--object", action="store_true")
     b.add_argument("--own-total", action="store_true", help="the mask has a size of its own name")
     b.add_argument("--bidirectional", action="store_true", help="without memory: tokens attend to those behind too")
+    b.add_argument("--keep", action="store_true", help="logits of the last tokens alone, as many as wanted")
     b.add_argument("--pad", type=int, default=0, help="bytes more in the weights section")
     b.add_argument("--clang", default="clang")
     p = verbs.add_parser("perplexity")

@@ -87,6 +87,46 @@ TEST(LanguageModel, LongPromptsRunInParts) {
   EXPECT_EQ(calls, 1);
 }
 
+/// Logits after the last of `tokens`, given in pieces of `step` whose last
+/// logits alone are asked for.
+std::vector<float> lastRowOf(LanguageModel &model,
+                             const std::vector<int32_t> &tokens, size_t step) {
+  std::vector<float> last;
+  for (size_t at = 0; at < tokens.size(); at += step) {
+    auto count = int64_t(std::min(step, tokens.size() - at));
+    Status status = model.eval(tokens.data() + at, count, true,
+                               [&](int64_t index, const float *row) {
+                                 EXPECT_EQ(index, count - 1);
+                                 last.assign(row, row + model.vocabulary());
+                               });
+    EXPECT_TRUE(status.ok()) << status.message();
+  }
+  return last;
+}
+
+TEST(LanguageModel, FewerLogitsAreTheSame) {
+  std::vector<int32_t> tokens = text(700); // more than are run at once
+  auto expected = rowsOf(*toyLanguage("state"), tokens, 700);
+  for (const char *name : {"state_keep", "none_keep"}) {
+    expectSame(rowsOf(*toyLanguage(name), tokens, 111), expected);
+    for (size_t step : {1, 19, 700})
+      EXPECT_EQ(lastRowOf(*toyLanguage(name), tokens, step), expected.back());
+    EXPECT_EQ(toyLanguage(name)->obstacleToDrafts(), "");
+  }
+  // Only what is asked for is computed.
+  auto model = toyLanguage("state_keep");
+  lastRowOf(*model, tokens, 50);
+  EXPECT_EQ(model->context().output(0).elements(), 256);
+  // With the token before: it must come out as it did.
+  auto none = toyLanguage("none_keep");
+  lastRowOf(*none, tokens, 50);
+  EXPECT_EQ(none->context().output(0).elements(), 51 * 256);
+  EXPECT_EQ(none->obstacleToDrafts(), "");
+  auto bidirectional = toyLanguage("bidirectional_keep");
+  lastRowOf(*bidirectional, tokens, 350);
+  EXPECT_NE(bidirectional->obstacleToDrafts(), "");
+}
+
 TEST(LanguageModel, ResetForgets) {
   std::vector<int32_t> tokens = text(20);
   for (const char *name : {"state", "feedback", "none"}) {

@@ -62,6 +62,19 @@ TEST(Manifest, NamesWhatIsWrong) {
                "no entry fits every size");
 }
 
+TEST(Manifest, LogitsToKeep) {
+  auto model = openToy("state_keep");
+  const Manifest &m = model->manifest();
+  ASSERT_GE(m.logitsToKeep, 0);
+  EXPECT_EQ(m.symbols[m.logitsToKeep], "logits_to_keep");
+  EXPECT_EQ(m.symbols[m.tokens], "sequence");
+  EXPECT_LT(openToy("state")->manifest().logitsToKeep, 0);
+  EXPECT_ERROR(changed("\"recipe\"", "\"logits_to_keep\": \"sequence\", "
+                                     "\"recipe\"")
+                   .status(),
+               "unknown symbol 'logits_to_keep'");
+}
+
 TEST(Manifest, AnyTextIsSafe) {
   std::string text = openToy("state")->manifest().text;
   for (size_t size = 0; size < text.size(); ++size)
