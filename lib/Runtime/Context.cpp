@@ -219,7 +219,8 @@ Status Context::prepare() {
   symbols_ = known_;
 
   Result<std::unique_ptr<Team>> team =
-      Team::create(options_.threads ? options_.threads : availableCpus());
+      Team::create(options_.threads ? options_.threads : availableCpus(),
+                   /*shares=*/true);
   if (!team.ok())
     return team.status();
   team_ = std::move(*team);

@@ -33,20 +33,26 @@ Status LanguageModel::prepare() {
   const Manifest &manifest = context_->manifest();
   for (size_t i = 0; i < manifest.inputs.size(); ++i) {
     const TensorSpec &spec = manifest.inputs[i];
-    roles_.push_back(spec.role);
-    if (roles_[i] == "input_ids")
+    if (spec.role == "input_ids") {
+      roles_.push_back(Role::Ids);
       ids_ = int(i);
-    else if (roles_[i] == "past")
+    } else if (spec.role == "past") {
+      roles_.push_back(Role::Past);
       pastInputs_.push_back(int(i));
-    else if (std::optional<TensorView> otherwise = defaultOf(spec)) {
-      roles_[i] = "default";
+    } else if (std::optional<TensorView> otherwise = defaultOf(spec)) {
+      roles_.push_back(Role::Default);
       inputs_.push_back(std::move(*otherwise));
       continue;
-    } else if (roles_[i] != "attention_mask" && roles_[i] != "position_ids")
+    } else if (spec.role == "attention_mask") {
+      roles_.push_back(Role::Mask);
+    } else if (spec.role == "position_ids") {
+      roles_.push_back(Role::Positions);
+    } else {
       return fail(Code::InvalidArgument,
                   "not a language model that can be run on tokens alone: its "
                   "input '%s' is unknown",
                   spec.name.c_str());
+    }
     TensorView view;
     view.dtype = spec.dtype;
     view.shape.resize(spec.shape.size());
@@ -265,12 +271,12 @@ Status LanguageModel::fillInput(size_t index, const int32_t *tokens,
                                 int64_t count) {
   const TensorSpec &spec = context_->manifest().inputs[index];
   TensorView &view = inputs_[index];
-  const std::string &role = roles_[index];
+  const Role role = roles_[index];
   for (size_t d = 0; d < spec.shape.size(); ++d) {
     // A size of its own is the length so far for a mask, the new one otherwise.
     int64_t size;
     if (!spec.shape[d].evaluate(symbols_.data(), size))
-      size = role == "attention_mask" ? past_ + count : count;
+      size = role == Role::Mask ? past_ + count : count;
     view.shape[d] = size;
   }
   int64_t elements = view.elements();
@@ -280,14 +286,14 @@ Status LanguageModel::fillInput(size_t index, const int32_t *tokens,
     inputData_[index].resize(words + words / 2 + 64);
   void *data = inputData_[index].data();
   view.data = data;
-  if (role == "input_ids" && elements != count)
+  if (role == Role::Ids && elements != count)
     return fail(Code::InvalidArgument,
                 "the model takes %lld tokens at once; got %lld",
                 (long long)elements, (long long)count);
   for (int64_t i = 0; i < elements; ++i) {
-    int64_t value = role == "input_ids"        ? tokens[i]
-                    : role == "attention_mask" ? 1
-                                               : past_ + i % count;
+    int64_t value = role == Role::Ids    ? tokens[i]
+                    : role == Role::Mask ? 1
+                                         : past_ + i % count;
     storeInteger(spec.dtype, data, size_t(i), value);
   }
   return Status();
@@ -311,7 +317,7 @@ Status LanguageModel::step(const int32_t *tokens, int64_t count, int64_t first,
         symbols_[symbol] = inputs_[input].shape[d];
   }
   for (size_t i = 0; i < inputs_.size(); ++i)
-    if (roles_[i] != "past" && roles_[i] != "default")
+    if (roles_[i] != Role::Past && roles_[i] != Role::Default)
       if (Status status = fillInput(i, tokens, count); !status.ok())
         return status;
   for (size_t i = 0; i < pastInputs_.size(); ++i)

@@ -2,14 +2,17 @@
 #include "terse/Runtime/Team.h"
 
 #include <algorithm>
+#include <chrono>
 #include <climits>
 #include <cstdio>
 #include <cstring>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace terse::rt {
 
@@ -27,6 +30,43 @@ inline void pause() {
 constexpr int spinsWithProcessors = 20000;
 /// With more threads than processors, the processor is what is waited for.
 constexpr int spinsWithoutProcessors = 8;
+
+/// A job of which this part went by with a thread kept from its processor would
+/// have ended sooner without that thread.
+constexpr double starved = 0.5;
+/// Threads that were kept from their processors are done without for so many
+/// times what they cost, at least and at most for so long (nanoseconds).
+constexpr int64_t patienceFactor = 16, leastPatience = 10'000'000,
+                  mostPatience = 1'000'000'000;
+
+int64_t nanoseconds() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+/// How long the calling thread has been ready to run without a processor.
+class ReadyTime {
+public:
+  ReadyTime() : file_(::open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC)) {}
+  ~ReadyTime() {
+    if (file_ >= 0)
+      ::close(file_);
+  }
+  /// Nanoseconds since the last call; 0 where the system does not tell.
+  int64_t sinceLast() {
+    char text[96] = {};
+    long long ran, ready;
+    if (file_ < 0 || ::pread(file_, text, sizeof text - 1, 0) <= 0 ||
+        std::sscanf(text, "%lld %lld", &ran, &ready) != 2)
+      return 0;
+    return ready - std::exchange(last_, ready);
+  }
+
+private:
+  int file_;
+  long long last_ = 0;
+};
 
 /// Numbers in a file; how many there are of the two.
 int readNumbers(const char *path, long long &first, long long &second) {
@@ -66,13 +106,15 @@ int availableCpus() {
 
 // Spinning pays only while the others really run: with fewer processors than
 // threads, whoever spins keeps the one that it waits for from running.
-Team::Team(int threads)
+Team::Team(int threads, bool shares)
     : size_(threads),
       spins_(threads <= availableCpus() ? spinsWithProcessors
-                                        : spinsWithoutProcessors) {}
+                                        : spinsWithoutProcessors),
+      shares_(shares && threads > 1 && threads <= availableCpus()),
+      active_(threads), asleep_(size_t(threads)) {}
 
-Result<std::unique_ptr<Team>> Team::create(int threads) {
-  std::unique_ptr<Team> team(new Team(threads));
+Result<std::unique_ptr<Team>> Team::create(int threads, bool shares) {
+  std::unique_ptr<Team> team(new Team(threads, shares));
   try {
     team->workers_.reserve(size_t(threads) - 1);
     for (int i = 1; i < threads; ++i)
@@ -85,34 +127,39 @@ Result<std::unique_ptr<Team>> Team::create(int threads) {
 }
 
 Team::~Team() {
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    stop_ = true;
-    job_.fetch_add(1, std::memory_order_release);
-  }
-  wake_.notify_all();
+  active_ = size_;
+  stop_ = true;
+  start();
   for (std::thread &worker : workers_)
     worker.join();
 }
 
 // One counter that only grows: a thread's ticket tells which meeting it came
 // to, and that is complete when the counter reaches the next multiple of the
-// team's size. A single cache line changes hands, fewer transfers than a count
-// and a flag would take.
+// number of threads. A single cache line changes hands, fewer transfers than a
+// count and a flag would take.
 void Team::arrive() {
-  if (size_ == 1)
+  const auto threads = uint64_t(active_);
+  if (threads == 1)
     return;
-  uint64_t ticket = arrived_.fetch_add(1);
-  uint64_t all = (ticket / uint64_t(size_) + 1) * uint64_t(size_);
-  if (ticket + 1 == all) {
+  const uint64_t base = base_, ticket = arrived_.fetch_add(1) - base;
+  const uint64_t all = base + (ticket / threads + 1) * threads;
+  if (base + ticket + 1 == all) {
     // Sequentially consistent with the sleeper's count: either it sees that all
     // are there or we see that it sleeps.
-    if (waiting_.load() != 0)
+    if (waiting_.load() != 0) {
+      if (shares_)
+        noteLateArrival();
       ::syscall(SYS_futex, &arrived_, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr,
                 nullptr, 0);
+    }
     return;
   }
-  for (int i = 0; i < spins_; ++i) {
+  // Who waits for the processor that it spins on waits in vain.
+  const int spins = lost_.load(std::memory_order_relaxed) == 0
+                        ? spins_
+                        : spinsWithoutProcessors;
+  for (int i = 0; i < spins; ++i) {
     if (arrived_.load(std::memory_order_acquire) >= all)
       return;
     pause();
@@ -129,41 +176,86 @@ void Team::sleepUntil(uint64_t all) {
   waiting_.fetch_sub(1);
 }
 
+/// The last one to a meeting had more to do than others, or no processor.
+void Team::noteLateArrival() {
+  thread_local ReadyTime ready;
+  lost_ += std::min(ready.sinceLast(), nanoseconds() - begin_);
+}
+
+uint64_t Team::awaitJob(int thread, uint64_t seen) {
+  uint64_t job = seen;
+  auto isMine = [&] {
+    job = job_.load();
+    return job != seen && int(job & 0xffff) > thread;
+  };
+  for (int i = 0; i < spins_; ++i) {
+    if (job_.load(std::memory_order_acquire) != seen)
+      break;
+    pause();
+  }
+  if (isMine())
+    return job;
+  std::unique_lock<std::mutex> lock(mutex_);
+  asleep_[size_t(thread)] = true;
+  wake_.wait(lock, isMine);
+  asleep_[size_t(thread)] = false;
+  return job;
+}
+
 void Team::work(int thread) {
-  uint32_t seen = 0;
-  while (true) {
-    for (int i = 0;
-         i < spins_ && job_.load(std::memory_order_acquire) == seen; ++i)
-      pause();
-    if (job_.load(std::memory_order_acquire) == seen) {
-      std::unique_lock<std::mutex> lock(mutex_);
-      sleeping_.fetch_add(1);
-      wake_.wait(lock, [&] { return job_.load() != seen; });
-      sleeping_.fetch_sub(1);
-    }
-    // Jobs cannot be missed: the next one starts after all have arrived.
-    ++seen;
+  // A job cannot be missed: the next one starts after all of it have arrived.
+  for (uint64_t seen = 0;;) {
+    seen = awaitJob(thread, seen);
     if (stop_)
       return;
-    entry_(call_, thread, size_);
+    entry_(call_, thread, active_);
     arrive();
+  }
+}
+
+/// Gives the job to threads 1 .. active_ - 1.
+void Team::start() {
+  base_ = arrived_.load();
+  // Sequentially consistent with the sleeper's flag: either the worker sees the
+  // job before it sleeps or we see that it sleeps.
+  job_ = ((job_.load() >> 16) + 1) << 16 | uint64_t(active_);
+  if (std::any_of(asleep_.begin() + 1, asleep_.begin() + active_,
+                  [](auto &asleep) { return asleep.load(); })) {
+    { std::lock_guard<std::mutex> lock(mutex_); }
+    wake_.notify_all();
   }
 }
 
 void Team::run(TerseEntryFn entry, const TerseCall *call) {
   if (size_ == 1)
     return entry(call, 0, 1);
+  begin_ = shares_ ? nanoseconds() : 0;
   entry_ = entry;
   call_ = call;
-  // Sequentially consistent with the sleeper's count: either the worker sees
-  // the job before it sleeps or we see that it sleeps.
-  job_.fetch_add(1);
-  if (sleeping_.load() != 0) {
-    { std::lock_guard<std::mutex> lock(mutex_); }
-    wake_.notify_all();
-  }
-  entry(call, 0, size_);
+  if (active_ > 1)
+    start();
+  entry(call, 0, active_);
   arrive();
+  if (shares_)
+    adapt(nanoseconds());
+}
+
+/// Chooses the number of threads of the next job: one less if this one waited
+/// for a thread without a processor, one more after a while without.
+void Team::adapt(int64_t now) {
+  int64_t lost = lost_.exchange(0);
+  if (double(lost) > starved * double(now - begin_)) {
+    active_ = std::max(1, active_ - 1);
+    patience_ = std::clamp(std::max(2 * patience_, patienceFactor * lost),
+                           leastPatience, mostPatience);
+    retryAt_ = now + patience_;
+  } else if (now >= retryAt_) {
+    if (active_ < size_)
+      ++active_;
+    else if (now >= retryAt_ + patience_)
+      patience_ = 0;
+    retryAt_ = active_ < size_ ? now + patience_ : retryAt_;
+  }
 }
 
 } // namespace terse::rt

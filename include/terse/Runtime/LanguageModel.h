@@ -53,6 +53,7 @@ public:
 
 private:
   enum class Memory { State, Feedback, None };
+  enum class Role { Ids, Mask, Positions, Past, Default };
   explicit LanguageModel(std::unique_ptr<Context> context)
       : context_(std::move(context)) {}
   Status prepare();
@@ -75,7 +76,7 @@ private:
   uint64_t version_ = 0;
   bool rewinds_ = false;
   std::string obstacle_;
-  std::vector<std::string> roles_; ///< of the inputs
+  std::vector<Role> roles_; ///< of the inputs
   std::vector<int> pastInputs_, presentOutputs_;
   std::vector<int> pastAxes_; ///< the dimension that counts positions
   std::vector<Buffer> pastBuffers_; ///< data of the past inputs

@@ -22,36 +22,54 @@ int availableCpus();
 /// thread 0. Who waits spins for about a millisecond, then sleeps.
 class Team {
 public:
-  /// A team of `threads` >= 1 threads, `threads` - 1 of them new.
-  static Result<std::unique_ptr<Team>> create(int threads);
+  /// A team of `threads` >= 1 threads, `threads` - 1 of them new. One that
+  /// `shares` its processors runs with fewer threads, for a time, when other
+  /// programs keep its threads from running: waiting for these costs more than
+  /// they give. It asks for no more threads than there are processors.
+  static Result<std::unique_ptr<Team>> create(int threads, bool shares = false);
   ~Team();
   Team(const Team &) = delete;
 
   int size() const { return size_; }
 
-  /// Calls `entry(call, i, size())` on thread i and returns when all are done.
+  /// Calls `entry(call, i, n)` on threads i < n, n being size() unless
+  /// processors are shared, and returns when all are done.
   void run(TerseEntryFn entry, const TerseCall *call);
 
   /// TerseCall::barrier for a call of this team; the argument is the team.
   static void barrier(void *team) { static_cast<Team *>(team)->arrive(); }
 
 private:
-  explicit Team(int threads);
+  Team(int threads, bool shares);
   void work(int thread);
+  uint64_t awaitJob(int thread, uint64_t seen);
+  void start();
   void arrive();
   void sleepUntil(uint64_t all);
+  void noteLateArrival();
+  void adapt(int64_t now);
 
   const int size_;
   const int spins_; ///< pauses before sleeping
+  const bool shares_;
+  int active_;        ///< threads of the job that runs, or ran last
+  uint64_t base_ = 0; ///< arrivals before that job
   alignas(64) std::atomic<uint64_t> arrived_{0};
   std::atomic<int> waiting_{0}; ///< threads asleep at a meeting
-  alignas(64) std::atomic<uint32_t> job_{0};
-  std::atomic<int> sleeping_{0};
+  /// Nanoseconds that threads which others waited for had no processor, in the
+  /// job that runs.
+  std::atomic<int64_t> lost_{0};
+  int64_t begin_ = 0; ///< of that job, nanoseconds
+  /// When one thread more is tried again, and how long that waits; nanoseconds.
+  int64_t retryAt_ = 0, patience_ = 0;
+  /// Jobs so far, times 2^16, plus the threads of the last one.
+  alignas(64) std::atomic<uint64_t> job_{0};
   TerseEntryFn entry_ = nullptr;
   const TerseCall *call_ = nullptr;
   bool stop_ = false;
   std::mutex mutex_;
   std::condition_variable wake_;
+  std::vector<std::atomic<bool>> asleep_; ///< threads that wait for a job
   std::vector<std::thread> workers_;
 };
 

@@ -14,12 +14,15 @@ namespace {
 /// What each thread writes between barriers and all others read after.
 struct Exchange {
   static constexpr int rounds = 200;
-  int32_t slots[16] = {};
+  int32_t slots[1024] = {};
   std::atomic<int> wrong{0};
+  int threads = 0; ///< of the last job
 };
 
 void exchange(const TerseCall *call, int32_t thread, int32_t threads) {
   auto &shared = *static_cast<Exchange *>(call->arena);
+  if (thread == 0)
+    shared.threads = threads;
   for (int round = 1; round <= Exchange::rounds; ++round) {
     shared.slots[thread] = round;
     call->barrier(call->barrier_state);
@@ -46,6 +49,41 @@ TEST(Team, BarriersOrderMemory) {
     }
     EXPECT_EQ(shared.wrong, 0) << threads;
   }
+}
+
+// Threads that have no processor are done without, and come back.
+TEST(Team, SharesProcessors) {
+  const int processors = availableCpus();
+  if (processors == 1)
+    GTEST_SKIP() << "one processor: there are no threads to do without";
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> others;
+  for (int i = 0; i < 2 * processors; ++i)
+    others.emplace_back([&] {
+      while (!stop.load(std::memory_order_relaxed))
+        ;
+    });
+  auto team = Team::create(processors, /*shares=*/true);
+  ASSERT_TRUE(team.ok());
+  Exchange shared;
+  TerseCall call = {};
+  call.arena = &shared;
+  call.barrier = Team::barrier;
+  call.barrier_state = team->get();
+  auto runUntil = [&](auto holds) {
+    const auto end =
+        std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    do
+      (*team)->run(exchange, &call);
+    while (!holds(shared.threads) && std::chrono::steady_clock::now() < end);
+    return holds(shared.threads);
+  };
+  EXPECT_TRUE(runUntil([&](int threads) { return threads < processors; }));
+  stop = true;
+  for (std::thread &other : others)
+    other.join();
+  EXPECT_TRUE(runUntil([&](int threads) { return threads == processors; }));
+  EXPECT_EQ(shared.wrong, 0);
 }
 
 TEST(Team, EndsWithoutHavingRun) {
