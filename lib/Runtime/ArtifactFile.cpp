@@ -37,6 +37,7 @@ Result<ArtifactFile> ArtifactFile::open(const std::string &path) {
   Result<Mapping> bytes = file->map(0, file->size());
   if (!bytes.ok())
     return bytes.status();
+  bytes->preferLargePages();
   Result<ElfFile> elf = ElfFile::parse(bytes->text(), path);
   if (!elf.ok())
     return elf.status();

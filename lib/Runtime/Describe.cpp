@@ -106,6 +106,8 @@ void addLayers(ordered_json &root, const std::vector<WeightSpec> &given) {
          {"bits_per_weight", bitsPerWeight(elementsOf(weight), weight.bytes)}});
     if (!weight.codebook.empty())
       layers.back()["codebook"] = weight.codebook;
+    if (!weight.rows.empty())
+      layers.back()["rows"] = weight.rows;
   }
   root["layers"] = std::move(layers);
   ordered_json sums = ordered_json::array();

@@ -23,6 +23,11 @@ Mapping::~Mapping() {
     ::munmap(base_, length_);
 }
 
+void Mapping::preferLargePages() const {
+  if (base_)
+    (void)::madvise(base_, length_, MADV_HUGEPAGE); // only a wish
+}
+
 File::~File() {
   if (descriptor_ >= 0)
     ::close(descriptor_);

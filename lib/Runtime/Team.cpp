@@ -48,12 +48,16 @@ int64_t nanoseconds() {
 /// How long the calling thread has been ready to run without a processor.
 class ReadyTime {
 public:
-  ReadyTime() : file_(::open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC)) {}
+  ReadyTime()
+      : file_(::open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC)) {
+    (void)sinceLast();
+  }
   ~ReadyTime() {
     if (file_ >= 0)
       ::close(file_);
   }
-  /// Nanoseconds since the last call; 0 where the system does not tell.
+  /// Nanoseconds since the last call, or since it is asked at all; 0 where the
+  /// system does not tell.
   int64_t sinceLast() {
     char text[96] = {};
     long long ran, ready;
@@ -156,9 +160,9 @@ void Team::arrive() {
     return;
   }
   // Who waits for the processor that it spins on waits in vain.
-  const int spins = lost_.load(std::memory_order_relaxed) == 0
-                        ? spins_
-                        : spinsWithoutProcessors;
+  const int spins = crowded_.load(std::memory_order_relaxed)
+                        ? spinsWithoutProcessors
+                        : spins_;
   for (int i = 0; i < spins; ++i) {
     if (arrived_.load(std::memory_order_acquire) >= all)
       return;
@@ -179,7 +183,10 @@ void Team::sleepUntil(uint64_t all) {
 /// The last one to a meeting had more to do than others, or no processor.
 void Team::noteLateArrival() {
   thread_local ReadyTime ready;
-  lost_ += std::min(ready.sinceLast(), nanoseconds() - begin_);
+  const int64_t elapsed = nanoseconds() - begin_;
+  const int64_t lost = std::min(ready.sinceLast(), elapsed);
+  if (double(lost_.fetch_add(lost) + lost) > starved * double(elapsed))
+    crowded_ = true;
 }
 
 uint64_t Team::awaitJob(int thread, uint64_t seen) {
@@ -244,6 +251,7 @@ void Team::run(TerseEntryFn entry, const TerseCall *call) {
 /// for a thread without a processor, one more after a while without.
 void Team::adapt(int64_t now) {
   int64_t lost = lost_.exchange(0);
+  crowded_ = false;
   if (double(lost) > starved * double(now - begin_)) {
     active_ = std::max(1, active_ - 1);
     patience_ = std::clamp(std::max(2 * patience_, patienceFactor * lost),

@@ -23,6 +23,10 @@ public:
   }
   ~Mapping();
 
+  /// What is read from the disk from now on, is read and mapped in large pages
+  /// where the file system can.
+  void preferLargePages() const;
+
   const uint8_t *data() const { return data_; }
   size_t size() const { return size_; }
   std::string_view text() const {

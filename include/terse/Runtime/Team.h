@@ -59,6 +59,7 @@ private:
   /// Nanoseconds that threads which others waited for had no processor, in the
   /// job that runs.
   std::atomic<int64_t> lost_{0};
+  std::atomic<bool> crowded_{false}; ///< that was most of the job so far
   int64_t begin_ = 0; ///< of that job, nanoseconds
   /// When one thread more is tried again, and how long that waits; nanoseconds.
   int64_t retryAt_ = 0, patience_ = 0;

@@ -15,6 +15,8 @@
 
 using namespace terse;
 
+static constexpr uint64_t blockSize = 2 << 20;
+
 llvm::Error OutputFile::fail(const llvm::Twine &what, int code) const {
   return llvm::createStringError("cannot " + what + " '" + name +
                                  "': " + llvm::sys::StrError(code));
@@ -30,7 +32,8 @@ llvm::Expected<OutputFile> OutputFile::open(llvm::StringRef path,
 }
 
 OutputFile::OutputFile(OutputFile &&other) noexcept
-    : name(std::move(other.name)), fd(other.fd) {
+    : name(std::move(other.name)), fd(other.fd),
+      pending(std::move(other.pending)), position(other.position) {
   other.fd = -1;
 }
 
@@ -40,6 +43,8 @@ OutputFile::~OutputFile() {
 }
 
 llvm::Expected<std::string> OutputFile::readAll() {
+  if (llvm::Error error = flush())
+    return error;
   std::string bytes;
   char buffer[1 << 16];
   for (uint64_t at = 0;;) {
@@ -57,6 +62,8 @@ llvm::Expected<std::string> OutputFile::readAll() {
 
 llvm::Error OutputFile::resize(uint64_t kept, uint64_t size,
                                uint64_t willBeFree) {
+  if (llvm::Error error = flush())
+    return error;
   struct statvfs status;
   if (::ftruncate(fd, kept) != 0 || ::ftruncate(fd, size) != 0)
     return fail("write", errno);
@@ -67,25 +74,44 @@ llvm::Error OutputFile::resize(uint64_t kept, uint64_t size,
   return llvm::Error::success();
 }
 
-llvm::Error OutputFile::seek(uint64_t position) {
-  return ::lseek(fd, position, SEEK_SET) < 0 ? fail("write", errno)
-                                             : llvm::Error::success();
+llvm::Error OutputFile::seek(uint64_t to) {
+  if (llvm::Error error = flush())
+    return error;
+  position = to;
+  return llvm::Error::success();
 }
 
 llvm::Error OutputFile::write(llvm::StringRef bytes) {
   while (!bytes.empty()) {
-    ssize_t written = ::write(fd, bytes.data(), bytes.size());
+    uint64_t room = blockSize - (position + pending.size()) % blockSize;
+    llvm::StringRef part = bytes.take_front(room);
+    pending.append(part.begin(), part.end());
+    bytes = bytes.drop_front(part.size());
+    if (part.size() == room)
+      if (llvm::Error error = flush())
+        return error;
+  }
+  return llvm::Error::success();
+}
+
+llvm::Error OutputFile::flush() {
+  for (llvm::StringRef left(pending.data(), pending.size()); !left.empty();) {
+    ssize_t written = ::pwrite(fd, left.data(), left.size(), off_t(position));
     if (written < 0 && errno == EINTR)
       continue;
     if (written <= 0)
       return fail("write", written < 0 ? errno : ENOSPC);
-    bytes = bytes.drop_front(written);
+    left = left.drop_front(written);
+    position += uint64_t(written);
   }
+  pending.clear();
   return llvm::Error::success();
 }
 
 llvm::Expected<std::string>
 OutputFile::hash(llvm::ArrayRef<std::pair<uint64_t, uint64_t>> skipped) {
+  if (llvm::Error error = flush())
+    return error;
   llvm::SHA256 hash;
   uint8_t buffer[1 << 16];
   for (uint64_t at = 0;;) {
@@ -112,6 +138,8 @@ OutputFile::hash(llvm::ArrayRef<std::pair<uint64_t, uint64_t>> skipped) {
 }
 
 llvm::Error OutputFile::finish() {
+  if (llvm::Error error = flush())
+    return error;
   if (::fsync(fd) != 0)
     return fail("write", errno);
   int closed = ::close(fd);
