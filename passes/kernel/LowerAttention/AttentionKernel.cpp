@@ -1,8 +1,8 @@
 //===- AttentionKernel.cpp - attention without a matrix of scores ---------===//
 //
 // Dao et al., FlashAttention, 2022: for each block of rows (queries) the keys are
-// walked once in tiles; the running maximum m, the sum l of exponentials and the
-// weighted sum of values are corrected whenever the maximum grows.
+// walked once in blocks; the running maximum, the norm (sum of exponentials) and the
+// weighted sum of values of a row are corrected for the maximum of each block.
 #include "AttentionWriter.h"
 
 #include "Terse/CachedRow.h"
@@ -47,7 +47,7 @@ std::string attention::getArguments(const AttentionShape &shape) {
   return text.str();
 }
 
-AttentionWriter::AttentionWriter(const AttentionShape &shape, StringRef name, int64_t rows) : shape(shape), rows(rows), masks(rows) {
+AttentionWriter::AttentionWriter(const AttentionShape &shape, StringRef name, int64_t rows) : shape(shape), rows(rows) {
   source.set("name", name).set("T", typeText(shape.element)).set("W", shape.sourceWidth);
   source.set("O", shape.sourceOffset).set("KV", shape.kvHeads).set("G", shape.heads / shape.kvHeads);
   source.set("D", shape.keySize).set("E", shape.valueSize).set("HE", shape.heads * shape.valueSize);
@@ -57,28 +57,23 @@ AttentionWriter::AttentionWriter(const AttentionShape &shape, StringRef name, in
     for (int64_t offset = 0; offset < size; offset += kSliceLanes)
       slices.push_back({half * size + offset, std::min(kSliceLanes, size - offset), offset, half == 1});
   }
-  source.set("H", shape.heads).set("rows", rows).set("lastRow", rows - 1).set("tile", kTile).set("scale", floatText(shape.scale));
-  source.set("arguments", getArguments(shape));
+  source.set("H", shape.heads).set("rows", rows).set("lastRow", rows - 1).set("tile", kTile).set("block", kKeyBlock);
+  source.set("scale", floatText(shape.scale)).set("arguments", getArguments(shape));
   setCacheTypes(source, shape);
 }
 
 const KernelSource &AttentionWriter::write() {
   writeHead();
   writeStart();
-  forRows([&] { writeRow(); });
   writeRange();
-  openTileLoop();
+  writeQueries();
+  openBlockLoop();
   writeScores();
-  writeLeft();
-  forRows([&] {
-    writeBias();
-    writeMask();
-    writeMaximum();
-  });
-  writeAlphas();
-  forRows([&] { writeSoftmax(); });
+  writeMasks();
+  writeMaxima();
+  writeWeights();
   writeValues();
-  closeTileLoop();
+  source.add("    }");
   writeResults();
   source.add("  }\n  return\n}");
   return source;
@@ -91,6 +86,8 @@ void AttentionWriter::writeHead() {
   %c1 = arith.constant 1 : index
   %c2 = arith.constant 2 : index
   %tile = arith.constant $tile : index
+  %key_block = arith.constant $block : index
+  %block_tiles = arith.divui %key_block, %tile : index
   %kv_heads = arith.constant $KV : index
   %group = arith.constant $G : index
   %key_columns = arith.constant $columns : index
@@ -103,17 +100,33 @@ void AttentionWriter::writeHead() {
   %one = arith.constant 1.0 : f32
   %lowest = arith.constant 0xFF7FFFFF : f32
   %zero_tile = arith.constant dense<0.0> : vector<16xf32>
+  %lowest_tile = arith.constant dense<0xFF7FFFFF> : vector<16xf32>
   %masked_tile = arith.constant dense<0xFF800000> : vector<16xf32>
-  %scale = arith.constant dense<$scale> : vector<16xf32>
   %batch = memref.dim %query, %c0 : memref<?x?x${W}x${T}>
   %sequence = memref.dim %query, %c1 : memref<?x?x${W}x${T}>
   %query_size = arith.constant $D : index
   %key_rows = memref.dim %keys, %c2 : memref<?x${KV}x?x${KD}x${KT}>
   %flat_keys = memref.collapse_shape %keys [[0, 1, 2, 3]] : memref<?x${KV}x?x${KD}x${KT}> into memref<?x${KT}>
   %queries = memref.alloca() {alignment = 64 : i64} : memref<${rows}x${D}xf32>
-  %weights = memref.alloca() {alignment = 64 : i64} : memref<${rows}x${tile}xf32>)");
-  for (const Slice &slice : slices)
-    source.set("n", slice.size).set("s", slice.start).add("  %no_values_$s = arith.constant dense<0.0> : vector<${n}xf32>");
+  %scores = memref.alloca() {alignment = 64 : i64} : memref<${rows}x${block}xf32>
+  %sums = memref.alloca() {alignment = 64 : i64} : memref<${rows}x${E}xf32>
+  %norms = memref.alloca() {alignment = 64 : i64} : memref<${rows}x16xf32>
+  %maxima = memref.alloca() {alignment = 64 : i64} : memref<16xf32>
+  %alphas = memref.alloca() {alignment = 64 : i64} : memref<16xf32>
+  %ends = memref.alloca() : memref<${rows}xindex>)");
+  forRows([&] { source.add("  %row_$r = arith.constant $r : index"); });
+  for (int64_t tile = 0; tile < kKeyBlock; tile += kTile)
+    source.set("t", tile).add("  %tile_at_$t = arith.constant $t : index");
+  writeExponentialHead();
+  if (shape.window)
+    source.add("  %begins = memref.alloca() : memref<${rows}xindex>");
+  if (shape.keyBits)
+    source.add("  %query_sums = memref.alloca() {alignment = 64 : i64} : memref<${rows}xf32>");
+  if (shape.valueBits)
+    source.set("codeBytes", shape.valueSize * shape.valueBits / 8).add(R"(  %code_bytes = arith.constant $codeBytes : index
+  %low_sums = memref.alloca() {alignment = 64 : i64} : memref<${rows}x16xf32>
+  %value_scales = memref.alloca() {alignment = 64 : i64} : memref<${block}xf32>
+  %value_lows = memref.alloca() {alignment = 64 : i64} : memref<${block}xf32>)");
   if (shape.valueWidth)
     source.set("VW", *shape.valueWidth).set("VO", shape.valueOffset).add(R"(  %value_rows = memref.dim %values, %c1 : memref<?x?x${VW}x${T}>
   %flat_values = memref.collapse_shape %values [[0, 1, 2]] : memref<?x?x${VW}x${T}> into memref<?x${T}>
@@ -134,7 +147,6 @@ void AttentionWriter::writeHead() {
     }
   }
   source.add(R"(  %past = arith.subi %length, %sequence : index
-  %last_key = arith.subi %length, %c1 : index
   %all_rows = arith.muli %sequence, %group : index
   %final_row = arith.subi %all_rows, %c1 : index
   %blocks = arith.ceildivui %all_rows, %row_count : index
@@ -159,61 +171,76 @@ void AttentionWriter::writeStart() {
     source.add("    %b_of_bias = arith.select %one_bias_batch, %c0, %b : index");
 }
 
-void AttentionWriter::writeRow() {
+/// Token, head and range of keys of the block's row at `index`: `%token_NAME`, `%head_NAME`, `%begin_NAME` and `%end_NAME`.
+void AttentionWriter::writeRow(StringRef name, StringRef index) {
   // Rows past the end repeat the last one and are not stored.
-  source.add(R"(    %step_$r = arith.constant $r : index
-    %wanted_$r = arith.addi %first_row, %step_$r : index
-    %row_$r = arith.minui %wanted_$r, %final_row : index
-    %token_$r = arith.divui %row_$r, %group : index
-    %member_$r = arith.remui %row_$r, %group : index
-    %head_$r = arith.addi %first_head, %member_$r : index
-    %head_start_$r = arith.muli %head_$r, %query_size : index
-    %query_start_$r = arith.addi %head_start_$r, %query_offset : index
-    %position_$r = arith.addi %start, %token_$r : index)");
+  source.set("x", name).set("index", index).add(R"(    %wanted_$x = arith.addi %first_row, $index : index
+    %clamped_$x = arith.minui %wanted_$x, %final_row : index
+    %token_$x = arith.divui %clamped_$x, %group : index
+    %member_$x = arith.remui %clamped_$x, %group : index
+    %head_$x = arith.addi %first_head, %member_$x : index
+    %position_$x = arith.addi %start, %token_$x : index)");
   if (shape.causal)
-    source.add(R"(    %after_$r = arith.addi %position_$r, %c1 : index
-    %there_$r = arith.minsi %after_$r, %length : index
-    %end_$r = arith.maxsi %there_$r, %c0 : index)");
+    source.add(R"(    %after_$x = arith.addi %position_$x, %c1 : index
+    %there_$x = arith.minsi %after_$x, %length : index
+    %end_$x = arith.maxsi %there_$x, %c0 : index)");
   else
-    source.add("    %end_$r = arith.addi %length, %c0 : index");
+    source.add("    %end_$x = arith.addi %length, %c0 : index");
   if (shape.window)
-    source.set("window", *shape.window).add(R"(    %window_$r = arith.constant $window : index
-    %early_$r = arith.subi %after_$r, %window_$r : index
-    %begin_$r = arith.maxsi %early_$r, %c0 : index)");
-  if (shape.bias)
-    source.add(R"(    %head_of_bias_$r = arith.select %one_bias_head, %c0, %head_$r : index
-    %token_of_bias_$r = arith.select %one_bias_query, %c0, %token_$r : index)");
-  if (shape.slopes)
-    source.add(R"(    %slope_$r = memref.load %slopes[%head_$r] : memref<${H}xf32>
-    %slope_tile_$r = vector.broadcast %slope_$r : f32 to vector<16xf32>)");
-  // A sink is a score without a value that all rows begin with.
-  if (shape.sinks)
-    source.add(R"(    %m0_$r = memref.load %sinks[%head_$r] : memref<${H}xf32>
-    %l0_$r = vector.insert %one, %zero_tile [0] : f32 into vector<16xf32>)");
-  else
-    source.add(R"(    %m0_$r = arith.addf %lowest, %zero : f32
-    %l0_$r = vector.broadcast %zero : f32 to vector<16xf32>)");
-  writeQuery();
+    source.set("window", *shape.window).add(R"(    %window_$x = arith.constant $window : index
+    %early_$x = arith.subi %after_$x, %window_$x : index
+    %begin_$x = arith.maxsi %early_$x, %c0 : index)");
 }
 
-/// Row $r's query as floats in memory, where each of them can be loaded into all lanes.
-void AttentionWriter::writeQuery() {
-  source.add("    %given_query_$r = vector.load %query[%b, %token_$r, %query_start_$r] : memref<?x?x${W}x${T}>, vector<${D}x${T}>");
+/// Opens a loop over the rows of the block.
+void AttentionWriter::openRowLoop() {
+  source.add("    scf.for %r = %c0 to %row_count step %c1 {");
+}
+
+/// Queries as scaled floats in memory, where each of them can be loaded into all lanes, and the state that rows begin with.
+void AttentionWriter::writeQueries() {
+  source.add("    vector.store %lowest_tile, %maxima[%c0] : memref<16xf32>, vector<16xf32>");
+  openRowLoop();
+  writeRow("r", "%r");
+  source.add(R"(    memref.store %end_r, %ends[%r] : memref<${rows}xindex>
+    %head_start = arith.muli %head_r, %query_size : index
+    %query_start = arith.addi %head_start, %query_offset : index
+    %given_query = vector.load %query[%b, %token_r, %query_start] : memref<?x?x${W}x${T}>, vector<${D}x${T}>)");
   source.set("q", shape.element.isF32() ? "given_query" : "wide_query");
   if (!shape.element.isF32())
-    source.add("    %wide_query_$r = arith.extf %given_query_$r : vector<${D}x${T}> to vector<${D}xf32>");
-  source.add("    vector.store %${q}_$r, %queries[%step_$r, %c0] : memref<${rows}x${D}xf32>, vector<${D}xf32>");
+    source.add("    %wide_query = arith.extf %given_query : vector<${D}x${T}> to vector<${D}xf32>");
+  source.add(R"(    %scale = arith.constant dense<$scale> : vector<${D}xf32>
+    %scaled_query = arith.mulf %$q, %scale : vector<${D}xf32>
+    vector.store %scaled_query, %queries[%r, %c0] : memref<${rows}x${D}xf32>, vector<${D}xf32>)");
+  if (shape.window)
+    source.add("    memref.store %begin_r, %begins[%r] : memref<${rows}xindex>");
   if (shape.keyBits)
-    source.add(R"(    %query_sum_$r = vector.reduction <add>, %${q}_$r : vector<${D}xf32> into f32
-    %query_sum_tile_$r = vector.broadcast %query_sum_$r : f32 to vector<16xf32>)");
+    source.add(R"(    %query_sum = vector.reduction <add>, %scaled_query : vector<${D}xf32> into f32
+    memref.store %query_sum, %query_sums[%r] : memref<${rows}xf32>)");
+  if (shape.valueBits)
+    source.add("    vector.store %zero_tile, %low_sums[%r, %c0] : memref<${rows}x16xf32>, vector<16xf32>");
+  // A sink is a score without a value that all rows begin with.
+  source.set("norm", shape.sinks ? "sink_norm" : "zero_tile");
+  if (shape.sinks)
+    source.add(R"(    %sink = memref.load %sinks[%head_r] : memref<${H}xf32>
+    %first_maximum = arith.maximumf %sink, %lowest : f32
+    memref.store %first_maximum, %maxima[%r] : memref<16xf32>
+    %sink_norm = vector.insert %one, %zero_tile [0] : f32 into vector<16xf32>)");
+  source.add(R"(    vector.store %$norm, %norms[%r, %c0] : memref<${rows}x16xf32>, vector<16xf32>
+    %no_values = arith.constant dense<0.0> : vector<${E}xf32>
+    vector.store %no_values, %sums[%r, %c0] : memref<${rows}x${E}xf32>, vector<${E}xf32>
+    })");
 }
 
+/// The keys that any row of the block reads, and where keys and values of the head begin.
 void AttentionWriter::writeRange() {
-  source.add("    %tiles = arith.ceildivui %end_$lastRow, %tile : index");
-  source.add(shape.window ? "    %first_tile = arith.divui %begin_0, %tile : index"
-                          : "    %first_tile = arith.addi %c0, %c0 : index");
-  source.add(R"(    %key_row = arith.muli %cache_head, %key_rows : index
+  writeRow("first", "%c0");
+  writeRow("last", "%row_" + std::to_string(rows - 1));
+  source.add(R"(    %key_blocks = arith.ceildivui %end_last, %key_block : index
+    %key_row = arith.muli %cache_head, %key_rows : index
     %key_start = arith.muli %key_row, %key_step : index)");
+  source.add(shape.window ? "    %first_block = arith.divui %begin_first, %key_block : index"
+                          : "    %first_block = arith.addi %c0, %c0 : index");
   if (shape.valueWidth)
     source.add(R"(    %first_token = arith.muli %b, %value_rows : index
     %sequence_start = arith.muli %first_token, %value_step : index
@@ -226,28 +253,37 @@ void AttentionWriter::writeRange() {
 }
 
 void AttentionWriter::writeResults() {
-  forRows([&] {
-    reduce(Reduction::Sum, "all_" + std::to_string(row), "%done#" + std::to_string(rows + row));
-    // A row that read nothing is 0.
-    source.add(R"(    %empty_$r = arith.cmpf oeq, %all_$r, %zero : f32
-    %sum_$r = arith.select %empty_$r, %one, %all_$r : f32
-    %inverse_$r = arith.divf %one, %sum_$r : f32
-    %real_$r = arith.cmpi ule, %wanted_$r, %final_row : index
-    scf.if %real_$r {
-      %out_start_$r = arith.muli %head_$r, %value_size : index)");
-    for (auto [i, slice] : llvm::enumerate(slices)) {
-      source.set("a", (2 + i) * rows + row).set("s", slice.start).set("n", slice.size);
-      source.set("stored", shape.element.isF32() ? "result" : "rounded");
-      source.add(R"(      %inverse_${r}_$s = vector.broadcast %inverse_$r : f32 to vector<${n}xf32>
-      %result_${r}_$s = arith.mulf %done#$a, %inverse_${r}_$s : vector<${n}xf32>
-      %slice_$s = arith.constant $s : index
-      %out_${r}_$s = arith.addi %out_start_$r, %slice_$s : index)");
-      if (!shape.element.isF32())
-        source.add("      %rounded_${r}_$s = arith.truncf %result_${r}_$s : vector<${n}xf32> to vector<${n}x${T}>");
-      source.add("      vector.store %${stored}_${r}_$s, %out[%b, %token_$r, %out_${r}_$s] : memref<?x?x${HE}x${T}>, vector<${n}x${T}>");
-    }
-    source.add("    }");
-  });
+  openRowLoop();
+  writeRow("r", "%r");
+  source.add(R"(    %norm = vector.load %norms[%r, %c0] : memref<${rows}x16xf32>, vector<16xf32>)");
+  reduce(Reduction::Sum, "all", "%norm");
+  // A row that read nothing is 0.
+  source.add(R"(    %empty = arith.cmpf oeq, %all, %zero : f32
+    %sum = arith.select %empty, %one, %all : f32
+    %inverse = arith.divf %one, %sum : f32
+    %real = arith.cmpi ule, %wanted_r, %final_row : index)");
+  if (shape.valueBits) {
+    source.add("    %low_sum = vector.load %low_sums[%r, %c0] : memref<${rows}x16xf32>, vector<16xf32>");
+    reduce(Reduction::Sum, "low", "%low_sum");
+  }
+  source.add(R"(    scf.if %real {
+      %out_start = arith.muli %head_r, %value_size : index)");
+  for (const Slice &slice : slices) {
+    source.set("s", slice.start).set("n", slice.size).set("sum", shape.valueBits ? "raised" : "sum");
+    source.set("stored", shape.element.isF32() ? "result" : "rounded");
+    source.add(R"(      %slice_$s = arith.constant $s : index
+      %sum_$s = vector.load %sums[%r, %slice_$s] : memref<${rows}x${E}xf32>, vector<${n}xf32>)");
+    if (shape.valueBits)
+      source.add(R"(      %low_$s = vector.broadcast %low : f32 to vector<${n}xf32>
+      %raised_$s = arith.addf %sum_$s, %low_$s : vector<${n}xf32>)");
+    source.add(R"(      %inverse_$s = vector.broadcast %inverse : f32 to vector<${n}xf32>
+      %result_$s = arith.mulf %${sum}_$s, %inverse_$s : vector<${n}xf32>
+      %out_$s = arith.addi %out_start, %slice_$s : index)");
+    if (!shape.element.isF32())
+      source.add("      %rounded_$s = arith.truncf %result_$s : vector<${n}xf32> to vector<${n}x${T}>");
+    source.add("      vector.store %${stored}_$s, %out[%b, %token_r, %out_$s] : memref<?x?x${HE}x${T}>, vector<${n}x${T}>");
+  }
+  source.add("      }\n    }");
 }
 
 func::FuncOp attention::getAttentionKernel(ModuleOp module, const AttentionShape &shape, int64_t rows) {

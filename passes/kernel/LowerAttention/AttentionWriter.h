@@ -18,7 +18,7 @@ public:
   const KernelSource &write();
 
 private:
-  /// Values of which the sums of all rows stay in registers while the keys of a tile are walked: `size` from dimension `start` on, which lie at
+  /// Values of which the sums of all rows stay in registers while the keys of a block are walked: `size` from dimension `start` on, which lie at
   /// `place` of a row, in the high halves of its bytes if `isHigh`.
   struct Slice {
     int64_t start, size, place;
@@ -42,33 +42,36 @@ private:
   /// Loads `%NAME_scales` and `%NAME_lows` of the coded tile at `tile`.
   void loadParameters(llvm::StringRef name, llvm::StringRef memref, llvm::StringRef tile, int64_t codeBytes);
 
+  /// Writes what `writeValueScales` reads of the tile at `%tile_key`.
+  void storeValueParameters();
+
   void writeHead();
+  void writeExponentialHead();
   void writeStart();
-  void writeRow();
-  void writeQuery();
+  void writeRow(llvm::StringRef name, llvm::StringRef index);
   void writeRange();
-  void openTileLoop();
+  void openRowLoop();
+  void writeQueries();
+  void openBlockLoop();
   void addProducts(llvm::StringRef key, llvm::StringRef column, llvm::StringRef sums, llvm::StringRef next);
   void writeScores();
   void compareLanes(llvm::StringRef name, llvm::StringRef predicate, llvm::StringRef end);
-  void writeLeft();
   void writeBias();
-  void writeMask();
+  void writeMasks();
+  void exponential(llvm::StringRef name, llvm::StringRef x);
   enum class Reduction { Max, Sum };
   void reduce(Reduction kind, llvm::StringRef name, llvm::StringRef from);
-  void writeMaximum();
-  void writeAlphas();
-  void writeSoftmax();
+  void addGreater(llvm::StringRef name, llvm::StringRef a, llvm::StringRef b, int64_t size);
+  void writeMaxima();
+  void writeWeights();
   void writeValueScales();
   void loadValue(const Slice &slice);
   void writeValues();
-  void closeTileLoop();
   void writeResults();
 
   const AttentionShape &shape;
   int64_t rows, row = 0;
   std::vector<Slice> slices;
-  std::vector<std::string> masks; ///< by row
   KernelSource source;
 };
 

@@ -28,16 +28,27 @@ void AttentionWriter::loadParameters(StringRef name, StringRef memref, StringRef
       %${v}_at = arith.addi $at, %${v}_place : index
       %${v}_bytes = vector.load $from[%${v}_at] : memref<?xi8>, vector<32xi8>
       %${v}_half = vector.bitcast %${v}_bytes : vector<32xi8> to vector<16xf16>
-      %$v = arith.extf %${v}_half : vector<16xf16> to vector<16xf32>)");
+      %${v}_loaded = arith.extf %${v}_half : vector<16xf16> to vector<16xf32>)");
   }
 }
 
-/// Weights of codes in place of those of values: sum(p (low + code * scale)) is sum(p low) + sum((p scale) code). Lanes that are not read may hold
-/// anything.
+/// Scales and lows of the tile's values as floats.
+void AttentionWriter::storeValueParameters() {
+  source.add(R"(      %value_tile_offset = arith.muli %tile_key, %value_step : index
+      %value_tile = arith.addi %value_start, %value_tile_offset : index)");
+  loadParameters("value", "%flat_values", "%value_tile", shape.valueSize * shape.valueBits / 8);
+  source.add(R"(      vector.store %value_scales_loaded, %value_scales[%tile_lane] : memref<${block}xf32>, vector<16xf32>
+      vector.store %value_lows_loaded, %value_lows[%tile_lane] : memref<${block}xf32>, vector<16xf32>)");
+}
+
+/// Weights of codes in place of those of values: sum(p (low + code * scale)) is sum(p low) + sum((p scale) code). Scales and lows of keys that are
+/// not read may be anything.
 void AttentionWriter::writeValueScales() {
-  source.add(R"(      %weighted_scale_$r = arith.mulf %p_$r, %value_scales : vector<16xf32>
-      %code_p_$r = arith.select $mask, %weighted_scale_$r, %zero_tile : vector<16xi1>, vector<16xf32>
-      %weighted_low_$r = arith.mulf %p_$r, %value_lows : vector<16xf32>
-      %low_p_$r = arith.select $mask, %weighted_low_$r, %zero_tile : vector<16xi1>, vector<16xf32>)");
-  reduce(Reduction::Sum, "low_sum_" + std::to_string(row), "%low_p_" + std::to_string(row));
+  source.add(R"(      %unread_$t = arith.cmpf oeq, %p_$t, %zero_tile : vector<16xf32>
+      %scale_$t = vector.load %value_scales[%tile_at_$t] : memref<${block}xf32>, vector<16xf32>
+      %low_$t = vector.load %value_lows[%tile_at_$t] : memref<${block}xf32>, vector<16xf32>
+      %weighted_scale_$t = arith.mulf %p_$t, %scale_$t : vector<16xf32>
+      %code_p_$t = arith.select %unread_$t, %zero_tile, %weighted_scale_$t : vector<16xi1>, vector<16xf32>
+      %weighted_low_$t = arith.mulf %p_$t, %low_$t : vector<16xf32>
+      %low_p_$t = arith.select %unread_$t, %zero_tile, %weighted_low_$t : vector<16xi1>, vector<16xf32>)");
 }

@@ -12,6 +12,8 @@ namespace terse::attention {
 
 /// Keys in a tile.
 constexpr int64_t kTile = 16;
+/// Keys for which maxima are taken and sums of values are corrected together.
+constexpr int64_t kKeyBlock = 64;
 
 /// What a RoPE kernel needs to know of its operation.
 struct RopeShape {
