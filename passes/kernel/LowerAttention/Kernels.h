@@ -66,9 +66,14 @@ struct AttentionShape {
   mlir::Type element;
 };
 
+/// Rows computed together: of few tokens, and of many.
+struct KernelRows {
+  int64_t few, many;
+};
+
 /// (query source, tiled keys, values, length[, starts of i64][, padding of i8][, bias][, slopes of f32]
-/// [, sinks of f32]) -> [B, S, heads * valueSize]. `rows` rows are computed together.
-mlir::func::FuncOp getAttentionKernel(mlir::ModuleOp module, const AttentionShape &shape, int64_t rows);
+/// [, sinks of f32]) -> [B, S, heads * valueSize]. Results do not depend on `rows`.
+mlir::func::FuncOp getAttentionKernel(mlir::ModuleOp module, const AttentionShape &shape, KernelRows rows);
 
 } // namespace terse::attention
 

@@ -51,8 +51,8 @@ private:
 
   /// Updates whose cache holds tiles of keys.
   DenseSet<Operation *> tiled;
-  /// Rows that an attention kernel computes together.
-  int64_t rowsTogether = 4;
+  /// Rows that attention kernels compute together.
+  KernelRows rowsTogether;
 };
 } // namespace
 
@@ -245,7 +245,7 @@ void LowerAttention::runOnOperation() {
     return signalPassFailure();
   }
   // Sums of 16 lanes of so many rows leave registers for what is added to them.
-  rowsTogether = level == "avx512vnni" ? 8 : 4;
+  rowsTogether = level == "avx512vnni" ? KernelRows{8, 16} : KernelRows{4, 4};
   SmallVector<AttentionOp> attentions;
   SmallVector<CacheUpdateOp> updates;
   SmallVector<RopeOp> ropes;
