@@ -123,6 +123,8 @@ void AttentionWriter::writeHead() {
   writeExponentialHead();
   if (shape.window)
     source.add("  %begins = memref.alloca() : memref<${rows}xindex>");
+  if (!shape.instruction.empty())
+    writeIntegerHead();
   if (shape.keyBits)
     source.add("  %query_sums = memref.alloca() {alignment = 64 : i64} : memref<${rows}xf32>");
   if (shape.valueBits)
@@ -172,8 +174,8 @@ func::FuncOp attention::getAttentionKernel(ModuleOp module, const AttentionShape
                            {shape.slopes, "_slopes"}, {shape.sinks, "_sinks"}})
     suffix += has ? word : "";
   // What the name does not say is hashed into it.
-  std::string rest = llvm::formatv("{0} {1} {2} {3} {4} {5} {6} {7}", floatText(shape.scale), shape.causal, shape.window.value_or(0),
-                                   floatText(shape.softcap.value_or(0)), shape.valueOffset, shape.keyBits, shape.valueBits, arguments);
+  std::string rest = llvm::formatv("{0} {1} {2} {3} {4} {5} {6} {7} {8}", floatText(shape.scale), shape.causal, shape.window.value_or(0),
+                                   floatText(shape.softcap.value_or(0)), shape.valueOffset, shape.keyBits, shape.valueBits, shape.instruction, arguments);
   suffix += llvm::formatv("_{0:x-}", llvm::xxh3_64bits(rest));
   std::string name = "attention_" + suffix;
   if (auto known = module.lookupSymbol<func::FuncOp>(name))

@@ -54,13 +54,17 @@ void AttentionWriter::writeQueries() {
   if (!shape.element.isF32())
     source.add("    %wide_query = arith.extf %given_query : vector<${D}x${T}> to vector<${D}xf32>");
   source.add(R"(    %scale = arith.constant dense<$scale> : vector<${D}xf32>
-    %scaled_query = arith.mulf %$q, %scale : vector<${D}xf32>
-    vector.store %scaled_query, %queries[%r, %c0] : memref<${rows}x${D}xf32>, vector<${D}xf32>)");
+    %scaled_query = arith.mulf %$q, %scale : vector<${D}xf32>)");
+  if (hasIntegerKeys())
+    writeIntegerQuery();
+  else
+    source.add(R"(    vector.store %scaled_query, %queries[%r, %c0] : memref<${rows}x${D}xf32>, vector<${D}xf32>)");
   if (shape.window)
     source.add("    memref.store %begin_r, %begins[%r] : memref<${rows}xindex>");
+  if (shape.keyBits && !hasIntegerKeys())
+    source.add("    %query_sum = vector.reduction <add>, %scaled_query : vector<${D}xf32> into f32");
   if (shape.keyBits)
-    source.add(R"(    %query_sum = vector.reduction <add>, %scaled_query : vector<${D}xf32> into f32
-    memref.store %query_sum, %query_sums[%r] : memref<${rows}xf32>)");
+    source.add(R"(    memref.store %query_sum, %query_sums[%r] : memref<${rows}xf32>)");
   if (shape.valueBits)
     source.add("    vector.store %zero_tile, %low_sums[%r, %c0] : memref<${rows}x16xf32>, vector<16xf32>");
   // A sink is a score without a value that all rows begin with.

@@ -114,8 +114,11 @@ void AttentionWriter::writeWeights() {
       writeValueScales();
       addUp(lowSum, "low_p_" + t);
     }
-    source.add("      vector.store %${p}_$t, %scores[%r, %tile_at_$t] : memref<${rows}x${block}xf32>, vector<16xf32>");
+    if (!hasIntegerValues())
+      source.add("      vector.store %${p}_$t, %scores[%r, %tile_at_$t] : memref<${rows}x${block}xf32>, vector<16xf32>");
   }
+  if (hasIntegerValues())
+    writeIntegerWeights();
   source.add(R"(      %row_alpha = memref.load %alphas[%r] : memref<16xf32>
       %row_alpha_tile = vector.broadcast %row_alpha : f32 to vector<16xf32>)");
   auto accumulate = [&](StringRef memref, const std::string &term) {

@@ -48,16 +48,11 @@ void AttentionWriter::openBlockLoop() {
   source.set("skippedKeys", shape.window ? "%skipped_keys" : "%c0").set("skippedTiles", shape.window ? "%skipped_tiles" : "%c0");
 }
 
-/// Scores of all tiles of the block that are read.
-void AttentionWriter::writeScores() {
+/// `%dots#r`: queries times keys, or their codes, of the tile at `%tile_start`.
+void AttentionWriter::writeDots() {
   source.set("sums", list("%s_{0} = %zero_tile")).set("sumTypes", list("vector<16xf32>"));
   source.set("dots", "%dots:" + std::to_string(rows));
-  source.add(R"(      scf.for %t = $skippedTiles to %tiles_here step %c1 {
-      %tile_lane = arith.muli %t, %tile : index
-      %tile_key = arith.addi %first_key, %tile_lane : index
-      %tile_offset = arith.muli %tile_key, %key_step : index
-      %tile_start = arith.addi %key_start, %tile_offset : index
-      $dots = scf.for %d = %c0 to %key_columns step %c1 iter_args($sums) -> ($sumTypes) {
+  source.add(R"(      $dots = scf.for %d = %c0 to %key_columns step %c1 iter_args($sums) -> ($sumTypes) {
         %key_column = arith.muli %d, %tile : index
         %key_place = arith.addi %tile_start, %key_column : index)");
   std::string sums = "s";
@@ -76,15 +71,25 @@ void AttentionWriter::writeScores() {
   }
   source.set("sums", list("%next_s_{0}"));
   source.add("        scf.yield $sums : $sumTypes\n      }");
+}
+
+/// Scores of all tiles of the block that are read.
+void AttentionWriter::writeScores() {
+  source.add(R"(      scf.for %t = $skippedTiles to %tiles_here step %c1 {
+      %tile_lane = arith.muli %t, %tile : index
+      %tile_key = arith.addi %first_key, %tile_lane : index
+      %tile_offset = arith.muli %tile_key, %key_step : index
+      %tile_start = arith.addi %key_start, %tile_offset : index)");
+  hasIntegerKeys() ? writeIntegerScores() : writeDots();
   if (shape.keyBits)
     loadParameters("key", "%flat_keys", "%tile_start", shape.keySize * shape.keyBits / 8);
-  source.set("dot", shape.keyBits ? "dot_" : "dots#");
+  source.set("dot", shape.keyBits ? "dot_" : "dots#").set("codeDot", hasIntegerKeys() ? "dots_" : "dots#");
   forRows([&] {
     // (low + code * scale) q summed: low * sum(q) + scale * sum(code * q).
     if (shape.keyBits)
       source.add(R"(      %query_sum_$r = memref.load %query_sums[%row_$r] : memref<${rows}xf32>
       %query_sum_tile_$r = vector.broadcast %query_sum_$r : f32 to vector<16xf32>
-      %scaled_dot_$r = arith.mulf %dots#$r, %key_scales_loaded : vector<16xf32>
+      %scaled_dot_$r = arith.mulf %${codeDot}$r, %key_scales_loaded : vector<16xf32>
       %dot_$r = llvm.intr.fmuladd(%query_sum_tile_$r, %key_lows_loaded, %scaled_dot_$r) : (vector<16xf32>, vector<16xf32>, vector<16xf32>) -> vector<16xf32>)");
     source.add("      vector.store %${dot}$r, %scores[%row_$r, %tile_lane] : memref<${rows}x${block}xf32>, vector<16xf32>");
   });
@@ -214,12 +219,11 @@ void AttentionWriter::writeMasks() {
       })");
 }
 
-/// The slice's values of key %j of the block: `%value`.
-void AttentionWriter::loadValue(const Slice &slice) {
+/// Where the slice's values of key %j of the block begin: `%value_row_start`.
+void AttentionWriter::placeValue() {
   if (!shape.valueBits) {
     source.add(R"(        %value_place = arith.muli %j, %value_step : index
         %value_row_start = arith.addi %value_slice_$s, %value_place : index)");
-    load("value", "%flat_values", "%value_row_start", slice.size);
     return;
   }
   source.add(R"(        %lane = arith.remui %j, %tile : index
@@ -228,18 +232,45 @@ void AttentionWriter::loadValue(const Slice &slice) {
         %lane_place = arith.muli %lane, %code_bytes : index
         %value_place = arith.addi %tile_place, %lane_place : index
         %value_row_start = arith.addi %value_slice_$s, %value_place : index)");
-  if (shape.valueBits == 8)
+}
+
+/// The slice's values of key %j of the block: `%value`.
+void AttentionWriter::loadValue(const Slice &slice) {
+  placeValue();
+  if (!shape.valueBits)
+    load("value", "%flat_values", "%value_row_start", slice.size);
+  else if (shape.valueBits == 8)
     loadCodes("value", "", "%flat_values", "%value_row_start", slice.size);
   else
     loadCodes(slice.isHigh ? "low_value" : "value", slice.isHigh ? "value" : "high_value", "%flat_values", "%value_row_start", slice.size);
+}
+
+/// `%next_sum_START#r`: the slice's values of the block, added to `%kept_r_START`.
+void AttentionWriter::writeFloatValues(const Slice &slice) {
+  std::string s = std::to_string(slice.start), type = "vector<" + std::to_string(slice.size) + "xf32>";
+  source.set("before", list("%b_{0} = %kept_{0}_" + s));
+  source.set("sliceTypes", list(type)).set("after", list("%c_{0}")).set("results", "%next_sum_" + s + ":" + std::to_string(rows));
+  source.add("      $results = scf.for %j = $skippedKeys to %keys_here step %c1 iter_args($before) -> ($sliceTypes) {");
+  loadValue(slice);
+  source.set("n", slice.size);
+  forRows([&] {
+    source.add(R"(        %weight_$r = memref.load %scores[%row_$r, %j] : memref<${rows}x${block}xf32>
+      %all_weight_$r = vector.broadcast %weight_$r : f32 to vector<${n}xf32>
+      %c_$r = llvm.intr.fmuladd(%all_weight_$r, %value, %b_$r) : (vector<${n}xf32>, vector<${n}xf32>, vector<${n}xf32>) -> vector<${n}xf32>)");
+  });
+  source.add("        scf.yield $after : $sliceTypes\n      }");
 }
 
 /// Adds the block's values to the sums of rows.
 void AttentionWriter::writeValues() {
   source.add(R"(      %value_offset_of_block = arith.muli %first_key, %value_step : index
       %block_values = arith.addi %value_start, %value_offset_of_block : index)");
+  if (hasIntegerValues())
+    source.add(R"(      %keys_of_group = arith.remui $skippedKeys, %c4 : index
+      %first_group = arith.subi $skippedKeys, %keys_of_group : index
+      %no_sums = arith.constant dense<0> : vector<16xi32>)");
   for (const Slice &slice : slices) {
-    std::string s = std::to_string(slice.start), type = "vector<" + std::to_string(slice.size) + "xf32>";
+    std::string s = std::to_string(slice.start);
     source.set("s", s).set("n", slice.size).set("place", slice.place);
     source.add(R"(      %slice_$s = arith.constant $s : index
       %place_$s = arith.constant $place : index
@@ -250,19 +281,10 @@ void AttentionWriter::writeValues() {
       %sum_${r}_$s = vector.load %sums[%row_$r, %slice_$s] : memref<${rows}x${E}xf32>, vector<${n}xf32>
       %kept_${r}_$s = arith.mulf %sum_${r}_$s, %alphas_${r}_$s : vector<${n}xf32>)");
     });
-    source.set("before", list("%b_{0} = %kept_{0}_" + s));
-    source.set("sliceTypes", list(type)).set("after", list("%c_{0}")).set("results", "%next_sum_" + s + ":" + std::to_string(rows));
-    source.add("      $results = scf.for %j = $skippedKeys to %keys_here step %c1 iter_args($before) -> ($sliceTypes) {");
-    loadValue(slice);
-    source.set("n", slice.size);
+    hasIntegerValues() ? writeIntegerValues(slice) : writeFloatValues(slice);
+    source.set("s", s).set("n", slice.size).set("next", hasIntegerValues() ? "_" : "#");
     forRows([&] {
-      source.add(R"(        %weight_$r = memref.load %scores[%row_$r, %j] : memref<${rows}x${block}xf32>
-        %all_weight_$r = vector.broadcast %weight_$r : f32 to vector<${n}xf32>
-        %c_$r = llvm.intr.fmuladd(%all_weight_$r, %value, %b_$r) : (vector<${n}xf32>, vector<${n}xf32>, vector<${n}xf32>) -> vector<${n}xf32>)");
-    });
-    source.add("        scf.yield $after : $sliceTypes\n      }");
-    forRows([&] {
-      source.add("      vector.store %next_sum_$s#$r, %sums[%row_$r, %slice_$s] : memref<${rows}x${E}xf32>, vector<${n}xf32>");
+      source.add("      vector.store %next_sum_$s${next}$r, %sums[%row_$r, %slice_$s] : memref<${rows}x${E}xf32>, vector<${n}xf32>");
     });
   }
 }

@@ -45,6 +45,10 @@ private:
   /// Writes what `writeValueScales` reads of the tile at `%tile_key`.
   void storeValueParameters();
 
+  /// Whether products with codes are the instruction's; queries and weights are integers then.
+  bool hasIntegerKeys() const;
+  bool hasIntegerValues() const;
+
   void writeHead();
   void writeExponentialHead();
   void writeStart();
@@ -54,6 +58,7 @@ private:
   void writeQueries();
   void openBlockLoop();
   void addProducts(llvm::StringRef key, llvm::StringRef column, llvm::StringRef sums, llvm::StringRef next);
+  void writeDots();
   void writeScores();
   void compareLanes(llvm::StringRef name, llvm::StringRef predicate, llvm::StringRef end);
   void writeBias();
@@ -65,9 +70,24 @@ private:
   void writeMaxima();
   void writeWeights();
   void writeValueScales();
+  void placeValue();
   void loadValue(const Slice &slice);
+  void writeFloatValues(const Slice &slice);
   void writeValues();
   void writeResults();
+
+  void writeIntegerHead();
+  void writeUnit(int64_t size);
+  void writeHalves(llvm::StringRef name, int64_t size);
+  void writeIntegerQuery();
+  void interleave(llvm::StringRef name, llvm::StringRef from);
+  void addIntegerProducts(llvm::StringRef codes, llvm::StringRef memref, llvm::StringRef type, llvm::StringRef place, llvm::StringRef before,
+                          llvm::StringRef after);
+  void joinHalves(llvm::StringRef name, llvm::StringRef sums);
+  void splitNibbles();
+  void writeIntegerScores();
+  void writeIntegerWeights();
+  void writeIntegerValues(const Slice &slice);
 
   const AttentionShape &shape;
   int64_t rows, row = 0;

@@ -64,6 +64,8 @@ struct AttentionShape {
   /// Of codes in quantized caches; 0: floats.
   int64_t keyBits, valueBits;
   mlir::Type element;
+  /// What multiplies codes by integers, an instruction of the kernel dialect; empty: codes become floats.
+  std::string instruction;
 };
 
 /// Rows computed together: of few tokens, and of many.

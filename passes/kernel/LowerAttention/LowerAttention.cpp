@@ -194,6 +194,11 @@ LogicalResult LowerAttention::lowerAttention(AttentionOp op) {
     shape.window = *op.getWindow();
   if (op.getSoftcap())
     shape.softcap = op.getSoftcap()->convertToDouble();
+  KernelRows rows = rowsTogether;
+  if (level == "avx512vnni" && (shape.keyBits || shape.valueBits)) {
+    shape.instruction = "x86_vnni";
+    rows.many = rows.few; // two sums each
+  }
   RowView query = RowView::of(op.getQuery());
   shape.sourceWidth = query.sourceWidth;
   shape.sourceOffset = query.offset;
@@ -225,7 +230,7 @@ LogicalResult LowerAttention::lowerAttention(AttentionOp op) {
   if ((shape.sinks = bool(op.getSinks())))
     inputs.push_back(toFloats(builder, loc, op.getSinks(), shape.heads));
 
-  func::FuncOp kernel = getAttentionKernel(getOperation(), shape, rowsTogether);
+  func::FuncOp kernel = getAttentionKernel(getOperation(), shape, rows);
   if (!kernel)
     return failure();
   Value batch = tensor::DimOp::create(builder, loc, source, 0);
