@@ -37,9 +37,7 @@ void AttentionWriter::writeRow(StringRef name, StringRef index) {
 }
 
 /// Opens a loop over the rows of the block.
-void AttentionWriter::openRowLoop() {
-  source.add("    scf.for %r = %c0 to %row_count step %c1 {");
-}
+void AttentionWriter::openRowLoop() { source.add("    scf.for %r = %c0 to %row_count step %c1 {"); }
 
 /// Queries as scaled floats in memory, where each of them can be loaded into all lanes, and the state that rows begin with.
 void AttentionWriter::writeQueries() {
@@ -58,13 +56,13 @@ void AttentionWriter::writeQueries() {
   if (hasIntegerKeys())
     writeIntegerQuery();
   else
-    source.add(R"(    vector.store %scaled_query, %queries[%r, %c0] : memref<${rows}x${D}xf32>, vector<${D}xf32>)");
+    source.add("    vector.store %scaled_query, %queries[%r, %c0] : memref<${rows}x${D}xf32>, vector<${D}xf32>");
   if (shape.window)
     source.add("    memref.store %begin_r, %begins[%r] : memref<${rows}xindex>");
   if (shape.keyBits && !hasIntegerKeys())
     source.add("    %query_sum = vector.reduction <add>, %scaled_query : vector<${D}xf32> into f32");
   if (shape.keyBits)
-    source.add(R"(    memref.store %query_sum, %query_sums[%r] : memref<${rows}xf32>)");
+    source.add("    memref.store %query_sum, %query_sums[%r] : memref<${rows}xf32>");
   if (shape.valueBits)
     source.add("    vector.store %zero_tile, %low_sums[%r, %c0] : memref<${rows}x16xf32>, vector<16xf32>");
   // A sink is a score without a value that all rows begin with.
@@ -103,7 +101,7 @@ void AttentionWriter::writeRange() {
 void AttentionWriter::writeResults() {
   openRowLoop();
   writeRow("r", "%r");
-  source.add(R"(    %norm = vector.load %norms[%r, %c0] : memref<${rows}x16xf32>, vector<16xf32>)");
+  source.add("    %norm = vector.load %norms[%r, %c0] : memref<${rows}x16xf32>, vector<16xf32>");
   reduce(Reduction::Sum, "all", "%norm");
   // A row that read nothing is 0.
   source.add(R"(    %empty = arith.cmpf oeq, %all, %zero : f32

@@ -175,7 +175,7 @@ void AttentionWriter::writeMasks() {
   }
   source.set("cut", cut);
   if (shape.padding) {
-    source.set("cut", cut).add(R"(      %has_masks = scf.if %$cut -> (i1) {
+    source.add(R"(      %has_masks = scf.if %$cut -> (i1) {
         scf.yield %$cut : i1
       } else {
         %block_padding = vector.load %padding[%b, %first_key] : memref<?x?xi8>, vector<${block}xi8>

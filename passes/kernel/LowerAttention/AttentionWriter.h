@@ -39,9 +39,8 @@ private:
   void load(llvm::StringRef name, llvm::StringRef memref, llvm::StringRef index, int64_t size);
   /// Loads `%low` (and `%high`, of nibbles), `size` codes as f32.
   void loadCodes(llvm::StringRef low, llvm::StringRef high, llvm::StringRef memref, llvm::StringRef index, int64_t size);
-  /// Loads `%NAME_scales` and `%NAME_lows` of the coded tile at `tile`.
+  /// Loads `%NAME_scales_loaded` and `%NAME_lows_loaded` of the coded tile at `tile`.
   void loadParameters(llvm::StringRef name, llvm::StringRef memref, llvm::StringRef tile, int64_t codeBytes);
-
   /// Writes what `writeValueScales` reads of the tile at `%tile_key`.
   void storeValueParameters();
 

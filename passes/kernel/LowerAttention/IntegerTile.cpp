@@ -4,7 +4,7 @@
 // what the cache's own rounding does.
 #include "AttentionWriter.h"
 
-#include "llvm/ADT/STLExtras.h"
+#include <limits>
 
 using namespace mlir;
 using namespace terse;
@@ -89,8 +89,8 @@ void AttentionWriter::interleave(StringRef name, StringRef from) {
   source.add("        %$v = vector.shuffle $from, $from [$places] : vector<64xi8>, vector<64xi8>");
 }
 
-/// Adds products of the codes `codes` with both halves of four integers of each row, at `place` of `memref`_high and _low: `AFTER_high_r` and
-/// `AFTER_low_r`.
+/// `%AFTER_high_r` and `%AFTER_low_r`: `before` plus the products of `codes` with both halves of four of row r's integers, which begin at `place` of
+/// `MEMREF_high` and `MEMREF_low`.
 void AttentionWriter::addIntegerProducts(StringRef codes, StringRef memref, StringRef type, StringRef place, StringRef before, StringRef after) {
   source.set("codes", codes).set("integers", memref).set("integersType", type).set("place", place).set("before", before).set("after", after);
   source.set("instruction", shape.instruction);
@@ -167,7 +167,7 @@ void AttentionWriter::writeIntegerWeights() {
   }
 }
 
-/// `%next_sum_START#r`: the slice's values of the block, added to `%kept_r_START`.
+/// `%next_sum_START_r`: the slice's values of the block, added to `%kept_r_START`.
 void AttentionWriter::writeIntegerValues(const Slice &slice) {
   std::string weightType = "memref<" + std::to_string(rows) + "x" + std::to_string(kKeyBlock) + "xi8>";
   source.set("zeros", list("%v_high_{0} = %no_sums") + ", " + list("%v_low_{0} = %no_sums"));
