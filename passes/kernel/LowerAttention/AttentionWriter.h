@@ -79,6 +79,7 @@ private:
   void writeUnit(int64_t size);
   void writeHalves(llvm::StringRef name, int64_t size);
   void writeIntegerQuery();
+  void prefetchNextBlock(llvm::StringRef memref, llvm::StringRef place, llvm::StringRef step);
   void interleave(llvm::StringRef name, llvm::StringRef from);
   void addIntegerProducts(llvm::StringRef codes, llvm::StringRef memref, llvm::StringRef type, llvm::StringRef place, llvm::StringRef before,
                           llvm::StringRef after);

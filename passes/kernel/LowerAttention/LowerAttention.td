@@ -19,7 +19,7 @@ def LowerAttention : Pass<"terse-lower-attention", "::mlir::ModuleOp"> {
     A tile of 16 rows of a quantized cache holds their codes (keys with the head dimension outermost, values row by row), then 16 scales, then 16 lows; a
     byte of 4-bit codes those of dimensions d and d + D/2. Scales are applied to the 16 scores or weights of a tile, not to its values. Codes become
     floats as they are read, or with AVX512-VNNI are multiplied by integers: a row's query and its weights of a block are rounded to 16 bits with a unit
-    of their own, and the products of both halves added up (two `vpdpbusd` for four products, where floats take four multiply-adds). That changes a
+    of their own, and the products of both halves added up (two `vpdpbusd` for four products, where floats take four multiply-adds); the next block is asked for meanwhile. That changes a
     result by about 1e-4 of its size, a fiftieth or less of what rounding to 8 bits in the cache does.
 
     Attention of other than f32 and f16 elements is left.
