@@ -35,7 +35,7 @@ extern "C" {
 /** Version of this interface: additions raise the minor number, changes that
  * break callers the major one. */
 #define TERSE_API_VERSION_MAJOR 0
-#define TERSE_API_VERSION_MINOR 4
+#define TERSE_API_VERSION_MINOR 5
 #define TERSE_API_VERSION                                                      \
   ((uint32_t)TERSE_API_VERSION_MAJOR << 16 | TERSE_API_VERSION_MINOR)
 
@@ -160,13 +160,17 @@ typedef struct terse_context terse_context;
 
 typedef struct terse_context_options {
   size_t size;
-  int32_t threads;  /**< 0: all processors available */
+  int32_t threads;  /**< 0: all processors available. At most so many: fewer
+                         run while other programs use the processors */
   int64_t capacity; /**< tokens that the states have room for; memory is taken
                          as they come; 0: as the artifact says, else 2048 */
   int64_t batch;    /**< sequences that the states hold; 0: 1 */
+  int32_t pin;      /**< not 0: each thread stays on a processor of its own, the
+                         caller's while it runs the model. Where nothing else
+                         runs */
 } terse_context_options;
 #define TERSE_CONTEXT_OPTIONS_INIT                                             \
-  { sizeof(terse_context_options), 0, 0, 0 }
+  { sizeof(terse_context_options), 0, 0, 0, 0 }
 
 /** Makes a context. `options` may be null. */
 TERSE_API terse_status terse_context_create(

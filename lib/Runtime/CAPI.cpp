@@ -249,6 +249,7 @@ terse_status terse_context_create(const terse_model *model,
     self->options.capacity = options.capacity;
     if (options.batch)
       self->options.batch = options.batch;
+    self->options.pin = options.pin != 0;
     *context = self.release();
     return Status();
   });

@@ -220,7 +220,8 @@ Status Context::prepare() {
 
   Result<std::unique_ptr<Team>> team =
       Team::create(options_.threads ? options_.threads : availableCpus(),
-                   /*shares=*/true);
+                   options_.pin ? Team::Placement::Pinned
+                                : Team::Placement::Shared);
   if (!team.ok())
     return team.status();
   team_ = std::move(*team);

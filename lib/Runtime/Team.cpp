@@ -98,6 +98,43 @@ int quotaCpus() {
 }
 } // namespace
 
+/// The processors that the calling thread may use; empty if they are too many
+/// to be told.
+static std::vector<int> allowedProcessors() {
+  std::vector<int> processors;
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof set, &set) == 0)
+    for (int i = 0; i < CPU_SETSIZE; ++i)
+      if (CPU_ISSET(i, &set))
+        processors.push_back(i);
+  return processors;
+}
+
+namespace {
+/// Keeps the calling thread on one processor while it lives.
+class Pin {
+public:
+  Pin(const std::vector<int> &processors, int thread) {
+    if (processors.empty() ||
+        ::sched_getaffinity(0, sizeof before_, &before_) != 0)
+      return;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(processors[size_t(thread) % processors.size()], &one);
+    pinned_ = ::sched_setaffinity(0, sizeof one, &one) == 0;
+  }
+  ~Pin() {
+    if (pinned_)
+      (void)::sched_setaffinity(0, sizeof before_, &before_);
+  }
+  Pin(const Pin &) = delete;
+
+private:
+  cpu_set_t before_;
+  bool pinned_ = false;
+};
+} // namespace
+
 int availableCpus() {
   int cpus = 0;
   cpu_set_t set;
@@ -110,15 +147,18 @@ int availableCpus() {
 
 // Spinning pays only while the others really run: with fewer processors than
 // threads, whoever spins keeps the one that it waits for from running.
-Team::Team(int threads, bool shares)
+Team::Team(int threads, Placement placement)
     : size_(threads),
       spins_(threads <= availableCpus() ? spinsWithProcessors
                                         : spinsWithoutProcessors),
-      shares_(shares && threads > 1 && threads <= availableCpus()),
+      shares_(placement == Placement::Shared && threads > 1 &&
+              threads <= availableCpus()),
+      processors_(placement == Placement::Pinned ? allowedProcessors()
+                                                 : std::vector<int>()),
       active_(threads), asleep_(size_t(threads)) {}
 
-Result<std::unique_ptr<Team>> Team::create(int threads, bool shares) {
-  std::unique_ptr<Team> team(new Team(threads, shares));
+Result<std::unique_ptr<Team>> Team::create(int threads, Placement placement) {
+  std::unique_ptr<Team> team(new Team(threads, placement));
   try {
     team->workers_.reserve(size_t(threads) - 1);
     for (int i = 1; i < threads; ++i)
@@ -210,6 +250,7 @@ uint64_t Team::awaitJob(int thread, uint64_t seen) {
 }
 
 void Team::work(int thread) {
+  const Pin pin(processors_, thread);
   // A job cannot be missed: the next one starts after all of it have arrived.
   for (uint64_t seen = 0;;) {
     seen = awaitJob(thread, seen);
@@ -234,6 +275,7 @@ void Team::start() {
 }
 
 void Team::run(TerseEntryFn entry, const TerseCall *call) {
+  const Pin pin(processors_, 0);
   if (size_ == 1)
     return entry(call, 0, 1);
   begin_ = shares_ ? nanoseconds() : 0;

@@ -119,7 +119,8 @@ class Model:
     # ---------------------------------------------------------------- running
 
     @suggesting
-    def session(self, *, threads: int | None = None, context: int | None = None, batch: int | None = None) -> Session:
+    def session(self, *, threads: int | None = None, context: int | None = None, batch: int | None = None,
+                pin: bool = False) -> Session:
         """Makes a session: states, scratch memory and threads of its own.
 
         Args:
@@ -127,9 +128,11 @@ class Model:
             context: Positions that the states have room for; memory is taken as they come. By default what the
                 artifact says, else 2048.
             batch: Sequences that the states hold; 1 by default.
+            pin: Each thread stays on a processor of its own, the caller's while it runs the model. Where nothing
+                else runs.
         """
         return Session(self, threads=self.threads if threads is None else threads, context=context or 0,
-                       batch=batch or 0)
+                       batch=batch or 0, pin=pin)
 
     def __call__(self, inputs: Arrays | None = None, *, out: Mapping[str, npt.NDArray[Any]] | None = None,
                  **named: npt.ArrayLike) -> dict[str, npt.NDArray[Any]]:

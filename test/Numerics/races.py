@@ -36,13 +36,14 @@ def program(compiled, text, symbols, weights):
     """C of a program that calls the code twice; `text` is the module before the target stage."""
     arguments, results = re.search(r"func\.func @forward\((.*)\) -> (.*) \{$", text, re.M).groups()
     results = re.sub(r"\{[^}]*terse\.state[^}]*\}", "", results)  # these are arguments
+    given = re.findall(r'terse\.symbol = "([^"]*)"', arguments)
     shapes = [re.findall(r'"([^"]*)"', dims) for dims in re.findall(r"terse\.dims = \[([^\]]*)\]", arguments + results)]
     lines = ["#include <stdint.h>", "#include <stdlib.h>", "int64_t drive(void **, void *, int64_t);", BARRIER,
              "int main(int count, char **arguments) {", "  left_out = atoi(arguments[1]);",
              f"  void *a[{len(compiled.arguments)}];"]
     for k, (type, _) in enumerate(compiled.arguments):
         if type == "index":
-            lines.append(f"  a[{k}] = (void *){symbols['past']}l;")
+            lines.append(f"  a[{k}] = (void *){symbols[given.pop(0)]}l;")
             continue
         shape = sizes(shapes.pop(0), symbols)
         strides = [int(np.prod(shape[i + 1:], dtype=np.int64)) for i in range(len(shape))]
@@ -100,8 +101,9 @@ with tempfile.TemporaryDirectory() as folder:
         spans = [int(offset) for offset in re.findall(r"kernel\.weight .* at (\d+) :", text)]
         count = instrument(compiled)
         weights = max(spans) + (4 << 20)  # the last one is smaller
-        for batch, sequence, past in ((1, 1, 3), (2, 5, 0)):
-            symbols = {"batch_size": batch, "sequence_length": sequence, "past_sequence_length": past, "past": past, "capacity": 16}
+        for batch, sequence, past, keep in ((1, 1, 3, 1), (2, 5, 0, 2)):
+            symbols = {"batch_size": batch, "sequence_length": sequence, "past_sequence_length": past, "past": past, "capacity": 16,
+                       "logits_to_keep": keep}
             binary = link(compiled, program(compiled, text, symbols, weights))
             if races(binary):
                 sys.exit(f"FAILED {name}: a data race with {symbols}")

@@ -163,6 +163,9 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
       .add_option("--threads", options.threads,
                   "Threads (default: all processors)")
       ->type_name("N");
+  general.add_flag("--pin", options.pin,
+                   "Keep each thread on a processor of its own; where nothing "
+                   "else runs");
   general
       .add_option("--context", options.context,
                   "Room for N tokens (default: what the run needs)")

@@ -31,6 +31,7 @@ struct Options {
   // All.
   std::string tokenizer;
   int threads = 0;
+  bool pin = false;
   int64_t context = 0;
   std::optional<rt::CpuLevel> level;
   bool timing = false, verify = false, json = false;

@@ -39,6 +39,7 @@ Result<std::unique_ptr<Tokenizer>> Session::tokenizer() const {
 ContextOptions Session::contextOptions(int64_t capacity) const {
   ContextOptions result;
   result.threads = options.threads;
+  result.pin = options.pin;
   result.capacity = options.context ? options.context : capacity;
   return result;
 }

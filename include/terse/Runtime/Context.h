@@ -28,6 +28,7 @@ struct ContextOptions {
   int64_t capacity = 0;    ///< positions that the states have room for; 0: as
                            ///< the artifact says, else 2048
   int64_t batch = 1;       ///< sequences held by the states
+  bool pin = false;        ///< each thread stays on a processor of its own
 };
 
 /// Finds the values of a manifest's symbols. `values` has one entry per symbol,

@@ -22,11 +22,22 @@ int availableCpus();
 /// thread 0. Who waits spins for about a millisecond, then sleeps.
 class Team {
 public:
-  /// A team of `threads` >= 1 threads, `threads` - 1 of them new. One that
-  /// `shares` its processors runs with fewer threads, for a time, when other
-  /// programs keep its threads from running: waiting for these costs more than
-  /// they give. It asks for no more threads than there are processors.
-  static Result<std::unique_ptr<Team>> create(int threads, bool shares = false);
+  /// How threads and processors come together.
+  enum class Placement {
+    /// As the system wishes.
+    Free,
+    /// As the system wishes, and with fewer threads, for a time, when other
+    /// programs keep some from running: waiting for these costs more than they
+    /// give. Free if there are more threads than processors.
+    Shared,
+    /// Thread i stays on the i-th processor that the process may use, counted
+    /// round where there are more threads; the caller's thread during a run.
+    Pinned,
+  };
+
+  /// A team of `threads` >= 1 threads, `threads` - 1 of them new.
+  static Result<std::unique_ptr<Team>>
+  create(int threads, Placement placement = Placement::Free);
   ~Team();
   Team(const Team &) = delete;
 
@@ -40,7 +51,7 @@ public:
   static void barrier(void *team) { static_cast<Team *>(team)->arrive(); }
 
 private:
-  Team(int threads, bool shares);
+  Team(int threads, Placement placement);
   void work(int thread);
   uint64_t awaitJob(int thread, uint64_t seen);
   void start();
@@ -52,6 +63,7 @@ private:
   const int size_;
   const int spins_; ///< pauses before sleeping
   const bool shares_;
+  std::vector<int> processors_; ///< those to pin to
   int active_;        ///< threads of the job that runs, or ran last
   uint64_t base_ = 0; ///< arrivals before that job
   alignas(64) std::atomic<uint64_t> arrived_{0};

@@ -5,6 +5,7 @@
 #include "terse/Runtime/Team.h"
 
 #include <atomic>
+#include <sched.h>
 #include <thread>
 
 using namespace terse::rt;
@@ -63,7 +64,7 @@ TEST(Team, SharesProcessors) {
       while (!stop.load(std::memory_order_relaxed))
         ;
     });
-  auto team = Team::create(processors, /*shares=*/true);
+  auto team = Team::create(processors, Team::Placement::Shared);
   ASSERT_TRUE(team.ok());
   Exchange shared;
   TerseCall call = {};
@@ -84,6 +85,31 @@ TEST(Team, SharesProcessors) {
     other.join();
   EXPECT_TRUE(runUntil([&](int threads) { return threads == processors; }));
   EXPECT_EQ(shared.wrong, 0);
+}
+
+TEST(Team, PinsItsThreads) {
+  cpu_set_t before, after;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  for (int threads : {1, 2, 5}) {
+    auto team = Team::create(threads, Team::Placement::Pinned);
+    ASSERT_TRUE(team.ok());
+    int allowed[5] = {};
+    TerseCall call = {};
+    call.arena = allowed;
+    for (int i = 0; i < 3; ++i)
+      (*team)->run(
+          [](const TerseCall *c, int32_t thread, int32_t) {
+            cpu_set_t set;
+            if (sched_getaffinity(0, sizeof set, &set) == 0)
+              static_cast<int *>(c->arena)[thread] = CPU_COUNT(&set);
+          },
+          &call);
+    for (int i = 0; i < threads; ++i)
+      EXPECT_EQ(allowed[i], 1) << i;
+  }
+  // The caller's thread is its own again.
+  ASSERT_EQ(sched_getaffinity(0, sizeof after, &after), 0);
+  EXPECT_TRUE(CPU_EQUAL(&before, &after));
 }
 
 TEST(Team, EndsWithoutHavingRun) {
