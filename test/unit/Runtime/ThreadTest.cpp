@@ -7,6 +7,7 @@
 #include <atomic>
 #include <sched.h>
 #include <thread>
+#include <unistd.h>
 
 using namespace terse::rt;
 
@@ -34,15 +35,21 @@ void exchange(const TerseCall *call, int32_t thread, int32_t threads) {
   }
 }
 
+/// A call by which `team` runs `exchange` on `shared`.
+TerseCall exchangeCall(Team &team, Exchange &shared) {
+  TerseCall call = {};
+  call.arena = &shared;
+  call.barrier = Team::barrier;
+  call.barrier_state = &team;
+  return call;
+}
+
 TEST(Team, BarriersOrderMemory) {
   for (int threads : {1, 2, 3, 7}) {
     auto team = Team::create(threads);
     ASSERT_TRUE(team.ok());
     Exchange shared;
-    TerseCall call = {};
-    call.arena = &shared;
-    call.barrier = Team::barrier;
-    call.barrier_state = team->get();
+    TerseCall call = exchangeCall(**team, shared);
     for (int i = 0; i < 5; ++i) {
       (*team)->run(exchange, &call);
       if (i == 2) // long enough for all to fall asleep
@@ -57,6 +64,10 @@ TEST(Team, SharesProcessors) {
   const int processors = availableCpus();
   if (processors == 1)
     GTEST_SKIP() << "one processor: there are no threads to do without";
+  if (::access("/proc/thread-self/schedstat", R_OK) != 0)
+    GTEST_SKIP() << "the system does not tell how long threads had no processor";
+  auto team = Team::create(processors, Team::Placement::Shared);
+  ASSERT_TRUE(team.ok());
   std::atomic<bool> stop{false};
   std::vector<std::thread> others;
   for (int i = 0; i < 2 * processors; ++i)
@@ -64,13 +75,8 @@ TEST(Team, SharesProcessors) {
       while (!stop.load(std::memory_order_relaxed))
         ;
     });
-  auto team = Team::create(processors, Team::Placement::Shared);
-  ASSERT_TRUE(team.ok());
   Exchange shared;
-  TerseCall call = {};
-  call.arena = &shared;
-  call.barrier = Team::barrier;
-  call.barrier_state = team->get();
+  TerseCall call = exchangeCall(**team, shared);
   auto runUntil = [&](auto holds) {
     const auto end =
         std::chrono::steady_clock::now() + std::chrono::seconds(60);
