@@ -61,25 +61,37 @@ def Kernel_TilingAttr : AttrDef<KernelDialect, "Tiling"> {
     A block's sums stay in registers: `rows` rows of the input by `panels` panels of 16 columns. There are blocks for one row, for a few (as many rows
     as there are, up to `few_rows`), for more (what these leave over has blocks of few), and for `unpacked_from` rows and more, which meet weights that
     are unpacked once (0: never). Weights in codes are asked for before they are needed: `one_prefetch` bytes ahead by one row, `prefetch` bytes by
-    blocks of 2 to 8 (0: not). No choice changes a result.
+    blocks of 2 to 8, `far_prefetch` bytes, and only into the second-level cache, by blocks whose arithmetic takes longer than memory (0: not): the
+    first level has too few misses at once for both. No choice changes a result.
 
-    Example: `#kernel.tiling<one_panels = 1, one_prefetch = 4096, few_rows = 4, few_panels = 1, many_rows = 8, many_panels = 1, unpacked_rows = 6, unpacked_panels = 2, unpacked_from = 24, prefetch = 4096>`
+    Example: `#kernel.tiling<one_panels = 1, one_prefetch = 4096, few_rows = 4, few_panels = 1, many_rows = 8, many_panels = 1, unpacked_rows = 6, unpacked_panels = 2, unpacked_from = 24, prefetch = 4096, far_prefetch = 16384>`
   }];
   let parameters = (ins BlockParameter<"panels of a block of one row">:$one_panels, BlockParameter<"bytes that one row asks for weights ahead", "0">:$one_prefetch,
                         BlockParameter<"most rows of a block of few", "2">:$few_rows,
                         BlockParameter<"its panels">:$few_panels, BlockParameter<"rows of a block of more", "2">:$many_rows, BlockParameter<"its panels">:$many_panels,
                         BlockParameter<"rows of a block on unpacked weights">:$unpacked_rows, BlockParameter<"its panels">:$unpacked_panels,
                         BlockParameter<"rows from which on weights are unpacked; 0: none", "0">:$unpacked_from,
-                        BlockParameter<"bytes that 2 to 8 rows ask for weights ahead", "0">:$prefetch);
+                        BlockParameter<"bytes that few rows ask for weights ahead", "0">:$prefetch,
+                        BlockParameter<"bytes that rows of much arithmetic ask for weights ahead", "0">:$far_prefetch);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
   let extraClassDeclaration = [{
     static constexpr int64_t kMostRows = 16, kMostPanels = 8, kMostPrefetch = 65536;
     /// More rows take longer than memory.
     static constexpr int64_t kMostPrefetchingRows = 8;
-    /// Bytes that a block of so many rows asks for weights ahead.
-    int64_t getPrefetchOf(int64_t rows) const {
-      return rows == 1 ? getOnePrefetch() : rows <= kMostPrefetchingRows ? getPrefetch() : 0;
+    /// Matrix instructions for a line of weights that take longer than memory.
+    static constexpr int64_t kFarInstructions = 6;
+    struct Prefetch {
+      int64_t bytes;     ///< ahead; 0: none
+      unsigned locality; ///< 3: into the first-level cache; 2: into the second
+    };
+    /// What a block of so many rows asks for, each with `instructions` for a line of weights.
+    Prefetch getPrefetchOf(int64_t rows, double instructions) const {
+      if (rows == 1)
+        return {getOnePrefetch(), 3};
+      if (getFarPrefetch() && rows * instructions >= kFarInstructions)
+        return {getFarPrefetch(), 2};
+      return {rows <= kMostPrefetchingRows ? getPrefetch() : 0, 3};
     }
   }];
 }

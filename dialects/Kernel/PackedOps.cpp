@@ -29,7 +29,7 @@ static LogicalResult verifyShapes(Operation *op, Value inputValue, Value resultV
 
 LogicalResult TilingAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, int64_t onePanels, int64_t onePrefetch,
                                  int64_t fewRows, int64_t fewPanels, int64_t manyRows, int64_t manyPanels, int64_t unpackedRows, int64_t unpackedPanels, int64_t unpackedFrom,
-                                 int64_t prefetch) {
+                                 int64_t prefetch, int64_t farPrefetch) {
   // One row has blocks of its own.
   for (auto [rows, least] : {std::pair(fewRows, 2), {manyRows, 2}, {unpackedRows, 1}})
     if (rows < least || rows > kMostRows) // P13
@@ -39,7 +39,7 @@ LogicalResult TilingAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitEr
       return emitError() << "expected 1 to " << kMostPanels << " panels; got " << panels;
   if (unpackedFrom < 0) // P15
     return emitError() << "expected a number of rows from which on weights are unpacked; got " << unpackedFrom;
-  for (int64_t bytes : {onePrefetch, prefetch})
+  for (int64_t bytes : {onePrefetch, prefetch, farPrefetch})
     if (bytes < 0 || bytes > kMostPrefetch) // P16
       return emitError() << "expected 0 to " << kMostPrefetch << " bytes to prefetch; got " << bytes;
   return success();

@@ -245,9 +245,9 @@ for k, n, bias, residual, element in FLOATS:
 with tempfile.TemporaryDirectory() as folder:
     tunings = []
     for number, (one, few, many, unpacked, unpacked_from, prefetch) in enumerate([
-            (3, (2, 3), (3, 1), (1, 1), 1, 0), (2, (4, 2), (2, 1), (5, 2), 6, 64000)]):
+            (3, (2, 3), (3, 1), (1, 1), 1, 0), (2, (4, 2), (2, 1), (5, 2), 6, 64000), (1, (5, 1), (7, 2), (3, 1), 0, 640)]):
         numbers = {"one_panels": one, "few_rows": few[0], "few_panels": few[1], "many_rows": many[0], "many_panels": many[1], "one_prefetch": prefetch // 2,
-                   "unpacked_rows": unpacked[0], "unpacked_panels": unpacked[1], "unpacked_from": unpacked_from, "prefetch": prefetch}
+                   "unpacked_rows": unpacked[0], "unpacked_panels": unpacked[1], "unpacked_from": unpacked_from, "prefetch": prefetch, "far_prefetch": prefetch}
         tunings.append(os.path.join(folder, f"{number}.json"))
         with open(tunings[-1], "w") as file:
             json.dump({"terse_tuning": 1, "entries": [{"level": level, "format": format, **numbers}

@@ -95,8 +95,9 @@ public:
       tried.back().few = TunedTiling::Few{tiling.few, tiling.prefetch};
     }
     const size_t numFew = tried.size();
-    const std::vector<int64_t> unpackedRows = {8, 12, 16, 24, 32, 256};
-    std::vector<int64_t> rows = {2, 3, 4};
+    const std::vector<int64_t> unpackedRows = {12, 16, 24, 32, 256};
+    const std::vector<int64_t> fewRows = {2, 3, 4, 6, 8};
+    std::vector<int64_t> rows = fewRows;
     if (unpacks) {
       rows.insert(rows.end(), unpackedRows.begin(), unpackedRows.end());
       for (int64_t from : {0, 2}) {
@@ -107,7 +108,7 @@ public:
     times = measure(shape, format, tried, rows);
     if (!times.ok())
       return times.status();
-    if (std::optional<size_t> i = times->best({2, 3, 4}, numFew))
+    if (std::optional<size_t> i = times->best(fewRows, numFew))
       best.few = TunedTiling::Few{tilings[*i].few, tilings[*i].prefetch};
     if (!unpacks)
       return best;

@@ -10,8 +10,8 @@ using namespace terse::linear;
 std::string linear::getTilingName(kernel::TilingAttr tiling) {
   std::string name = llvm::formatv("_{0}_{1}x{2}_{3}x{4}", tiling.getOnePanels(), tiling.getFewRows(), tiling.getFewPanels(), tiling.getManyRows(),
                                    tiling.getManyPanels());
-  if (tiling.getOnePrefetch() || tiling.getPrefetch())
-    name += llvm::formatv("_ahead{0}_{1}", tiling.getOnePrefetch(), tiling.getPrefetch());
+  if (tiling.getOnePrefetch() || tiling.getPrefetch() || tiling.getFarPrefetch())
+    name += llvm::formatv("_ahead{0}_{1}_{2}", tiling.getOnePrefetch(), tiling.getPrefetch(), tiling.getFarPrefetch());
   return name;
 }
 
@@ -45,13 +45,11 @@ void BlockWriter::writePanels(int64_t panelsPerBlock, llvm::function_ref<void(in
 void BlockWriter::writeRows(int64_t rows) {
   for (int64_t r = 0; r < rows; ++r) {
     source.set("r", r);
-    source.add(R"(        %ahead_$r = arith.constant $r : index
-        %wanted_$r = arith.addi %row0, %ahead_$r : index
-        %row_$r = arith.minui %wanted_$r, %final_row : index)");
+    source.add("        %ahead_$r = arith.constant $r : index\n        %row_$r = arith.addi %row0, %ahead_$r : index");
   }
 }
 
-void BlockWriter::writeFew(int64_t least, int64_t most, int64_t panels, Tile tile, llvm::function_ref<void()> otherwise) {
+void BlockWriter::writeFew(int64_t least, int64_t most, int64_t panels, Tile tile) {
   source.add("        scf.index_switch %count");
   for (int64_t rows = least; rows <= most; ++rows) {
     source.set("case", rows);
@@ -60,43 +58,43 @@ void BlockWriter::writeFew(int64_t least, int64_t most, int64_t panels, Tile til
     tile(rows, panels);
     source.add("          scf.yield\n        }");
   }
-  source.add("        default {");
-  otherwise();
-  source.add("        }");
+  source.add("        default {\n        }");
 }
 
 void BlockWriter::write(Tile tile) {
   int64_t panels = kernel::getNumPanels(n);
-  source.add(R"(  %final_row = arith.subi %rows, %c1 : index
-  %one_row = arith.cmpi eq, %rows, %c1 : index
+  source.add(R"(  %one_row = arith.cmpi eq, %rows, %c1 : index
   scf.if %one_row {)");
   writePanels(std::min(tiling.getOnePanels(), panels), [&](int64_t count) {
     source.add("        %row_0 = arith.constant 0 : index");
     tile(1, count);
   });
   source.add("  } else {");
-  // Else blocks of more take few rows too, as what they leave over.
+  source.set("few", tiling.getFewRows()).set("many", tiling.getManyRows());
+  source.add("  %few = arith.constant $few : index");
+  // Else what blocks of many leave over serves.
   bool fewOfTheirOwn = tiling.getFewPanels() != tiling.getManyPanels() || tiling.getFewRows() > tiling.getManyRows();
   if (fewOfTheirOwn) {
-    source.set("few", tiling.getFewRows());
-    source.add(R"(  %few = arith.constant $few : index
-  %is_few = arith.cmpi ule, %rows, %few : index
+    source.add(R"(  %is_few = arith.cmpi ule, %rows, %few : index
   scf.if %is_few {)");
     writePanels(std::min(tiling.getFewPanels(), panels), [&](int64_t count) {
       source.add("        %row0 = arith.constant 0 : index\n        %count = arith.addi %rows, %c0 : index");
-      writeFew(2, tiling.getFewRows(), count, tile, [] {});
+      writeFew(2, tiling.getFewRows(), count, tile);
     });
     source.add("  } else {");
   }
+  source.add(R"(  %many = arith.constant $many : index
+  %left_over = arith.remui %rows, %many : index
+  %in_blocks = arith.subi %rows, %left_over : index)");
   writePanels(std::min(tiling.getManyPanels(), panels), [&](int64_t count) {
-    source.set("rowsPerBlock", tiling.getManyRows());
-    source.add(R"(      %rows_each = arith.constant $rowsPerBlock : index
-      scf.for %row0 = %c0 to %rows step %rows_each {
-        %count = arith.subi %rows, %row0 : index)");
-    writeFew(1, std::min(tiling.getFewRows(), tiling.getManyRows() - 1), count, tile, [&] {
-      writeRows(tiling.getManyRows());
-      tile(tiling.getManyRows(), count);
-    });
+    source.add("      scf.for %row0 = %c0 to %in_blocks step %many {");
+    writeRows(tiling.getManyRows());
+    tile(tiling.getManyRows(), count);
+    source.add(R"(      }
+      scf.for %row0 = %in_blocks to %rows step %few {
+        %rest = arith.subi %rows, %row0 : index
+        %count = arith.minui %rest, %few : index)");
+    writeFew(1, std::min(tiling.getFewRows(), tiling.getManyRows() - 1), count, tile);
     source.add("      }");
   });
   if (fewOfTheirOwn)
@@ -143,8 +141,6 @@ void linear::writeResults(KernelSource &source, int64_t n, int64_t rows, int64_t
   };
   for (int64_t r = 0; r < rows; ++r) {
     source.set("r", r);
-    if (rows > 1)
-      source.add("        %is_wanted_$r = arith.cmpi ule, %wanted_$r, %final_row : index\n        scf.if %is_wanted_$r {");
     for (int64_t p = 0; p < panels; ++p) {
       source.set("p", p);
       if (epilogue.bias)
@@ -161,7 +157,5 @@ void linear::writeResults(KernelSource &source, int64_t n, int64_t rows, int64_t
       store(std::to_string(tail));
       source.add("          }");
     }
-    if (rows > 1)
-      source.add("        }");
   }
 }

@@ -23,6 +23,9 @@ const Level *findLevel(llvm::StringRef name);
 bool isUnpacked(kernel::TilingAttr tiling, const kernel::PackedLayout &layout);
 /// Whether activations of so many rows are 128 more than they are, unsigned.
 bool isBiased(const Level &level, kernel::TilingAttr tiling, const kernel::PackedLayout &layout, SchemeAttr scheme);
+/// What the sums of a group's products begin with, as a multiple of the sum of its activations: takes away that operands of
+/// weights are more than their codes stand for. 1 where weights have zero points of their own.
+int64_t getSumFactor(mlir::MLIRContext *context, const Level &level, const kernel::PackedLayout &layout, SchemeAttr scheme, bool anyCode);
 /// For the names of kernels.
 std::string getTilingName(kernel::TilingAttr tiling);
 
@@ -31,18 +34,19 @@ std::string getTilingName(kernel::TilingAttr tiling);
 struct QuantizedRows {
   int64_t k, group, unit;
   int64_t biasedFrom; ///< codes of so many rows or more are 128 more; 0: none
+  int64_t sumFactor;  ///< what sums of codes are stored times
 
-  QuantizedRows(const kernel::PackedLayout &layout, int64_t biasedFrom)
-      : k(layout.k), group(layout.group), unit(layout.getUnit()), biasedFrom(biasedFrom) {}
+  QuantizedRows(const kernel::PackedLayout &layout, int64_t biasedFrom, int64_t sumFactor)
+      : k(layout.k), group(layout.group), unit(layout.getUnit()), biasedFrom(biasedFrom), sumFactor(sumFactor) {}
   int64_t groups() const { return (k + group - 1) / group; }
   int64_t paddedGroup() const { return (group + unit - 1) / unit * unit; }
   int64_t lastGroup() const { return k - (groups() - 1) * group; }
   int64_t depth() const { return (groups() - 1) * paddedGroup() + (lastGroup() + unit - 1) / unit * unit; }
-  auto key() const { return std::make_tuple(k, group, unit, biasedFrom); }
+  auto key() const { return std::make_tuple(k, group, unit, biasedFrom, sumFactor); }
 };
 
 /// (input [rows, K] f32[, parameters of `norm`][, the grid: see below]) -> codes [rows, depth] i8, sums [rows, groups]
-/// i32, scales [rows] f32[, zero points [rows] f32]: of the input, or of what `norm` makes of it. Codes and zero points are
+/// i32 times the factor, scales [rows] f32[, zero points [rows] f32]: of the input, or of what `norm` makes of it. Codes and zero points are
 /// less than the grid's by its offset.
 /// A fixed grid is given as scale and zero point, f32; that of a tensor as the rows' lowest and highest values [rows] f32.
 /// Without a zero point there is no output for it.
@@ -73,11 +77,12 @@ mlir::func::FuncOp getLinearKernel(mlir::ModuleOp module, kernel::TilingAttr til
 
 /// Opens the loops over this thread's blocks: for each block of `panels` panels
 /// (%panel) and of rows (%row0), calls `tile` with the text parameters set; closes
-/// them. One row has blocks of its own, as has each number of a few rows, be they all or what is left over. Else rows past the end repeat the last.
+/// them. One row has blocks of its own, as has each number of a few rows, be they all or what blocks of many leave over: so
+/// rows of a block lie at fixed distances, and one address serves all of them.
 class BlockWriter {
 public:
   BlockWriter(KernelSource &source, kernel::TilingAttr tiling, int64_t n) : source(source), tiling(tiling), n(n) {}
-  /// tile(rows, panels): %panel, %row_0 ... and %wanted_0 ... are defined.
+  /// tile(rows, panels): %panel, %row_0 ... are defined.
   using Tile = llvm::function_ref<void(int64_t rows, int64_t panels)>;
   void write(Tile tile);
   /// The loop over blocks of panels alone: body(panels) with %panel defined.
@@ -85,8 +90,8 @@ public:
 
 private:
   void writeRows(int64_t rows);
-  /// One case for each number of rows in %count from `least` to `most`; `otherwise` for any else.
-  void writeFew(int64_t least, int64_t most, int64_t panels, Tile tile, llvm::function_ref<void()> otherwise);
+  /// One case for each number of rows in %count from `least` to `most`.
+  void writeFew(int64_t least, int64_t most, int64_t panels, Tile tile);
   KernelSource &source;
   kernel::TilingAttr tiling;
   int64_t n;
@@ -96,7 +101,7 @@ private:
 void addEpilogue(KernelSource &source, const Epilogue &epilogue);
 
 /// Adds bias and residual to %total_<r>_<p>, vectors of 16 columns, and stores
-/// them; `rows` above 1 are stored only where they are wanted.
+/// them.
 void writeResults(KernelSource &source, int64_t n, int64_t rows, int64_t panels, const Epilogue &epilogue);
 
 } // namespace terse::linear

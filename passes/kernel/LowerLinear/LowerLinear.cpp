@@ -29,7 +29,7 @@ const Level *linear::findLevel(StringRef name) {
 template <typename Op> static kernel::TilingAttr getTiling(Op op) {
   if (kernel::TilingAttr tiling = op.getTilingAttr())
     return tiling;
-  return kernel::TilingAttr::get(op.getContext(), 1, 0, 2, 1, 2, 1, 1, 1, 0, 0);
+  return kernel::TilingAttr::get(op.getContext(), 1, 0, 2, 1, 2, 1, 1, 1, 0, 0, 0);
 }
 
 static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
@@ -53,10 +53,15 @@ template <typename Op> static void fuseResidual(Op op) {
 
 static bool isTensorGrid(GridAttr grid) { return grid && grid.getKind() == GridKind::Tensor; }
 
+/// Whether activations may be -128.
+static bool takesAnyCode(GridAttr grid) { return grid && grid.getKind() != GridKind::Token; }
+
 static QuantizedRows getRows(kernel::QLinearOp layer, const Level &target) {
   kernel::PackedLayout layout = layer.getLayout();
   kernel::TilingAttr tiling = getTiling(layer);
-  return {layout, isBiased(target, tiling, layout, layer.getScheme()) ? tiling.getUnpackedFrom() : 0};
+  SchemeAttr scheme = layer.getScheme();
+  return {layout, isBiased(target, tiling, layout, scheme) ? tiling.getUnpackedFrom() : 0,
+          getSumFactor(layer.getContext(), target, layout, scheme, takesAnyCode(layer.getGridAttr()))};
 }
 
 /// The norm that makes `input`, if only layers that read the same rounded rows
@@ -87,7 +92,7 @@ private:
   LogicalResult lower(kernel::LinearOp op, const Level &target);
   void replace(Operation *op, func::FuncOp callee, SmallVector<Value> inputs, Value bias, Value residual);
 
-  std::map<std::tuple<void *, const void *, std::tuple<int64_t, int64_t, int64_t, int64_t>>, Rounded> rounded;
+  std::map<std::tuple<void *, const void *, decltype(std::declval<QuantizedRows>().key())>, Rounded> rounded;
 };
 } // namespace
 
@@ -175,8 +180,7 @@ LogicalResult LowerLinear::lower(kernel::QLinearOp op, const Level &target) {
       return failure();
     inputs.append(rows->begin(), rows->begin() + 3);
     zeros = (*rows)[3];
-    bool anyCode = grid && grid.getKind() != GridKind::Token;
-    callee = getQLinearKernel(getOperation(), target, getTiling(op), layout, op.getScheme(), epilogue, anyCode);
+    callee = getQLinearKernel(getOperation(), target, getTiling(op), layout, op.getScheme(), epilogue, takesAnyCode(grid));
   } else {
     inputs.push_back(toRows(builder, op.getInput()));
     callee = getWeightOnlyKernel(getOperation(), target, getTiling(op), layout, op.getScheme(), epilogue);

@@ -55,24 +55,29 @@ std::vector<Names> TileWriter::loadPlanes(StringRef byte, int64_t unit) {
   return result;
 }
 
+kernel::TilingAttr::Prefetch TileWriter::getPrefetch() const {
+  return tiling.getPrefetchOf(rows, static_cast<double>(layout.getUnit()) / 4 / layout.getPlanes());
+}
+
 void TileWriter::prefetchScales(StringRef group) {
-  int64_t groups = tiling.getPrefetchOf(rows) / (layout.getUnits(layout.group) * layout.getUnitBytes());
+  auto [ahead, locality] = getPrefetch();
+  int64_t groups = ahead / (layout.getUnits(layout.group) * layout.getUnitBytes());
   if (!groups)
     return;
   for (const std::string &panel : panelNames) {
     std::string later = binary("arith.addi", group, index(groups));
-    source.add("memref.prefetch %weight_scales[" + panel + ", " + later + ", %c0], read, locality<3>, data : memref<${P}x${G}x16x${S}>");
+    source.add("memref.prefetch %weight_scales[" + panel + ", " + later + ", %c0], read, locality<" + std::to_string(locality) + ">, data : memref<${P}x${G}x16x${S}>");
   }
 }
 
 void TileWriter::prefetch(StringRef byte, int64_t unit) {
-  int64_t ahead = tiling.getPrefetchOf(rows);
+  auto [ahead, locality] = getPrefetch();
   if (!ahead)
     return;
   for (const std::string &panel : panelNames)
     for (int64_t line = 0; line < layout.getPlanes(); ++line) {
       std::string at = binary("arith.addi", byte, index(unit * layout.getUnitBytes() + 64 * line + ahead));
-      source.add("memref.prefetch %w[" + panel + ", " + at + "], read, locality<3>, data : memref<${P}x${PB}xi8>");
+      source.add(("memref.prefetch %w[" + panel + ", " + at + "], read, locality<" + std::to_string(locality) + ">, data : memref<${P}x${PB}xi8>"));
     }
 }
 
@@ -173,10 +178,10 @@ std::string TileWriter::activationSum(int64_t row, StringRef group) {
   return source.define("t", "memref.load %sums[%row_" + Twine(row) + ", " + group + "] : memref<?x${G}xi32>");
 }
 
-/// Sums start at -(zero - offset) * (sum of the group's activations); at 0 where zero points are floats.
+/// Sums start at -(zero - offset) * (sum of the group's activations), which is stored where zero is the scheme's; at 0 where
+/// zero points are floats.
 Names TileWriter::startSums(StringRef group) {
-  int64_t zero = getZeroOperand() - offset;
-  if (scheme.getZero() == ZeroPoint::Float || (scheme.isSymmetric() && !zero))
+  if (scheme.getZero() == ZeroPoint::Float || (scheme.isSymmetric() && getZeroOperand() == offset))
     return Names(numSums(), splat("0", sumType));
   Names sums;
   std::vector<Names> zeros(panels);
@@ -185,12 +190,7 @@ Names TileWriter::startSums(StringRef group) {
       for (int64_t v = 0; v < registers; ++v) // negative: the offset minus the zero point
         zeros[p].push_back(binary("arith.subi", splat(std::to_string(offset), sumType), zeroPoints(group, p, v), sumType));
   for (int64_t r = 0; r < rows; ++r) {
-    std::string sum = activationSum(r, group);
-    if (scheme.isSymmetric()) {
-      std::string factor = source.define("z", "arith.constant " + Twine(-zero) + " : i32");
-      sum = binary("arith.muli", sum, factor, "i32");
-    }
-    std::string all = source.define("t", "vector.broadcast " + Twine(sum) + " : i32 to " + sumType);
+    std::string all = source.define("t", "vector.broadcast " + Twine(activationSum(r, group)) + " : i32 to " + sumType);
     for (int64_t p = 0; p < panels; ++p)
       for (int64_t v = 0; v < registers; ++v)
         sums.push_back(scheme.isSymmetric() ? all : binary("arith.muli", all, zeros[p][v], sumType));
@@ -326,16 +326,27 @@ void linear::addWeightParameters(KernelSource &source, const PackedLayout &layou
     source.add(kernel::hasPairedZeros(scheme) ? "    %zero_points: memref<${P}x${G}x8xi8>," : "    %zero_points: memref<${P}x${G}x16x${Z}>,");
 }
 
-static MmaInstruction findInstruction(ModuleOp module, StringRef name) {
-  auto info = dyn_cast_or_null<MmaInstruction>(parseAttribute(("#kernel." + name).str(), module.getContext()));
+static MmaInstruction findInstruction(MLIRContext *context, StringRef name) {
+  auto info = dyn_cast_or_null<MmaInstruction>(parseAttribute(("#kernel." + name).str(), context));
   assert(info && "a level names an instruction");
   return info;
 }
 
+static StringRef getInstruction(const Level &level, const PackedLayout &layout, SchemeAttr scheme, bool anyCode) {
+  return layout.bits < 8 && !scheme.hasTable() ? level.narrow : anyCode ? level.wideFull : level.wide;
+}
+
+int64_t linear::getSumFactor(MLIRContext *context, const Level &level, const PackedLayout &layout, SchemeAttr scheme, bool anyCode) {
+  if (!scheme.isSymmetric())
+    return 1;
+  MmaInstruction info = findInstruction(context, getInstruction(level, layout, scheme, anyCode));
+  return getOffset(info, layout, scheme) - getZeroOperand(layout, scheme);
+}
+
 func::FuncOp linear::getQLinearKernel(ModuleOp module, const Level &level, kernel::TilingAttr tiling, const PackedLayout &layout,
                                       SchemeAttr scheme, const Epilogue &epilogue, bool anyCode) {
-  StringRef instruction = layout.bits < 8 && !scheme.hasTable() ? level.narrow : anyCode ? level.wideFull : level.wide;
-  MmaInstruction info = findInstruction(module, instruction);
+  StringRef instruction = getInstruction(level, layout, scheme, anyCode);
+  MmaInstruction info = findInstruction(module.getContext(), instruction);
   std::string name = "qlinear_" + getName(layout, scheme, epilogue) +
                      (instruction == level.wideFull && instruction != level.wide ? "_any" : "") + getTilingName(tiling);
   if (isUnpacked(tiling, layout))
@@ -362,7 +373,7 @@ func::FuncOp linear::getQLinearKernel(ModuleOp module, const Level &level, kerne
   if (isUnpacked(tiling, layout)) {
     std::optional<TileWriter> biased;
     if (isBiased(level, tiling, layout, scheme))
-      biased.emplace(source, layout, scheme, level.biased, findInstruction(module, level.biased), epilogue.zero, tiling);
+      biased.emplace(source, layout, scheme, level.biased, findInstruction(module.getContext(), level.biased), epilogue.zero, tiling);
     UnpackedWriter unpacked(biased ? *biased : tile, tiling, epilogue);
     source.set("fewest", tiling.getUnpackedFrom());
     unpacked.allocate();

@@ -21,6 +21,15 @@ std::string getName(const PackedLayout &layout, SchemeAttr scheme, const Epilogu
 /// The parameters of the weights' scales and zero points.
 void addWeightParameters(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme);
 
+/// The unsigned operand that is 0, where the scheme is symmetric.
+inline int64_t getZeroOperand(const PackedLayout &layout, SchemeAttr scheme) {
+  return scheme.hasTable() ? 128 : int64_t(1) << (layout.bits - 1);
+}
+/// What an instruction's products have less than unsigned operands say.
+inline int64_t getOffset(MmaInstruction info, const PackedLayout &layout, SchemeAttr scheme) {
+  return info.hasSignedWeights() ? getZeroOperand(layout, scheme) : info.getWeightOffset();
+}
+
 /// What blocks of results are written with.
 class Tile {
 public:
@@ -84,8 +93,7 @@ public:
   TileWriter(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme, StringRef instruction,
              MmaInstruction info, bool hasZero, kernel::TilingAttr tiling)
       : CodeTile(source, layout, scheme, info.getColumns()), instruction(instruction), info(info), hasZero(hasZero),
-        tiling(tiling),
-        offset(info.hasSignedWeights() ? getZeroOperand() : info.getWeightOffset()),
+        tiling(tiling), offset(getOffset(info, layout, scheme)),
         weightType(typeText(info.getWeightsType())), partialType(typeText(info.getPartialType())),
         sumType(typeText(info.getSumType())) {}
 
@@ -108,6 +116,7 @@ public:
   Names startSums(StringRef group);
   /// Adds `count` units from depth and byte on to the partial sums.
   Names units(StringRef depth, StringRef byte, int64_t count, Names partial);
+  kernel::TilingAttr::Prefetch getPrefetch() const;
   /// Asks for the lines that lie as far behind the unit as the tiling says, maybe behind the last, for so few rows that they would wait.
   void prefetch(StringRef byte, int64_t unit);
   /// The same for the scales that go with these lines.
@@ -117,11 +126,11 @@ public:
   /// The operands of the unit's steps: [step][panel * registers + register].
   std::vector<Names> operands(StringRef byte, int64_t unit);
   std::string bits(StringRef plane, int64_t shift, int64_t keep);
-  /// What operands are at most in magnitude; which unsigned one is 0 where the scheme is symmetric.
+  /// What operands are at most in magnitude.
   int64_t getMaxOperand() const {
     return info.hasSignedWeights() ? getZeroOperand() : scheme.hasTable() ? 255 : (int64_t(1) << layout.bits) - 1;
   }
-  int64_t getZeroOperand() const { return scheme.hasTable() ? 128 : int64_t(1) << (layout.bits - 1); }
+  int64_t getZeroOperand() const { return linear::getZeroOperand(layout, scheme); }
 
   /// Whether sparse codes meet the activations that are theirs; else they are spread out to operands.
   bool gathers() const { return layout.sparse && info.hasSparse(); }

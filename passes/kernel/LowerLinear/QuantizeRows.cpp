@@ -24,7 +24,7 @@ struct Writer {
       source.add("      %x = vector.load %input[%row, %c] : memref<?x${K}xf32>, vector<${n}xf32>");
   }
   void group(int64_t size);
-  /// Rounds `$n` columns at %c to %to of the codes; %part is the codes' sum.
+  /// Rounds `$n` columns at %c to %to of the codes; %wide are the codes.
   void round();
   /// %most of the row: its largest magnitude.
   void tokenGrid();
@@ -63,8 +63,7 @@ void Writer::round() {
     source.add(R"(      %bias_v = vector.broadcast %code_bias : i8 to vector<${n}xi8>
       %stored = arith.xori %code, %bias_v : vector<${n}xi8>)");
   source.set("stored", shape.biasedFrom ? "stored" : "code");
-  source.add(R"(      vector.store %$stored, %codes[%row, %to] : memref<?x${depth}xi8>, vector<${n}xi8>
-      %part = vector.reduction <add>, %wide : vector<${n}xi32> into i32)");
+  source.add("      vector.store %$stored, %codes[%row, %to] : memref<?x${depth}xi8>, vector<${n}xi8>");
 }
 
 void Writer::group(int64_t size) {
@@ -72,28 +71,30 @@ void Writer::group(int64_t size) {
   int64_t whole = size / kLanes * kLanes, rest = size - whole;
   source.set("n", kLanes).set("size", whole);
   source.add(R"(    %whole = arith.constant $size : index
-    %whole_sum = scf.for %j = %c0 to %whole step %lanes iter_args(%sum = %no_sum) -> (i32) {
+    %sums_by_lane = scf.for %j = %c0 to %whole step %lanes iter_args(%sum = %no_sums) -> (vector<${n}xi32>) {
       %c = arith.addi %begin, %j : index
       %to = arith.addi %base, %j : index)");
   load();
   round();
-  source.add(R"(      %next = arith.addi %sum, %part : i32
-      scf.yield %next : i32
+  source.add(R"(      %next = arith.addi %sum, %wide : vector<${n}xi32>
+      scf.yield %next : vector<${n}xi32>
     })");
   if (rest) {
+    source.add("    %whole_sum = vector.reduction <add>, %sums_by_lane : vector<${n}xi32> into i32");
     source.set("n", rest);
     source.add(R"(    %group_sum = scf.execute_region -> i32 {
       %c = arith.addi %begin, %whole : index
       %to = arith.addi %base, %whole : index)");
     load();
     round();
-    source.add(R"(      %next = arith.addi %whole_sum, %part : i32
+    source.add(R"(      %next = vector.reduction <add>, %wide, %whole_sum : vector<${n}xi32> into i32
       scf.yield %next : i32
     })");
   } else {
-    source.add("    %group_sum = arith.addi %whole_sum, %no_sum : i32");
+    source.add("    %group_sum = vector.reduction <add>, %sums_by_lane : vector<${n}xi32> into i32");
   }
-  source.add("    memref.store %group_sum, %sums[%row, %g] : memref<?x${G}xi32>");
+  source.add(R"(    %stored_sum = arith.muli %group_sum, %sum_factor : i32
+    memref.store %stored_sum, %sums[%row, %g] : memref<?x${G}xi32>)");
   int64_t padding = (size + shape.unit - 1) / shape.unit * shape.unit - size;
   if (padding) {
     source.set("n", padding).set("size", size);
@@ -158,6 +159,8 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
   bool fixed = grid && grid.getKind() == GridKind::Fixed, hasZero = grid && grid.hasZero();
   int64_t low = fixed ? grid.getLow() : 0, high = fixed ? grid.getHigh() : 255;
   std::string name = llvm::formatv("quantize_rows_k{0}g{1}u{2}", shape.k, shape.group, shape.unit);
+  if (shape.sumFactor != 1)
+    name += llvm::formatv("_sums{0}{1}", shape.sumFactor < 0 ? "m" : "", std::abs(shape.sumFactor)).str();
   if (shape.biasedFrom)
     name += "_biased" + std::to_string(shape.biasedFrom);
   if (fixed)
@@ -170,7 +173,7 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
   KernelSource &source = writer.source;
   int64_t whole = shape.k / kLanes * kLanes;
   source.set("name", name).set("K", shape.k).set("depth", shape.depth()).set("G", shape.groups());
-  source.set("n", kLanes).set("whole", whole).set("group", shape.group).set("padded", shape.paddedGroup());
+  source.set("n", kLanes).set("whole", whole).set("group", shape.group).set("padded", shape.paddedGroup()).set("factor", shape.sumFactor);
   source.set("arguments", norm ? norm->getArguments() : "");
   source.set("grid", fixed ? " %grid_scale: f32, %grid_zero: f32," : grid ? " %lows: memref<?xf32>, %highs: memref<?xf32>," : "");
   source.set("zeros", hasZero ? " %row_zeros: memref<?xf32>," : "");
@@ -180,7 +183,8 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
   %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %lanes = arith.constant $n : index
-  %no_sum = arith.constant 0 : i32
+  %no_sums = arith.constant dense<0> : vector<${n}xi32>
+  %sum_factor = arith.constant $factor : i32
   %zero = arith.constant 0.0 : f32
   %one = arith.constant 1.0 : f32
   %largest_code = arith.constant 127.0 : f32

@@ -13,7 +13,7 @@ def SelectKernel : Pass<"terse-select-kernel", "::mlir::ModuleOp"> {
     {"terse_tuning": 1, "cpu": "AMD EPYC", "entries": [
       {"level": "avx2", "format": "w4", "group_size": 32, "n": 5632, "k": 2048,
        "one_panels": 1, "one_prefetch": 1536, "few_rows": 4, "few_panels": 1, "many_rows": 4, "many_panels": 1,
-       "unpacked_rows": 2, "unpacked_panels": 2, "unpacked_from": 24, "prefetch": 1536} ]}
+       "unpacked_rows": 2, "unpacked_panels": 2, "unpacked_from": 24, "prefetch": 1536, "far_prefetch": 0} ]}
     ```
 
     `group_size` 0 is one group a channel; `group_size`, `n` and `k` may be left out, as may any number of a tiling, which then is the built-in one.

@@ -18,7 +18,7 @@ struct LayerKind {
 
 using EmitError = llvm::function_ref<mlir::InFlightDiagnostic()>;
 /// The numbers of a tiling, in the attribute's order.
-using Numbers = std::array<int64_t, 10>;
+using Numbers = std::array<int64_t, 11>;
 
 /// What is chosen without measurements; nothing if there is no such level.
 std::optional<Numbers> findBuiltIn(llvm::StringRef level, llvm::StringRef format);

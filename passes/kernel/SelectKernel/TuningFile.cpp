@@ -17,7 +17,8 @@ static constexpr int64_t kVersion = 1;
 static constexpr uint64_t kMostBytes = 16u << 20;
 
 static const std::array<StringLiteral, std::tuple_size_v<Numbers>> numberNames = {
-    "one_panels", "one_prefetch", "few_rows", "few_panels", "many_rows", "many_panels", "unpacked_rows", "unpacked_panels", "unpacked_from", "prefetch"};
+    "one_panels", "one_prefetch", "few_rows", "few_panels", "many_rows", "many_panels", "unpacked_rows", "unpacked_panels", "unpacked_from", "prefetch",
+    "far_prefetch"};
 
 FailureOr<TuningFile> TuningFile::read(StringRef path, MLIRContext *context, EmitError emitError) {
   auto fail = [&]() { return emitError() << "tuning '" << path << "': "; };
