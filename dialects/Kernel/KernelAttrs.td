@@ -52,6 +52,13 @@ def Kernel_X86MaddwdAttr : KernelInstruction<"X86Maddwd", "x86_maddwd"> {
   let summary = "SSE2 pmaddwd on widened bytes: 4 columns, sums of 32 bits";
 }
 
+def Kernel_X86Bf16Attr : KernelInstruction<"X86Bf16", "x86_bf16", ["getWeightsType", "getActivationsType", "getSumType"]> {
+  let summary = "AVX512-BF16 vdpbf16ps: 16 columns by two k in bf16, sums of f32";
+  let description = [{
+    Adds the product of each pair's second values, rounds, adds that of the first ones and rounds. Denormal numbers are 0.
+  }];
+}
+
 class BlockParameter<string what, string value = "1"> : DefaultValuedParameter<"int64_t", value, what>;
 
 def Kernel_TilingAttr : AttrDef<KernelDialect, "Tiling"> {
@@ -60,7 +67,7 @@ def Kernel_TilingAttr : AttrDef<KernelDialect, "Tiling"> {
   let description = [{
     A block's sums stay in registers: `rows` rows of the input by `panels` panels of 16 columns. There are blocks for one row, for a few (as many rows
     as there are, up to `few_rows`), for more (what these leave over has blocks of few), and for `unpacked_from` rows and more, which meet weights that
-    are unpacked once (0: never). Weights in codes are asked for before they are needed: `one_prefetch` bytes ahead by one row, `prefetch` bytes by
+    are unpacked once (0: never). Weights are asked for before they are needed: `one_prefetch` bytes ahead by one row, `prefetch` bytes by
     blocks of 2 to 8, `far_prefetch` bytes, and only into the second-level cache, by blocks whose arithmetic takes longer than memory (0: not): the
     first level has too few misses at once for both. No choice changes a result.
 

@@ -16,6 +16,9 @@ def Kernel_MmaInstruction : AttrInterface<"MmaInstruction"> {
     must add them to sums of 32 bits. Others add in 32 bits and partial sums are
     the sums.
 
+    Instructions of floats say with other types what a register holds: pairs of k in bf16, and sums in f32. What follows is
+    for codes alone.
+
     Weights of 4 bits of which two of four are there (2:4) need not be spread out: instructions that
     can gather activations multiply the weights that are there by those that they meet (`mma_sparse`).
 
@@ -24,6 +27,12 @@ def Kernel_MmaInstruction : AttrInterface<"MmaInstruction"> {
   }];
   let methods = [
     InterfaceMethod<"Output columns of a register of weights.", "int64_t", "getColumns", (ins)>,
+    InterfaceMethod<"Type of a register of weights: [columns][4] bytes.", "::mlir::VectorType", "getWeightsType", (ins), "",
+                    "return ::mlir::VectorType::get(4 * $_attr.getColumns(), ::mlir::IntegerType::get($_attr.getContext(), 8));">,
+    InterfaceMethod<"Type of the activations that meet it: four bytes.", "::mlir::VectorType", "getActivationsType", (ins), "",
+                    "return ::mlir::VectorType::get(4, ::mlir::IntegerType::get($_attr.getContext(), 8));">,
+    InterfaceMethod<"Type of sums: one of 32 bits a column.", "::mlir::VectorType", "getSumType", (ins), "",
+                    "return ::mlir::VectorType::get($_attr.getColumns(), ::mlir::IntegerType::get($_attr.getContext(), 32));">,
     InterfaceMethod<"Type of partial sums.", "::mlir::VectorType", "getPartialType", (ins)>,
     InterfaceMethod<[{Products of weights of at most `maxWeight` that can be added to partial sums of
                       0 before these may overflow; 0 if none can.}],
@@ -70,24 +79,11 @@ def Kernel_MmaInstruction : AttrInterface<"MmaInstruction"> {
                     "return partial;">
   ];
   let extraSharedClassDeclaration = [{
-    /// [columns][4] bytes.
-    ::mlir::VectorType getWeightsType() const {
-      auto bytes = ::mlir::IntegerType::get($_attr.getContext(), 8);
-      return ::mlir::VectorType::get(4 * $_attr.getColumns(), bytes);
-    }
-    /// Four bytes.
-    ::mlir::VectorType getActivationsType() const {
-      return ::mlir::VectorType::get(4, ::mlir::IntegerType::get($_attr.getContext(), 8));
-    }
     /// Eight signed bytes, which sparse products choose from.
     ::mlir::VectorType getSparseActivationsType() const {
       return ::mlir::VectorType::get(8, ::mlir::IntegerType::get($_attr.getContext(), 8));
     }
     bool hasSparse() const { return $_attr.getMaxSparseSteps() > 0; }
-    /// One 32-bit sum a column.
-    ::mlir::VectorType getSumType() const {
-      return ::mlir::VectorType::get($_attr.getColumns(), ::mlir::IntegerType::get($_attr.getContext(), 32));
-    }
     /// Whether partial sums must be added to the sums by `mma_sum`.
     bool hasPartialSums() const { return $_attr.getPartialType() != $_attr.getSumType(); }
   }];

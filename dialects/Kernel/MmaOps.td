@@ -8,7 +8,7 @@ include "mlir/Interfaces/InferTypeOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 
 def Kernel_MmaOp : KernelOp<"mma", [Pure, AllTypesMatch<["partial", "result"]>]> {
-  let summary = "a product of 8-bit weights and activations, added";
+  let summary = "a product of weights and activations, added";
   let description = [{
     For each column c of a register of weights, read as unsigned:
 
@@ -17,14 +17,17 @@ def Kernel_MmaOp : KernelOp<"mma", [Pure, AllTypesMatch<["partial", "result"]>]>
     where `offset` is the instruction's and sum(c) is one element of `partial`, or two
     16-bit elements (i = 0, 1 and i = 2, 3) whose pair sums saturate.
 
+    An instruction of floats does the same for pairs, i < 2, in its own types.
+
     Example:
     ```mlir
     %1 = kernel.mma #kernel.x86_vnni %w, %a, %0 : vector<64xi8>, vector<4xi8>, vector<16xi32>
+    %3 = kernel.mma #kernel.x86_bf16 %v, %b, %2 : vector<32xbf16>, vector<2xbf16>, vector<16xf32>
     ```
   }];
-  let arguments = (ins Kernel_MmaInstruction:$instruction, VectorOfRankAndType<[1], [I8]>:$weights,
-                       VectorOfRankAndType<[1], [I8]>:$activations, VectorOfRankAndType<[1], [I16, I32]>:$partial);
-  let results = (outs VectorOfRankAndType<[1], [I16, I32]>:$result);
+  let arguments = (ins Kernel_MmaInstruction:$instruction, VectorOfRankAndType<[1], [I8, BF16]>:$weights,
+                       VectorOfRankAndType<[1], [I8, BF16]>:$activations, VectorOfRankAndType<[1], [I16, I32, F32]>:$partial);
+  let results = (outs VectorOfRankAndType<[1], [I16, I32, F32]>:$result);
   let assemblyFormat = "$instruction $weights `,` $activations `,` $partial attr-dict `:` type($weights) `,` type($activations) `,` type($partial)";
   let hasVerifier = 1;
 }

@@ -50,6 +50,16 @@ struct PackedLayout {
   int64_t getPanelBytes() const { return getNumUnits() * getUnitBytes(); }
 };
 
+/// Whether float weights of a type lie in pairs along k.
+inline bool isPaired(mlir::Type element) { return element.isBF16(); }
+
+/// The shape of packed float weights: [panels, K, 16], or [panels, ceil(K/2), 32] where pairs of k lie together.
+inline std::array<int64_t, 3> getFloatShape(int64_t n, int64_t k, mlir::Type element) {
+  if (isPaired(element))
+    return {getNumPanels(n), (k + 1) / 2, 2 * kPanelColumns};
+  return {getNumPanels(n), k, kPanelColumns};
+}
+
 /// Whether two zero points of a scheme share a byte.
 inline bool hasPairedZeros(SchemeAttr scheme) { return scheme.getZero() == ZeroPoint::Integer && scheme.getBits() <= 4; }
 

@@ -90,8 +90,8 @@ LogicalResult LinearOp::verify() {
     return failure();
   int64_t k = cast<RankedTensorType>(getInput().getType()).getShape().back();
   int64_t n = cast<RankedTensorType>(getType()).getShape().back();
-  int64_t shape[] = {getNumPanels(n), k, kPanelColumns};
   auto weight = cast<RankedTensorType>(getWeight().getType());
+  std::array<int64_t, 3> shape = getFloatShape(n, k, weight.getElementType());
   if (weight.getShape() != ArrayRef<int64_t>(shape)) // P9
     return emitOpError("expected a weight of shape [")
            << shape[0] << ", " << shape[1] << ", " << shape[2] << "]; got " << weight;

@@ -57,8 +57,9 @@ def Kernel_LinearOp : KernelOp<"linear", [Pure, AttrSizedOperandSegments]> {
   let summary = "terse.linear with packed weights";
   let description = [{
     Computes what `terse.linear` does, plus `residual` (of the result's type) when given.
-    `weight` is [ceil(N/16), K, 16], zero beyond N: panels of 16 output columns. `bias` is
-    [ceil(N/16), 16].
+    `weight` is [ceil(N/16), K, 16], zero beyond N: panels of 16 output columns; of bf16 [ceil(N/16), ceil(K/2), 32], which is
+    [16 columns][2 k] in each row, zero beyond K too: instructions of bf16 take pairs, and either of a pair is an f32
+    after a shift or a mask. `bias` is [ceil(N/16), 16].
   }];
   let arguments = (ins RankedTensorOf<[F32]>:$input, PackedFloats:$weight,
                        Optional<RankedTensorOf<[F32]>>:$bias, Optional<RankedTensorOf<[F32]>>:$residual,

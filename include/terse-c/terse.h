@@ -75,8 +75,8 @@ typedef struct terse_model terse_model;
 
 typedef struct terse_model_options {
   size_t size;
-  /** "baseline", "avx2" or "avx512vnni" to force that code; null: the best
-   * that the machine and the artifact have. */
+  /** "baseline", "avx2", "avx512vnni" or "avx512bf16" to force that code; null:
+   * the best that the machine and the artifact have. */
   const char *cpu_level;
 } terse_model_options;
 #define TERSE_MODEL_OPTIONS_INIT                                               \

@@ -2,6 +2,7 @@
 #include "Compiler.h"
 #include "IRDump.h"
 
+#include "Kernel/KernelDialect.h"
 #include "Terse/LayerAttributes.h"
 #include "terse/Pipeline/Recipe.h"
 
@@ -204,8 +205,19 @@ llvm::Error Compiler::runSharedStages() {
   return llvm::Error::success();
 }
 
+/// Whether kernels of layers read float weights of this element type.
+static bool hasPackedWeights(ModuleOp module, llvm::StringRef element) {
+  return module
+      .walk([&](kernel::LinearOp layer) {
+        std::string own;
+        llvm::raw_string_ostream(own)
+            << getElementTypeOrSelf(layer.getWeight());
+        return own == element ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
+}
+
 llvm::Expected<std::vector<const CPULevel *>> Compiler::selectLevels() const {
-  std::vector<const CPULevel *> levels;
   // IR of one level's stages is for that level.
   if (auto own = (*module)->getAttrOfType<StringAttr>("terse.level")) {
     const CPULevel *level = findCPULevel(own.getValue());
@@ -214,10 +226,10 @@ llvm::Expected<std::vector<const CPULevel *>> Compiler::selectLevels() const {
                                      "' in the IR");
     return std::vector<const CPULevel *>{level};
   }
-  for (const CPULevel &level : getCPULevels())
-    if (options.levels.empty() ||
-        llvm::is_contained(options.levels, level.name))
-      levels.push_back(&level);
+  std::vector<const CPULevel *> levels = selectCPULevels(
+      options.levels, [&](llvm::StringRef element) {
+        return hasPackedWeights(*module, element);
+      });
   bool single = options.emit == EmitKind::LLVM ||
                 options.emit == EmitKind::MLIR ||
                 (options.stopAfter && isPerLevel(*options.stopAfter));

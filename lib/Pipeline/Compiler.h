@@ -6,9 +6,9 @@
 #include "terse/Pipeline/Forecast.h"
 
 #include "Terse/TerseDialect.h"
+#include "terse/Support/CPULevel.h"
 #include "terse/Support/TemporaryFile.h"
 #include "terse/Target/Artifact.h"
-#include "terse/Target/CPULevel.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/MLIRContext.h"

@@ -7,10 +7,12 @@
 #include "Terse/TerseDialect.h"
 #include "compress/QuantizeWeights/QuantizeTensor.h"
 #include "compress/Rounding/Rounding.h"
+#include "terse/Support/CPULevel.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Threading.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Regex.h"
 
@@ -89,6 +91,8 @@ public:
   void addTable(WeightOp weight);
   void addOther(WeightOp weight);
   void finish(Forecast &forecast) const;
+  /// Whether layers are computed from packed float weights of this type.
+  bool hasFloats(llvm::StringRef element) const { return floats.contains(element); }
 
 private:
   /// Stored and, meanwhile, as codes in rows.
@@ -97,6 +101,8 @@ private:
   };
   SchemeAttr scheme(int64_t bits, int64_t group) const;
   Bytes measure(int64_t n, int64_t k, SchemeAttr scheme, bool packed, bool sparse = false) const;
+  /// The element type that a weight is stored in unless it is quantized.
+  std::string getElement(WeightOp weight) const;
   uint64_t elementBytes(WeightOp weight) const;
   void note(WeightOp weight, Bytes bytes, Value input);
 
@@ -107,6 +113,7 @@ private:
   llvm::Regex included, excluded;
   uint64_t stored = 0, quantized = 0, memory = 0, twice = 0, rotated = 0;
   std::string largest;
+  llvm::StringSet<> floats; ///< element types of layers' weights
   /// Layers of one input are merged.
   llvm::DenseMap<Value, uint64_t> ofInput;
 };
@@ -140,11 +147,21 @@ Sizes::Bytes Sizes::measure(int64_t n, int64_t k, SchemeAttr scheme,
   return {packed ? panels : rows, rows};
 }
 
+std::string Sizes::getElement(WeightOp weight) const {
+  Type type = weight.getType().getElementType();
+  std::string text = convert.get("to", "keep").str();
+  if (isa<FloatType>(type) && text != "keep")
+    return text;
+  text.clear();
+  llvm::raw_string_ostream(text) << type;
+  return text;
+}
+
 uint64_t Sizes::elementBytes(WeightOp weight) const {
-  unsigned bits = weight.getType().getElementTypeBitWidth();
-  llvm::StringRef to = convert.get("to", "keep");
-  if (isa<FloatType>(weight.getType().getElementType()) && to != "keep")
-    bits = to == "f32" ? 32 : 16;
+  std::string element = getElement(weight);
+  unsigned bits = element == "f32"                        ? 32
+                  : element == "f16" || element == "bf16" ? 16
+                                                          : weight.getType().getElementTypeBitWidth();
   return std::max(bits / 8, 1u);
 }
 
@@ -193,6 +210,8 @@ void Sizes::addLayer(LinearLike layer, WeightOp weight) {
   } else {
     int64_t panels = kernel::getNumPanels(n) * kernel::kPanelColumns;
     bytes.stored = (options.optimize ? panels : n) * k * elementBytes(weight);
+    if (options.optimize)
+      floats.insert(getElement(weight));
   }
   note(weight, bytes, options.optimize ? layer->getOperand(0) : Value());
 }
@@ -273,18 +292,21 @@ Forecast terse::forecastCompile(ModuleOp module,
       sizes.addOther(weight);
   });
   sizes.finish(forecast);
+  for (const CPULevel *level : selectCPULevels(options.levels, [&](llvm::StringRef element) { return sizes.hasFloats(element); }))
+    forecast.levels.push_back(level->name.str());
+  unsigned numLevels = forecast.levels.size();
   // Code and manifest.
-  uint64_t codeBytes = options.numLevels * (60000 + 200 * numOperations);
+  uint64_t codeBytes = numLevels * (60000 + 200 * numOperations);
   forecast.artifactBytes += codeBytes;
   forecast.diskBytes += codeBytes;
   forecast.weightMemoryBytes +=
       kStartMemory + kOperationMemory * numOperations;
   auto codeMemory = [&](unsigned levels) {
     return uint64_t(
-        kCodeMemory + kLevelMemory * (options.numLevels - 1) +
+        kCodeMemory + kLevelMemory * (numLevels - 1) +
         numOperations * (kOperationMemory + levels * kLevelOperationMemory));
   };
-  unsigned beside = std::min(options.threads, options.numLevels);
+  unsigned beside = std::min(options.threads, numLevels);
   forecast.codeMemoryBytes = codeMemory(beside);
   CalibrationForecast calibration;
   if (options.calibration) {
@@ -300,7 +322,7 @@ Forecast terse::forecastCompile(ModuleOp module,
       kMargin * std::max({forecast.weightMemoryBytes, codeMemory(1), forecast.calibrationMemoryBytes});
 
   double rounding = measureRounding(module.getContext(), options.threads);
-  double code = options.numLevels * (kLevelTime + kOperationTime * numOperations);
+  double code = numLevels * (kLevelTime + kOperationTime * numOperations);
   forecast.calibrationSeconds = rounding / kRoundingTime * (calibration.codeSeconds + calibration.arithmeticSeconds);
   forecast.seconds =
       forecast.calibrationSeconds + forecast.quantizedValues * rounding / options.threads +

@@ -280,7 +280,8 @@ static constexpr OptionInfo table[] = {
      "plain float code of every operation, the oracle of the rest",
      setFlag<&CompileOptions::plain>},
     {"levels", Kind::List, "level,...",
-     "CPU levels to make code for: baseline, avx2, avx512vnni (default: all)",
+     "CPU levels to make code for: baseline, avx2, avx512vnni, avx512bf16 "
+     "(default: all, the last where layers have bf16 weights)",
      setLevels},
     {"emulate-kernels", Kind::Text, "level",
      "for checks: run this level's kernels on any machine, their matrix "

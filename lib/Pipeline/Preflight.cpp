@@ -8,7 +8,6 @@
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FormatVariadic.h"
 #include "llvm/Support/Path.h"
-#include "llvm/TargetParser/Host.h"
 
 #include <fstream>
 #include <sys/statvfs.h>
@@ -56,26 +55,11 @@ static std::optional<uint64_t> getAvailableMemory() {
   return available;
 }
 
-/// The best CPU level whose instructions this machine has.
-static const CPULevel &getOwnLevel() {
-  llvm::StringMap<bool> has = llvm::sys::getHostCPUFeatures();
-  const CPULevel *best = &getCPULevels().front();
-  for (const CPULevel &level : getCPULevels()) {
-    llvm::SmallVector<llvm::StringRef> features;
-    level.features.split(features, ',', -1, /*KeepEmpty=*/false);
-    if (llvm::all_of(features,
-                     [&](llvm::StringRef f) { return has.lookup(f.drop_front()); }))
-      best = &level;
-  }
-  return *best;
-}
-
 Forecast Compiler::forecast(llvm::StringRef compress, unsigned threads, const CalibrationSizes *calibrated) {
   ForecastOptions forecastOptions;
   forecastOptions.compress = compress;
   forecastOptions.optimize = !options.plain;
-  forecastOptions.numLevels =
-      options.levels.empty() ? getCPULevels().size() : options.levels.size();
+  forecastOptions.levels = options.levels;
   forecastOptions.threads = threads;
   if (calibrated) {
     forecastOptions.calibration = &options.calibration;
@@ -177,15 +161,11 @@ void Compiler::reportForecast(llvm::StringRef folder,
   auto available = [](std::optional<uint64_t> bytes) {
     return bytes ? "; available " + formatBytes(*bytes) : std::string();
   };
-  std::string levels;
-  for (const CPULevel &level : getCPULevels())
-    if (options.levels.empty() || llvm::is_contained(options.levels, level.name))
-      levels += (levels.empty() ? "" : ", ") + level.name.str();
   line("model", llvm::formatv("{0} values, ", expected.parameters).str() +
                     formatBytes(expected.sourceBytes));
   line("recipe", recipeName);
   line("artifact", formatBytes(expected.artifactBytes));
-  line("code for", levels + "; this machine runs " + getOwnLevel().name);
+  line("code for", llvm::join(expected.levels, ", ") + "; this machine runs " + getHostLevel().name);
   line("threads", llvm::Twine(threads) +
                       (levelsBesideEachOther ? "" : ", levels one by one"));
   line("memory", formatBytes(expected.memoryBytes) + available(memory));

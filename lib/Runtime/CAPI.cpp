@@ -19,7 +19,7 @@ Status parseLevel(const terse_model_options *given,
     return Status();
   if (!parseCpuLevel(options.cpu_level, value))
     return fail(Code::InvalidArgument,
-                "expected CPU level baseline, avx2 or avx512vnni; got '%s'",
+                "expected CPU level %s; got '%s'", listCpuLevels().c_str(),
                 options.cpu_level);
   level = value;
   return Status();

@@ -3,7 +3,7 @@
 #include "Sensitivity.h"
 #include "Strategies.h"
 
-#include "terse/Target/CPULevel.h"
+#include "terse/Support/CPULevel.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -98,7 +98,7 @@ private:
     return Error::success();
   }
 
-  size_t countLevels() const { return options.levels.empty() ? getCPULevels().size() : options.levels.size(); }
+  size_t countLevels() const { return selectCPULevels(options.levels, [](llvm::StringRef) { return false; }).size(); }
 
   /// Bytes: of weights, and of code for each shape and format that there is, which is much of a small model.
   double getPrice(const Allocation &allocation) const {

@@ -5,7 +5,7 @@
 #include "terse/Pipeline/Stages.h"
 #include "terse/Quality/Original.h"
 #include "terse/Target/Artifact.h"
-#include "terse/Target/CPULevel.h"
+#include "terse/Support/CPULevel.h"
 
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"

@@ -197,7 +197,8 @@ def compile(
         save_statistics: File to write what calibration measured to, for the option stats of passes.
         tokenizer: Tokenizer to embed (a file of SentencePiece or llama2.c), or "bytes".
         context: Positions that the runtime makes room for unless told otherwise.
-        levels: CPU levels to make code for: "baseline", "avx2", "avx512vnni"; all by default.
+        levels: CPU levels to make code for: "baseline", "avx2", "avx512vnni", "avx512bf16"; all by default, the last
+            where layers have bf16 weights.
         keep_cache_io: Leave past and present keys and values as inputs and outputs.
         optimize: False for plain float code of every operation, the oracle of the rest.
         emit: What to write: "so" (an artifact, the default), "exe", "obj", "llvm" or "mlir".

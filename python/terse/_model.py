@@ -33,7 +33,7 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None, cpu_level:
     Args:
         path: The file that `terse.compile` or tersec wrote.
         threads: Threads that it runs with unless told otherwise; all processors by default.
-        cpu_level: "baseline", "avx2" or "avx512vnni" to force that code; the best by default.
+        cpu_level: "baseline", "avx2", "avx512vnni" or "avx512bf16" to force that code; the best by default.
         tokenizer: A tokenizer to use instead of the artifact's: a file, "bytes" or "bytes+N".
 
     Raises:
@@ -95,7 +95,7 @@ class Model:
 
     @property
     def cpu_level(self) -> str:
-        """The code in use: "baseline", "avx2" or "avx512vnni"."""
+        """The code in use: "baseline", "avx2", "avx512vnni" or "avx512bf16"."""
         return str(self._library.terse_model_cpu_level(self._pointer).decode())
 
     def verify(self) -> None:

@@ -16,15 +16,17 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "Inp
 from harness import Compiled, tool
 
 rng = np.random.default_rng(11)
-MARCH = {"baseline": "x86-64", "avx2": "x86-64-v3", "avx512vnni": "cascadelake"}
+MARCH = {"baseline": "x86-64", "avx2": "x86-64-v3", "avx512vnni": "cascadelake", "avx512bf16": "cooperlake"}
 NEEDS = {"baseline": set(), "avx2": {"avx2", "fma", "f16c"}, "avx512vnni": {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"}}
+NEEDS["avx512bf16"] = NEEDS["avx512vnni"] | {"avx512_bf16"}
+CODES = list(MARCH)[:3]  # kernels of codes are the same at the last level
 FLAGS = set(re.search(r"^flags\s*:(.*)$", open("/proc/cpuinfo").read(), re.M).group(1).split())
 BEST = [level for level in MARCH if NEEDS[level] <= FLAGS][-1]
 
 
 def dense(array):
     """An elements attribute of the array's bytes."""
-    text = {np.dtype(np.int8): "i8", np.dtype(np.uint8): "i8", np.dtype(np.float16): "f16", np.dtype(np.float32): "f32"}[array.dtype]
+    text = {np.dtype(np.int8): "i8", np.dtype(np.uint8): "i8", np.dtype(np.float16): "f16", np.dtype(np.uint16): "bf16", np.dtype(np.float32): "f32"}[array.dtype]
     type = f"tensor<{'x'.join(map(str, array.shape))}x{text}>"
     return f'dense<"0x{array.tobytes().hex().upper()}"> : {type}', type
 
@@ -119,10 +121,23 @@ def layer(k, n, bits, group, zero, bias, residual, scale, grid=None, sparse=Fals
     return mlir, want
 
 
-def float_layer(k, n, bias, residual, element):
-    weight = rng.standard_normal((n, k)).astype(element)
+def to_bf16(x):
+    """The bits of the nearest bf16, of ties the even one."""
+    bits = x.astype(np.float32).view(np.uint32)
+    return (bits + np.uint32(0x7fff) + (bits >> np.uint32(16) & np.uint32(1)) >> np.uint32(16)).astype(np.uint16)
+
+
+def from_bf16(bits):
+    return (bits.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def float_layer(k, n, bias, residual, element, rounds=False):
+    """`rounds`: the input is rounded to bf16."""
+    weight = rng.standard_normal((n, k)).astype(np.float32)
+    stored = to_bf16(weight) if element == BF16 else weight.astype(element)
+    weight = from_bf16(stored) if element == BF16 else stored
     added = rng.standard_normal(n).astype(np.float32)
-    (w, wt), (b, bt) = dense(weight), dense(added)
+    (w, wt), (b, bt) = dense(stored), dense(added)
     rows = f"tensor<?x{n}xf32>"
     mlir = f"""func.func @forward(%x: tensor<?x{k}xf32>{f", %r: {rows}" if residual else ""}) -> {rows} {{
       %w = arith.constant {w}
@@ -131,19 +146,28 @@ def float_layer(k, n, bias, residual, element):
       {f"%t = arith.addf %r, %y : {rows}" if residual else ""}
       return {"%t" if residual else "%y"} : {rows}
     }}"""
-    return mlir, lambda x, r: x.astype(np.float64) @ weight.astype(np.float64).T + (added if bias else 0) + (r if residual else 0)
+    read = (lambda x: from_bf16(to_bf16(x))) if rounds else (lambda x: x)
+    return mlir, lambda x, r: read(x).astype(np.float64) @ weight.astype(np.float64).T + (added if bias else 0) + (r if residual else 0)
 
 
-def check(what, mlir, want, k, n, rows, residual, level, emulate, sparse=False, tunings=()):
-    """Results of all tunings (files) are those of the built-in tables, to the bit."""
+def pack(mlir, what="a layer"):
     packed = subprocess.run([tool("terse-opt"), "--terse-pack-weights"], input=mlir, check=True, capture_output=True, text=True).stdout
     assert "terse.qlinear" not in packed and "terse.linear" not in packed, "not packed: " + what
-    assert ("{sparse" in packed or ", sparse}" in packed) == sparse, "sparse: " + what
-    packed = re.sub(r'terse\.weight "[^"]*" = (dense<.*?> : tensor<[^>]*>) -> tensor<[^>]*>', r"arith.constant \1", packed)
+    return re.sub(r'terse\.weight "[^"]*" = (dense<.*?> : tensor<[^>]*>) -> tensor<[^>]*>', r"arith.constant \1", packed)
+
+
+def lower(packed, level, emulate, tuning=""):
     mma = "--convert-kernel-mma" + ("=emulate" if emulate else "")
-    chosen, *others = [Compiled(packed, level=BEST if emulate else level, march=MARCH[BEST if emulate else level],
-                                before=(f"--terse-select-kernel=level={level} tuning={tuning}", f"--terse-lower-linear=level={level}", mma))
-                       for tuning in ("", *tunings)]
+    own = BEST if emulate else level
+    return Compiled(packed, level=own, march=MARCH[own],
+                    before=(f"--terse-select-kernel=level={level} tuning={tuning}", f"--terse-lower-linear=level={level}", mma))
+
+
+def check(what, mlir, want, k, n, rows, residual, level, emulate, sparse=False, tunings=(), alone=False):
+    """Results of all tunings (files) are those of the built-in tables, to the bit; `alone`: those of a row are the same alone."""
+    packed = pack(mlir, what)
+    assert ("{sparse" in packed or ", sparse}" in packed) == sparse, "sparse: " + what
+    chosen, *others = [lower(packed, level, emulate, tuning) for tuning in ("", *tunings)]
     for m in rows:
         x, r = rng.standard_normal((m, k)).astype(np.float32), rng.standard_normal((m, n)).astype(np.float32)
         if m > 1:
@@ -158,9 +182,13 @@ def check(what, mlir, want, k, n, rows, residual, level, emulate, sparse=False, 
             sys.exit(f"FAILED {what}, {level}{' by definition' if emulate else ''}, {m} rows: relative error {error:.3g}")
         if any(other.tobytes() != results[0].tobytes() for other in results):
             sys.exit(f"FAILED {what}, {level}, {m} rows: threads or the tiling change the result")
+        for row in range(m) if alone and m < 40 else ():
+            one = chosen(*(each[row:row + 1] for each in inputs), outputs=[(1, n)], threads=2)
+            if one.tobytes() != results[0][row].tobytes():
+                sys.exit(f"FAILED {what}, {level}, {m} rows: row {row} differs from what it is alone")
 
 
-F16, F32, I8 = np.float16, np.float32, np.int8
+F16, F32, I8, BF16 = np.float16, np.float32, np.int8, "bf16"
 # k, n, bits, group (0: per channel), zero points, bias, residual, type of scales
 LAYERS = [
     (96, 64, 4, 32, False, False, False, F16),
@@ -204,11 +232,13 @@ for _ in range(3):  # odd shapes
     GRIDS.append((int(rng.integers(5, 200)), int(rng.integers(1, 90)), int(rng.choice([2, 4, 8])), int(rng.choice([0, 16, 64, 128])),
                   [False, True, "float"][rng.integers(3)], bool(rng.integers(2)), bool(rng.integers(2)), [F16, F32, I8][rng.integers(3)],
                   [None, "tensor", "none", (0.02, 120, 0, 255)][rng.integers(4)]))
-FLOATS = [(33, 21, True, False, F32), (64, 80, False, True, F16), (130, 16, True, True, F32)]
+FLOATS = [(33, 21, True, False, F32), (64, 80, False, True, F16), (130, 16, True, True, F32),
+          (64, 80, False, True, BF16), (33, 21, True, False, BF16), (1, 5, False, False, BF16), (205, 150, True, True, BF16),
+          (int(rng.integers(2, 200)), int(rng.integers(1, 130)), False, True, BF16)]
 for number, (k, n, bits, group, zero, bias, residual, scale) in enumerate(LAYERS):
     what = f"{n} x {k}, {bits} bits, scales {scale.__name__}, group {group}, {'zero points' if zero else 'symmetric'}"
     mlir, want = layer(k, n, bits, group, zero, bias, residual, scale)
-    for level in MARCH:
+    for level in CODES:
         if NEEDS[level] <= FLAGS and (level != "baseline" or number in (1, 4, 7, 12)):
             check(what, mlir, want, k, n, (1, 2, 3, 4, 7, 12, 24, 31, 300) if number < 2 else (1, 5, 29), residual, level, False)
         if number in (1, 2, 12) or not NEEDS[level] <= FLAGS:
@@ -218,7 +248,7 @@ for number, (k, n, bits, group, zero, bias, residual, scale, grid) in enumerate(
     mlir, want = layer(k, n, bits, group, zero, bias, residual, scale, grid)
     check(what, mlir, want, k, n, (1, 2, 9, 29), residual, BEST, False)
     if grid != "none" and number % 4 == 1:
-        check(what, mlir, want, k, n, (1, 3, 26), residual, list(MARCH)[number // 4 % 3], True)
+        check(what, mlir, want, k, n, (1, 3, 26), residual, CODES[number // 4 % 3], True)
 # k, n, group, bias, residual, type of scales, grid
 SPARSE = [
     (128, 64, 32, False, False, F16, None),
@@ -230,16 +260,38 @@ SPARSE = [
 for number, (k, n, group, bias, residual, scale, grid) in enumerate(SPARSE):
     what = f"{n} x {k}, 2:4, group {group}, grid {grid}"
     mlir, want = layer(k, n, 4, group, False, bias, residual, scale, grid, sparse=True)
-    for level in list(MARCH)[min(number, 1):]:
+    for level in CODES[min(number, 1):]:
         if NEEDS[level] <= FLAGS:
             check(what, mlir, want, k, n, (1, 2, 7, 24, 31, 300) if k == 204 else (1, 3, 26), residual, level, False, True)
     if number < 2:
         check(what, mlir, want, k, n, (1, 5, 29), residual, ["avx512vnni", "avx2"][number], True, True)
 for k, n, bias, residual, element in FLOATS:
-    mlir, want = float_layer(k, n, bias, residual, element)
     for level in MARCH:
+        # Products of bf16 are exact in f32 and sums have as many roundings as those of f32: the same tolerance.
+        mlir, want = float_layer(k, n, bias, residual, element, rounds=element == BF16 and level == "avx512bf16")
+        what = f"{n} x {k}, {element if element == BF16 else element.__name__}"
         if NEEDS[level] <= FLAGS:
-            check(f"{n} x {k}, {element.__name__}", mlir, want, k, n, (1, 2, 13), residual, level, False)
+            check(what, mlir, want, k, n, (1, 2, 13, 50) if element == BF16 else (1, 2, 13), residual, level, False, alone=True)
+        if element == BF16 and level == "avx512bf16":
+            check(what, mlir, want, k, n, (1, 2, 9), residual, level, True, alone=True)
+
+# Any bits, numbers that are none among them: the instruction gives what its definition says.
+if NEEDS["avx512bf16"] <= FLAGS:
+    k, n, m = 6, 200, 300
+    for spread in (256, 24):
+        exponents = lambda shape: (rng.integers(0, spread, shape) + (256 - spread) // 2).astype(np.uint32)
+        weight = (rng.integers(0, 1 << 16, (n, k)).astype(np.uint32) & 0x807f | exponents((n, k)) << 7).astype(np.uint16)
+        x = (rng.integers(0, 1 << 32, (m, k)).astype(np.uint32) & 0x807fffff | exponents((m, k)) << 23).view(np.float32)
+        w, wt = dense(weight)
+        packed = pack(f"""func.func @forward(%x: tensor<?x{k}xf32>) -> tensor<?x{n}xf32> {{
+          %w = arith.constant {w}
+          %y = terse.linear %x, %w : tensor<?x{k}xf32>, {wt} -> tensor<?x{n}xf32>
+          return %y : tensor<?x{n}xf32>
+        }}""")
+        native, defined = (lower(packed, "avx512bf16", emulate)(x, outputs=[(m, n)]) for emulate in (False, True))
+        differ = (native.view(np.uint32) != defined.view(np.uint32)) & ~(np.isnan(native) & np.isnan(defined))
+        if differ.any():
+            sys.exit(f"FAILED vdpbf16ps: {differ.sum()} of {differ.size} results are not those of its definition")
 
 # Blocks of all sizes, chosen by files.
 with tempfile.TemporaryDirectory() as folder:
@@ -251,7 +303,7 @@ with tempfile.TemporaryDirectory() as folder:
         tunings.append(os.path.join(folder, f"{number}.json"))
         with open(tunings[-1], "w") as file:
             json.dump({"terse_tuning": 1, "entries": [{"level": level, "format": format, **numbers}
-                                                      for level in MARCH for format in ("w4", "w3-float", "w4-2:4", "f32")]}, file)
+                                                      for level in MARCH for format in ("w4", "w3-float", "w4-2:4", "f32", "bf16")]}, file)
     for k, n, bits, group, zero, grid in [(200, 150, 4, 32, True, None), (96, 65, 3, 32, False, "none")]:
         mlir, want = layer(k, n, bits, group, zero, True, True, F16, grid)
         check(f"tiled: {n} x {k}, {bits} bits, group {group}, grid {grid}", mlir, want, k, n, (1, 2, 5, 31), True, BEST, False, False, tunings)
@@ -259,3 +311,5 @@ with tempfile.TemporaryDirectory() as folder:
     check("tiled: 2:4", mlir, want, 204, 83, (1, 2, 7, 30), True, BEST, False, True, tunings)
     mlir, want = float_layer(33, 100, True, False, F32)
     check("tiled: f32", mlir, want, 33, 100, (1, 2, 7), False, BEST, False, False, tunings)
+    mlir, want = float_layer(33, 100, True, False, BF16, rounds=True)
+    check("tiled: bf16", mlir, want, 33, 100, (1, 2, 7), False, "avx512bf16", not NEEDS["avx512bf16"] <= FLAGS, False, tunings)

@@ -114,7 +114,7 @@ refused(wrong, "expected a writeable contiguous array of float32 and shape [4, 5
 refused(wrong, "out['y'] shares memory with an input",
         lambda: model(dict(given, z=y), out={"y": y}))
 refused(TypeError, "load() has no argument 'thread'; did you mean 'threads'?", lambda: terse.load(model.path, thread=1))
-refused(wrong, "expected CPU level baseline, avx2 or avx512vnni; got 'avx3'",
+refused(wrong, "expected CPU level baseline, avx2, avx512vnni or avx512bf16; got 'avx3'",
         lambda: terse.load(model.path, cpu_level="avx3"))
 refused(terse.FileError, "/nowhere.so", lambda: terse.load(folder + "/nowhere.so"))
 refused(OSError, "/nowhere.so", lambda: terse.load(folder + "/nowhere.so"))

@@ -26,9 +26,9 @@ assert info["totals"] == [
     {"format": "embedding, 32 bits", "tensors": 3, "weights": 6144, "bytes": 24576, "bits_per_weight": 32.0},
     {"format": "linear, 32 bits", "tensors": 1, "weights": 2048, "bytes": 8192, "bits_per_weight": 32.0}], info["totals"]
 assert info["recipe"] == "keep" and info["hashes"]["source"] == "0" * 64
-assert info["manifest"]["levels"] == ["baseline", "avx2", "avx512vnni"]
+assert info["manifest"]["levels"] == ["baseline", "avx2", "avx512vnni", "avx512bf16"]
 text = inspect(art)
-for line in ("recipe     keep", "cpu levels baseline, avx2, avx512vnni", "tokenizer  bytes, 0 bytes",
+for line in ("recipe     keep", "cpu levels baseline, avx2, avx512vnni, avx512bf16", "tokenizer  bytes, 0 bytes",
              "entries    forward decode (sequence = 1)", "linear, 32 bits: 1 tensors, 2,048 weights"):
     assert line in text, (line, text)
 

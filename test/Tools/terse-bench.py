@@ -25,17 +25,17 @@ found = [(floor["name"], floor["threads"], floor["unit"]) for floor in report["f
 assert found[:6] == [(name, threads, unit) for name, unit in (("read bandwidth", "GB/s"), ("integer dot", "GOPS"), ("f32 multiply-add", "GOPS"))
                  for threads in (1, 2)], found
 flags = set(re.search(r"^flags\s*:(.*)$", open("/proc/cpuinfo").read(), re.M).group(1).split())
-narrow = [name for name, flag in (("f16 multiply-add", "avx512_fp16"), ("bf16 dot", "avx512_bf16")) if flag in flags and report["cpu_level"] == "avx512vnni"]
+narrow = [name for name, flag in (("f16 multiply-add", "avx512_fp16"), ("bf16 dot", "avx512_bf16")) if flag in flags and report["cpu_level"].startswith("avx512")]
 assert [(name, threads) for name, threads, _ in found[6:]] == [(name, threads) for threads in (1, 2) for name in narrow], found
 assert all(floor["value"] > 0 and floor["by"] for floor in report["floors"]), report
 
-levels = ["baseline", "avx2", "avx512vnni"]
+levels = ["baseline", "avx2", "avx512vnni", "avx512bf16"]
 best = levels.index(report["cpu_level"])
 for index, level in enumerate(levels):
     result = bench(*quick, f"--cpu-level={level}")
     if index <= best:
         lines = result.stdout.splitlines()
-        assert result.returncode == 0 and len(lines) == 7 + (2 * len(narrow) if level == "avx512vnni" else 0) and lines[0].split() == ["floor", "threads", "value", "unit", "by"], result
+        assert result.returncode == 0 and len(lines) == 7 + 2 * sum(index >= levels.index("avx512bf16" if name == "bf16 dot" else "avx512vnni") for name in narrow) and lines[0].split() == ["floor", "threads", "value", "unit", "by"], result
     else:
         assert result.returncode == 1 and "cannot run CPU level" in result.stderr, result
 

@@ -42,6 +42,7 @@ TERSE_READER(read512, "avx512f", __m512i, _mm512_or_si512)
 
 std::vector<ReadPattern> readPatterns(CpuLevel level) {
   switch (level) {
+  case CpuLevel::Avx512Bf16:
   case CpuLevel::Avx512Vnni:
     return {{"512-bit loads", read512<1, 0>},
             {"512-bit loads, prefetch", read512<1, 2048>},

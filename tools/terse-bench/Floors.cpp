@@ -110,6 +110,13 @@ Floor FloorMeter::multiplyAdd(int threads) const {
                      threads, options_);
 }
 
+Floor FloorMeter::bf16Dot(int threads) const {
+  if (options_.level < rt::CpuLevel::Avx512Bf16)
+    return multiplyAdd(threads);
+  RateLoop loop = bf16DotLoop();
+  return measureRate(loop.name, loop, threads, options_);
+}
+
 Result<std::vector<Floor>> measureFloors(const FloorOptions &options) {
   Result<std::unique_ptr<FloorMeter>> meter = FloorMeter::create(options);
   if (!meter.ok())

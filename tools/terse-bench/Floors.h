@@ -50,7 +50,9 @@ public:
   Floor readBandwidth(int threads) const;
   Floor integerDot(int threads) const;
   Floor multiplyAdd(int threads) const;
-  /// Of f16 and bf16, as far as the processor has such instructions.
+  /// Products of bf16; of f32 where the level has no such instruction.
+  Floor bf16Dot(int threads) const;
+  /// Of f16 and bf16, as far as processor and level have such instructions.
   std::vector<Floor> narrowFloats(int threads) const;
 
 private:
@@ -88,7 +90,9 @@ struct RateLoop {
 };
 RateLoop integerDotLoop(rt::CpuLevel level);
 RateLoop multiplyAddLoop(rt::CpuLevel level);
-/// Of f16 and bf16, named, as far as the processor has such.
+/// Of the level that has it.
+RateLoop bf16DotLoop();
+/// Of f16 and bf16, named, as far as processor and level have such.
 std::vector<RateLoop> narrowFloatLoops(rt::CpuLevel level);
 
 } // namespace terse::bench

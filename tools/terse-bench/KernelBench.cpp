@@ -129,8 +129,9 @@ benchLayer(const KernelOptions &options, LayerShape shape,
       return cancelled;
     const int threads = options.floors.threads;
     Floor before = meter.readBandwidth(threads);
-    Floor rate = format.isInteger() ? meter.integerDot(threads)
-                                    : meter.multiplyAdd(threads);
+    Floor rate = format.isInteger()      ? meter.integerDot(threads)
+                 : format.name == "bf16" ? meter.bf16Dot(threads)
+                                         : meter.multiplyAdd(threads);
     for (size_t i = 0; i < cases.size(); ++i) {
       Result<double> seconds = layers[i % layers.size()].time(cases[i].rows);
       if (!seconds.ok())

@@ -112,6 +112,7 @@ void multiplyAdd128(uint64_t iterations) {
 
 RateLoop integerDotLoop(CpuLevel level) {
   switch (level) {
+  case CpuLevel::Avx512Bf16:
   case CpuLevel::Avx512Vnni:
     return {"vpdpbusd zmm", 12 * 128, dotVnni};
   case CpuLevel::Avx2:
@@ -125,6 +126,7 @@ RateLoop integerDotLoop(CpuLevel level) {
 
 RateLoop multiplyAddLoop(CpuLevel level) {
   switch (level) {
+  case CpuLevel::Avx512Bf16:
   case CpuLevel::Avx512Vnni:
     return {"vfmadd zmm", 12 * 32, fma512};
   case CpuLevel::Avx2:
@@ -135,14 +137,18 @@ RateLoop multiplyAddLoop(CpuLevel level) {
   return {"mulps and addps xmm", 8 * 8, multiplyAdd128};
 }
 
+RateLoop bf16DotLoop() {
+  return {"vdpbf16ps zmm", 12 * 64, dotBf16, "bf16 dot"};
+}
+
 std::vector<RateLoop> narrowFloatLoops(CpuLevel level) {
   std::vector<RateLoop> loops;
-  if (level != CpuLevel::Avx512Vnni)
+  if (level < CpuLevel::Avx512Vnni)
     return loops;
   if (__builtin_cpu_supports("avx512fp16"))
     loops.push_back({"vfmadd ph zmm", 12 * 64, fmaF16, "f16 multiply-add"});
-  if (__builtin_cpu_supports("avx512bf16"))
-    loops.push_back({"vdpbf16ps zmm", 12 * 64, dotBf16, "bf16 dot"});
+  if (level >= CpuLevel::Avx512Bf16)
+    loops.push_back(bf16DotLoop());
   return loops;
 }
 

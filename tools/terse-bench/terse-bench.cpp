@@ -264,8 +264,7 @@ int main(int argc, char **argv) {
       ->type_name("N")
       ->check(CLI::Range(1, 1024));
   app.add_option("--cpu-level", level,
-                 "Instructions of a lesser processor: baseline, avx2 or "
-                 "avx512vnni")
+                 "Instructions of a lesser processor: " + rt::listCpuLevels())
       ->type_name("LEVEL");
   app.add_option("--megabytes", megabytes, "Memory to read (default 512)")
       ->type_name("N")
@@ -326,7 +325,7 @@ int main(int argc, char **argv) {
   if (!level.empty()) {
     rt::CpuLevel asked;
     if (!rt::parseCpuLevel(level, asked))
-      return fail("expected --cpu-level baseline, avx2 or avx512vnni; got '" +
+      return fail("expected --cpu-level " + rt::listCpuLevels() + "; got '" +
                       level + "'",
                   2);
     if (asked > options.level)

@@ -45,7 +45,8 @@ struct Group {
   std::string name;
 
   template <typename T>
-  CLI::Option *add_option(const char *option, T &value, const char *help) {
+  CLI::Option *add_option(const char *option, T &value,
+                          const std::string &help) {
     return app.add_option(option, value, help)->group(name);
   }
   CLI::Option *add_flag(const char *option, bool &value, const char *help) {
@@ -173,8 +174,8 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
   auto *levelOption =
       general
           .add_option("--cpu-level", level,
-                      "Use the code for a lesser processor: baseline, "
-                      "avx2 or avx512vnni")
+                      "Use the code for a lesser processor: " +
+                          rt::listCpuLevels())
           ->type_name("LEVEL");
   general.add_flag("--verify", options.verify,
                    "Compare the hashes of manifest, code and weights first");
@@ -232,8 +233,8 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
     rt::CpuLevel value;
     if (!rt::parseCpuLevel(level, value))
       return usageError(
-          "--cpu-level: expected baseline, avx2 or avx512vnni; got '" + level +
-          "'" + rt::suggestion(level, {"baseline", "avx2", "avx512vnni"}));
+          "--cpu-level: expected " + rt::listCpuLevels() + "; got '" + level +
+          "'" + rt::suggestion(level, rt::cpuLevelNames()));
     options.level = value;
   }
   if (*promptOption)

@@ -12,10 +12,10 @@ Value terse::kernel::createSplat(ImplicitLocOpBuilder &b, VectorType type, int64
   return arith::ConstantOp::create(b, DenseElementsAttr::get(type, b.getIntegerAttr(type.getElementType(), value)));
 }
 
-Value terse::kernel::createRepeat(ImplicitLocOpBuilder &b, VectorType type, Value bytes) {
-  int64_t size = cast<VectorType>(bytes.getType()).getNumElements();
-  Type wordType = b.getIntegerType(8 * size);
-  Value word = vector::ExtractOp::create(b, vector::BitCastOp::create(b, VectorType::get(1, wordType), bytes), 0);
+Value terse::kernel::createRepeat(ImplicitLocOpBuilder &b, VectorType type, Value values) {
+  int64_t size = cast<VectorType>(values.getType()).getNumElements();
+  Type wordType = b.getIntegerType(type.getElementTypeBitWidth() * size);
+  Value word = vector::ExtractOp::create(b, vector::BitCastOp::create(b, VectorType::get(1, wordType), values), 0);
   auto wordsType = VectorType::get(type.getNumElements() / size, wordType);
   return vector::BitCastOp::create(b, type, vector::BroadcastOp::create(b, wordsType, word));
 }

@@ -10,8 +10,8 @@ namespace terse::kernel {
 /// A vector constant whose elements are all `value`.
 mlir::Value createSplat(mlir::ImplicitLocOpBuilder &builder, mlir::VectorType type, int64_t value);
 
-/// A few bytes repeated over a vector of `type`, which has a multiple of their number.
-mlir::Value createRepeat(mlir::ImplicitLocOpBuilder &builder, mlir::VectorType type, mlir::Value bytes);
+/// A few values, 8 bytes at most, repeated over a vector of `type`, which has a multiple of their number.
+mlir::Value createRepeat(mlir::ImplicitLocOpBuilder &builder, mlir::VectorType type, mlir::Value values);
 
 /// A call of the LLVM intrinsic `name`.
 mlir::Value createIntrinsic(mlir::ImplicitLocOpBuilder &builder, mlir::VectorType type, llvm::StringRef name,

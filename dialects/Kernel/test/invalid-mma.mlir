@@ -105,3 +105,21 @@ func.func @indices(%c: vector<32xi8>) -> vector<32xi8> {
   %0 = kernel.lookup #kernel.x86_vnni [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16] %c : vector<32xi8>
   return %0 : vector<32xi8>
 }
+
+// -----
+
+// M1
+func.func @weights_of_floats(%w: vector<64xi8>, %a: vector<2xbf16>, %s: vector<16xf32>) -> vector<16xf32> {
+  // expected-error @+1 {{expected weights of 'vector<32xbf16>'; got 'vector<64xi8>'}}
+  %0 = kernel.mma #kernel.x86_bf16 %w, %a, %s : vector<64xi8>, vector<2xbf16>, vector<16xf32>
+  return %0 : vector<16xf32>
+}
+
+// -----
+
+// M3
+func.func @sums_of_floats(%w: vector<32xbf16>, %a: vector<2xbf16>, %s: vector<16xi32>) -> vector<16xi32> {
+  // expected-error @+1 {{expected sums of 'vector<16xf32>'; got 'vector<16xi32>'}}
+  %0 = kernel.mma #kernel.x86_bf16 %w, %a, %s : vector<32xbf16>, vector<2xbf16>, vector<16xi32>
+  return %0 : vector<16xi32>
+}

@@ -89,6 +89,15 @@ func.func @weight(%x: tensor<?x40xf32>, %w: tensor<40x24xf32>) -> tensor<?x24xf3
 
 // -----
 
+// P9
+func.func @pairs(%x: tensor<?x41xf32>, %w: tensor<2x41x16xbf16>) -> tensor<?x24xf32> {
+  // expected-error @+1 {{expected a weight of shape [2, 21, 32]; got 'tensor<2x41x16xbf16>'}}
+  %0 = kernel.linear %x, %w : tensor<?x41xf32>, tensor<2x41x16xbf16> -> tensor<?x24xf32>
+  return %0 : tensor<?x24xf32>
+}
+
+// -----
+
 // P10
 func.func @sums(%x: tensor<?x40xf32>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf16>) -> tensor<?x24xf32> {
   // expected-error @+1 {{expected sums of columns of shape [2, 16] exactly when the grid of the input has a zero point}}

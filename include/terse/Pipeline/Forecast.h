@@ -9,6 +9,7 @@
 #include "llvm/Support/raw_ostream.h"
 
 #include <string>
+#include <vector>
 
 namespace terse {
 
@@ -30,6 +31,8 @@ struct Forecast {
   std::string largestWeight;
   /// Weight values that are quantized, each tried on so many grids.
   uint64_t quantizedValues = 0;
+  /// CPU levels that there will be code for.
+  std::vector<std::string> levels;
   double seconds = 0;
   /// Parts of all that: what calibration adds to the disk and to the time, and its
   /// resident set; 0 where there is none.
@@ -43,8 +46,8 @@ struct ForecastOptions {
   llvm::StringRef compress;
   /// Whether weights are packed for kernels.
   bool optimize = true;
-  /// CPU levels that there will be code for.
-  unsigned numLevels = 1;
+  /// CPU levels that are asked for; empty: those that differ for the model.
+  llvm::ArrayRef<std::string> levels;
   /// Threads of the compiler.
   unsigned threads = 1;
   /// What the model is calibrated with, and how much that is; null: it is not.

@@ -31,6 +31,7 @@
  *   source    {"name", "sha256"} of the model file
  *   recipe    string
  *   levels    CPU levels present, worst first: "baseline" "avx2" "avx512vnni"
+ *             "avx512bf16". Runtimes pass over those that they do not know
  *   symbols   names; TerseCall::symbols has their values in this order
  *   past      symbol: positions already in the states (absent without states)
  *   capacity  symbol: positions that the states have room for, a multiple of

@@ -2,7 +2,7 @@
 #ifndef TERSE_TARGET_CODEGEN_H
 #define TERSE_TARGET_CODEGEN_H
 
-#include "terse/Target/CPULevel.h"
+#include "terse/Support/CPULevel.h"
 
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/SmallVector.h"

@@ -4,6 +4,7 @@
 #include "Terse/CachedRow.h"
 #include "terse/Analysis/CacheRole.h"
 #include "terse/Passes.h"
+#include "terse/Support/CPULevel.h"
 
 #include "mlir/Dialect/Linalg/IR/Linalg.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -52,6 +53,7 @@ private:
   /// Updates whose cache holds tiles of keys.
   DenseSet<Operation *> tiled;
   /// Rows that attention kernels compute together.
+  bool hasWideRegisters = false; ///< of 512 bits, with VNNI
   KernelRows rowsTogether;
 };
 } // namespace
@@ -195,7 +197,7 @@ LogicalResult LowerAttention::lowerAttention(AttentionOp op) {
   if (op.getSoftcap())
     shape.softcap = op.getSoftcap()->convertToDouble();
   KernelRows rows = rowsTogether;
-  if (level == "avx512vnni" && (shape.keyBits || shape.valueBits)) {
+  if (hasWideRegisters && (shape.keyBits || shape.valueBits)) {
     shape.instruction = "x86_vnni";
     rows.many = rows.few; // two sums each
   }
@@ -245,12 +247,14 @@ LogicalResult LowerAttention::lowerAttention(AttentionOp op) {
 }
 
 void LowerAttention::runOnOperation() {
-  if (!llvm::is_contained({"baseline", "avx2", "avx512vnni"}, level)) {
-    getOperation().emitError("expected the level baseline, avx2 or avx512vnni; got '") << level << "'";
+  const CPULevel *target = findCPULevel(level);
+  if (!target) {
+    getOperation().emitError("expected the level ") << listCPULevels() << "; got '" << level << "'";
     return signalPassFailure();
   }
   // Sums of 16 lanes of so many rows leave registers for what is added to them.
-  rowsTogether = level == "avx512vnni" ? KernelRows{8, 16} : KernelRows{4, 4};
+  hasWideRegisters = target->vectorWidth == 512;
+  rowsTogether = hasWideRegisters ? KernelRows{8, 16} : KernelRows{4, 4};
   SmallVector<AttentionOp> attentions;
   SmallVector<CacheUpdateOp> updates;
   SmallVector<RopeOp> ropes;

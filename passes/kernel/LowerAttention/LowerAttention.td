@@ -24,7 +24,7 @@ def LowerAttention : Pass<"terse-lower-attention", "::mlir::ModuleOp"> {
 
     Attention of other than f32 and f16 elements is left.
   }];
-  let options = [Option<"level", "level", "std::string", "\"baseline\"", "CPU level: baseline, avx2 or avx512vnni">];
+  let options = [Option<"level", "level", "std::string", "\"baseline\"", "CPU level: baseline, avx2, avx512vnni or avx512bf16">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
                            "::mlir::memref::MemRefDialect", "::mlir::scf::SCFDialect", "::mlir::tensor::TensorDialect",
                            "::mlir::vector::VectorDialect", "::terse::TerseDialect", "::terse::kernel::KernelDialect"];

@@ -16,6 +16,8 @@ struct Level {
   llvm::StringLiteral narrow, wide, wideFull;
   /// The instruction for unpacked weights of up to 4 bits, signed, where activations are 128 more; empty: `narrow`.
   llvm::StringLiteral biased;
+  /// The instruction for pairs of bf16; empty: weights are widened to f32.
+  llvm::StringLiteral bf16;
 };
 const Level *findLevel(llvm::StringRef name);
 
@@ -56,6 +58,18 @@ mlir::func::FuncOp getQuantizeRowsKernel(mlir::ModuleOp module, const QuantizedR
 /// (input [rows, K] f32) -> least and greatest value of each row and 0, [rows] f32.
 mlir::func::FuncOp getRowRangesKernel(mlir::ModuleOp module, int64_t k);
 
+/// Values of a row of K channels that is rounded to bf16: whole pairs, and a line more where the same columns of a block's rows
+/// would all lie in one set of the first-level cache, or in few.
+inline int64_t getRoundedDepth(int64_t k) {
+  constexpr int64_t line = 32;
+  int64_t pairs = (k + 1) / 2 * 2;
+  return pairs % (8 * line) ? pairs : pairs + line;
+}
+
+/// (input [rows, K] f32[, parameters of `norm`]) -> [rows, depth] bf16: of the input, or of what `norm` makes of it. An odd K has a
+/// zero behind it.
+mlir::func::FuncOp getRoundRowsKernel(mlir::ModuleOp module, int64_t k, const NormSource *norm);
+
 /// Operands beside input and weights, and the sizes.
 struct Epilogue {
   bool bias, residual;
@@ -71,9 +85,10 @@ mlir::func::FuncOp getQLinearKernel(mlir::ModuleOp module, const Level &level, k
 mlir::func::FuncOp getWeightOnlyKernel(mlir::ModuleOp module, const Level &level, kernel::TilingAttr tiling,
                                        const kernel::PackedLayout &layout, SchemeAttr scheme, const Epilogue &epilogue);
 
-/// (input [rows, K], weight [panels, K, 16][, bias][, residual]) -> [rows, N] f32.
+/// (input [rows, K] f32, packed weight[, bias][, residual]) -> [rows, N] f32. With an `instruction` for pairs of bf16 the input is
+/// [rows, depth] bf16, rounded.
 mlir::func::FuncOp getLinearKernel(mlir::ModuleOp module, kernel::TilingAttr tiling, int64_t n, int64_t k, mlir::Type element,
-                                   const Epilogue &epilogue);
+                                   llvm::StringRef instruction, const Epilogue &epilogue);
 
 /// Opens the loops over this thread's blocks: for each block of `panels` panels
 /// (%panel) and of rows (%row0), calls `tile` with the text parameters set; closes

@@ -2,6 +2,7 @@
 #include "Kernels.h"
 #include "terse/Kernels/Rows.h"
 #include "terse/Passes.h"
+#include "terse/Support/CPULevel.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -16,9 +17,10 @@ using namespace terse;
 using namespace terse::linear;
 
 static const Level levels[] = {
-    {"baseline", "x86_maddwd", "x86_maddwd", "x86_maddwd", ""},
-    {"avx2", "x86_maddubs", "x86_maddubs_signed", "x86_maddwd", "x86_maddubs_biased"},
-    {"avx512vnni", "x86_vnni", "x86_vnni", "x86_vnni", ""},
+    {"baseline", "x86_maddwd", "x86_maddwd", "x86_maddwd", "", ""},
+    {"avx2", "x86_maddubs", "x86_maddubs_signed", "x86_maddwd", "x86_maddubs_biased", ""},
+    {"avx512vnni", "x86_vnni", "x86_vnni", "x86_vnni", "", ""},
+    {"avx512bf16", "x86_vnni", "x86_vnni", "x86_vnni", "", "x86_bf16"},
 };
 
 const Level *linear::findLevel(StringRef name) {
@@ -64,18 +66,17 @@ static QuantizedRows getRows(kernel::QLinearOp layer, const Level &target) {
           getSumFactor(layer.getContext(), target, layout, scheme, takesAnyCode(layer.getGridAttr()))};
 }
 
-/// The norm that makes `input`, if only layers that read the same rounded rows
-/// read it: then its result need not exist. The grid of a whole tensor needs the result twice.
-static NormOp findFusedNorm(Value input, const QuantizedRows &rows, GridAttr grid, const Level &target) {
+/// The norm that makes `input`, if all that reads it reads the same rounded rows: then its result need not exist.
+static NormOp findFusedNorm(Value input, llvm::function_ref<bool(OpOperand &)> readsThem) {
   auto norm = input.getDefiningOp<NormOp>();
-  if (isTensorGrid(grid) || !norm || !NormSource::canWrite(norm) || !norm.getType().getElementType().isF32())
+  if (!norm || !NormSource::canWrite(norm) || !norm.getType().getElementType().isF32())
     return nullptr;
-  bool same = llvm::all_of(norm->getUses(), [&](OpOperand &use) {
-    auto layer = dyn_cast<kernel::QLinearOp>(use.getOwner());
-    return layer && &use == &layer.getInputMutable() && layer.getGridAttr() == grid &&
-           getRows(layer, target).key() == rows.key();
-  });
-  return same ? norm : nullptr;
+  return llvm::all_of(norm->getUses(), readsThem) ? norm : nullptr;
+}
+
+/// Whether the layer's rows are rounded to bf16, to meet weights of bf16.
+static bool roundsFloats(kernel::LinearOp layer, const Level &target) {
+  return !target.bf16.empty() && tensorType(layer.getWeight()).getElementType().isBF16();
 }
 
 namespace {
@@ -87,12 +88,14 @@ struct LowerLinear : terse::impl::LowerLinearBase<LowerLinear> {
 private:
   /// Rounded rows: codes, sums, scales, zero points if the grid has them.
   using Rounded = std::array<Value, 4>;
+  FailureOr<Value> roundFloats(OpBuilder &builder, Value input, const Level &target);
   FailureOr<Rounded> round(OpBuilder &builder, Value input, const QuantizedRows &rows, GridAttr grid, const Level &target);
   LogicalResult lower(kernel::QLinearOp op, const Level &target);
   LogicalResult lower(kernel::LinearOp op, const Level &target);
   void replace(Operation *op, func::FuncOp callee, SmallVector<Value> inputs, Value bias, Value residual);
 
   std::map<std::tuple<void *, const void *, decltype(std::declval<QuantizedRows>().key())>, Rounded> rounded;
+  llvm::DenseMap<Value, Value> roundedFloats;
 };
 } // namespace
 
@@ -101,7 +104,12 @@ FailureOr<LowerLinear::Rounded> LowerLinear::round(OpBuilder &builder, Value inp
   Rounded &known = rounded[{input.getAsOpaquePointer(), grid.getAsOpaquePointer(), rows.key()}];
   if (known[0])
     return known;
-  NormOp producer = findFusedNorm(input, rows, grid, target);
+  // The grid of a whole tensor needs a norm's result twice.
+  NormOp producer = isTensorGrid(grid) ? NormOp() : findFusedNorm(input, [&](OpOperand &use) {
+    auto layer = dyn_cast<kernel::QLinearOp>(use.getOwner());
+    return layer && &use == &layer.getInputMutable() && layer.getGridAttr() == grid &&
+           getRows(layer, target).key() == rows.key();
+  });
   std::optional<NormSource> norm;
   if (producer)
     norm.emplace(producer);
@@ -140,6 +148,38 @@ FailureOr<LowerLinear::Rounded> LowerLinear::round(OpBuilder &builder, Value inp
     outputs.push_back(floats());
   auto launch = launchOn(callee, inputs, outputs);
   llvm::copy(launch.getResults(), known.begin());
+  return known;
+}
+
+FailureOr<Value> LowerLinear::roundFloats(OpBuilder &builder, Value input, const Level &target) {
+  Value &known = roundedFloats[input];
+  if (known)
+    return known;
+  NormOp producer = findFusedNorm(input, [&](OpOperand &use) {
+    auto layer = dyn_cast<kernel::LinearOp>(use.getOwner());
+    return layer && &use == &layer.getInputMutable() && roundsFloats(layer, target);
+  });
+  std::optional<NormSource> norm;
+  if (producer)
+    norm.emplace(producer);
+  int64_t k = tensorType(input).getShape().back();
+  func::FuncOp callee = getRoundRowsKernel(getOperation(), k, norm ? &*norm : nullptr);
+  if (!callee)
+    return failure();
+  // Right behind the input, so that every reader of it can use the result.
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointAfterValue(input);
+  Location loc = input.getLoc();
+  Value flat = toRows(builder, producer ? producer.getInput() : input);
+  SmallVector<Value> inputs = {flat};
+  if (producer)
+    llvm::append_range(inputs, norm->getParameters(producer));
+  Value count = tensor::DimOp::create(builder, loc, flat, 0);
+  Value out = tensor::EmptyOp::create(builder, loc, {ShapedType::kDynamic, getRoundedDepth(k)}, builder.getBF16Type(),
+                                      ValueRange{count});
+  known = kernel::LaunchOp::create(builder, loc, TypeRange{out.getType()}, callee.getSymName(), inputs, ValueRange{out},
+                                   /*serial=*/false)
+              .getResult(0);
   return known;
 }
 
@@ -200,22 +240,28 @@ LogicalResult LowerLinear::lower(kernel::QLinearOp op, const Level &target) {
 
 LogicalResult LowerLinear::lower(kernel::LinearOp op, const Level &target) {
   OpBuilder builder(op);
+  bool rounds = roundsFloats(op, target);
   func::FuncOp callee = getLinearKernel(getOperation(), getTiling(op), op.getType().getShape().back(),
                                         tensorType(op.getInput()).getShape().back(), tensorType(op.getWeight()).getElementType(),
+                                        rounds ? StringRef(target.bf16) : StringRef(),
                                         {static_cast<bool>(op.getBias()), static_cast<bool>(op.getResidual())});
   if (!callee)
     return failure();
-  replace(op, callee, {toRows(builder, op.getInput()), op.getWeight()}, op.getBias(), op.getResidual());
+  FailureOr<Value> rows = rounds ? roundFloats(builder, op.getInput(), target) : toRows(builder, op.getInput());
+  if (failed(rows))
+    return failure();
+  replace(op, callee, {*rows, op.getWeight()}, op.getBias(), op.getResidual());
   return success();
 }
 
 void LowerLinear::runOnOperation() {
   const Level *target = findLevel(level);
   if (!target) {
-    getOperation().emitError("expected the level baseline, avx2 or avx512vnni; got '") << level << "'";
+    getOperation().emitError("expected the level ") << listCPULevels() << "; got '" << level << "'";
     return signalPassFailure();
   }
   rounded.clear();
+  roundedFloats.clear();
   SmallVector<Operation *> layers;
   getOperation()->walk([&](Operation *op) {
     if (isa<kernel::QLinearOp, kernel::LinearOp>(op))

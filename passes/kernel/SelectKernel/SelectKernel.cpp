@@ -2,6 +2,7 @@
 #include "Tilings.h"
 #include "Terse/TerseDialect.h"
 #include "terse/Passes.h"
+#include "terse/Support/CPULevel.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -42,8 +43,9 @@ struct SelectKernel : terse::impl::SelectKernelBase<SelectKernel> {
 
   void runOnOperation() override {
     auto emitError = [&] { return getOperation().emitError(); };
-    if (!findBuiltIn(level, "")) {
-      emitError() << "expected the level baseline, avx2 or avx512vnni; got '" << level << "'";
+    const CPULevel *target = findCPULevel(level);
+    if (!target) {
+      emitError() << "expected the level " << listCPULevels() << "; got '" << level << "'";
       return signalPassFailure();
     }
     TuningFile file;
@@ -58,7 +60,7 @@ struct SelectKernel : terse::impl::SelectKernelBase<SelectKernel> {
       if (layer.getTilingAttr())
         return;
       LayerKind kind = getKind(layer);
-      kernel::TilingAttr measured = file.find(level, kind);
+      kernel::TilingAttr measured = file.find(getKernelLevel(*target, kind.format).name, kind);
       layer.setTilingAttr(measured ? measured : makeTiling(*findBuiltIn(level, kind.format), &getContext(), emitError));
       ++numSelected;
       numTuned += static_cast<bool>(measured);

@@ -16,12 +16,14 @@ def SelectKernel : Pass<"terse-select-kernel", "::mlir::ModuleOp"> {
        "unpacked_rows": 2, "unpacked_panels": 2, "unpacked_from": 24, "prefetch": 1536, "far_prefetch": 0} ]}
     ```
 
+    The level `avx512bf16` has entries for `bf16` alone; those of other formats are `avx512vnni`'s.
+
     `group_size` 0 is one group a channel; `group_size`, `n` and `k` may be left out, as may any number of a tiling, which then is the built-in one.
 
     Facts: `selected`, `tuned` (by the file).
   }];
   let options = [
-    Option<"level", "level", "std::string", "\"baseline\"", "CPU level: baseline, avx2 or avx512vnni">,
+    Option<"level", "level", "std::string", "\"baseline\"", "CPU level: baseline, avx2, avx512vnni or avx512bf16">,
     Option<"tuning", "tuning", "std::string", "\"\"", "file of measurements; empty: built-in tables">
   ];
   let dependentDialects = ["::terse::kernel::KernelDialect"];

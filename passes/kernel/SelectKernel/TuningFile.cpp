@@ -1,5 +1,6 @@
 //===- TuningFile.cpp - tilings that were measured ------------------------===//
 #include "Tilings.h"
+#include "terse/Support/CPULevel.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/JSON.h"
@@ -43,9 +44,11 @@ FailureOr<TuningFile> TuningFile::read(StringRef path, MLIRContext *context, Emi
     Entry entry;
     entry.level = object->getString("level")->str();
     entry.kind.format = object->getString("format")->str();
+    const CPULevel *level = findCPULevel(entry.level);
     std::optional<Numbers> builtIn = findBuiltIn(entry.level, entry.kind.format);
-    if (!builtIn)
-      return failEntry() << "expected the level baseline, avx2 or avx512vnni; got '" << entry.level << "'";
+    if (!level || !builtIn)
+      return failEntry() << "expected the level " << listCPULevels() << "; got '" << entry.level << "'";
+    entry.level = getKernelLevel(*level, entry.kind.format).name;
     Numbers numbers = *builtIn;
     for (const auto &[key, given] : *object) {
       StringRef name = key;

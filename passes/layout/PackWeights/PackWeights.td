@@ -4,7 +4,7 @@ def PackWeights : Pass<"terse-pack-weights", "::mlir::ModuleOp"> {
   let summary = "weights of linear layers lie as kernels read them";
   let description = [{
     `terse.qlinear` becomes `kernel.qlinear` and `terse.linear` `kernel.linear`, on weights in panels of
-    16 output columns: one layout for all CPU levels. One weight at a time is
+    16 output columns, those of bf16 in pairs of k: one layout for all CPU levels. One weight at a time is
     in memory. A layer whose weights are not constants stays as it is.
 
     Symmetric codes of 4 bits of which in each four of a row at most two are not 0 (2:4, as `terse-prune-sparsegpt` leaves them)

@@ -80,14 +80,16 @@ FailureOr<Value> WeightPacker::packCodes(const ConstantTensor &codes, const Pack
 }
 
 /// Copies elements of T: source[column * columnStride + row * rowStride] goes to
-/// panel column / 16, row, column % 16.
+/// panel column / 16, row, column % 16; where `together` rows lie in one, to panel, row / together, column % 16,
+/// row % together.
 template <typename T>
 static void copyToPanels(ArrayRef<char> source, int64_t columns, int64_t rows, int64_t columnStride, int64_t rowStride,
-                         MutableArrayRef<char> target) {
+                         int64_t together, MutableArrayRef<char> target) {
+  int64_t packedRows = (rows + together - 1) / together;
   for (int64_t panel = 0; panel < getNumPanels(columns); ++panel)
     for (int64_t row = 0; row < rows; ++row)
       for (int64_t i = 0; i < kPanelColumns && panel * kPanelColumns + i < columns; ++i)
-        std::memcpy(target.data() + ((panel * rows + row) * kPanelColumns + i) * sizeof(T),
+        std::memcpy(target.data() + (((panel * packedRows + row / together) * kPanelColumns + i) * together + row % together) * sizeof(T),
                     source.data() + ((panel * kPanelColumns + i) * columnStride + row * rowStride) * sizeof(T),
                     sizeof(T));
 }
@@ -103,7 +105,7 @@ FailureOr<Value> WeightPacker::transpose(const ConstantTensor &source, int64_t c
   unsigned width = type.getElementTypeBitWidth();
   std::vector<char> bytes(type.getNumElements() * width / 8);
   auto copy = width == 8 ? copyToPanels<uint8_t> : width == 16 ? copyToPanels<uint16_t> : copyToPanels<uint32_t>;
-  copy(data->bytes(), columns, rows, columnStride, rowStride, bytes);
+  copy(data->bytes(), columns, rows, columnStride, rowStride, type.getShape().back() / kPanelColumns, bytes);
   return addWeight(source, key, type, bytes);
 }
 
@@ -186,7 +188,8 @@ FailureOr<Value> WeightPacker::packColumnSums(const ConstantTensor &codes, const
 
 FailureOr<Value> WeightPacker::packFloat(const ConstantTensor &weight, int64_t reductionAxis) {
   int64_t k = weight.type.getDimSize(reductionAxis), n = weight.type.getDimSize(1 - reductionAxis);
-  auto type = RankedTensorType::get({getNumPanels(n), k, kPanelColumns}, weight.type.getElementType());
+  Type element = weight.type.getElementType();
+  auto type = RankedTensorType::get(getFloatShape(n, k, element), element);
   return reductionAxis ? transpose(weight, n, k, k, 1, type) : transpose(weight, n, k, 1, n, type);
 }
 

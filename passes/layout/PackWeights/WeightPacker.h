@@ -39,7 +39,7 @@ public:
   /// The sum of each row's values, [N, K] -> [panels, 16] f32.
   mlir::FailureOr<mlir::Value> packColumnSums(const ConstantTensor &codes, const ConstantTensor &scales,
                                               const ConstantTensor *rowScales, const ConstantTensor *zeros, SchemeAttr scheme, int64_t k);
-  /// [N, K], or [K, N] when `reductionAxis` is 0, -> [panels, K, 16] of the same element type.
+  /// [N, K], or [K, N] when `reductionAxis` is 0, -> [panels, K, 16] of the same element type; of bf16 [panels, ceil(K/2), 32].
   mlir::FailureOr<mlir::Value> packFloat(const ConstantTensor &weight, int64_t reductionAxis);
   /// One value of any float type for each of N columns -> [panels, 16] f32.
   mlir::FailureOr<mlir::Value> packColumns(const ConstantTensor &values);

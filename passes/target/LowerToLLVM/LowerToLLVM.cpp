@@ -3,6 +3,7 @@
 #include "Launches.h"
 #include "ShapeExpansion.h"
 #include "terse/Passes.h"
+#include "terse/Support/CPULevel.h"
 
 #include "Kernel/KernelDialect.h"
 #include "Terse/TerseDialect.h"
@@ -41,8 +42,8 @@ struct LowerToLLVM : terse::impl::LowerToLLVMBase<LowerToLLVM> {
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    if (level != "baseline" && level != "avx2" && level != "avx512vnni") {
-      module.emitError("expected the level baseline, avx2 or avx512vnni; got '") << level << "'";
+    if (!findCPULevel(level)) {
+      module.emitError("expected the level ") << listCPULevels() << "; got '" << level << "'";
       return signalPassFailure();
     }
     llvm::StringSet<> hidden, kernels;

@@ -11,7 +11,7 @@ def LowerToLLVM : Pass<"terse-lower-to-llvm", "::mlir::ModuleOp"> {
     functions become calls of libm. Then upstream's conversions.
   }];
   let options = [
-    Option<"level", "level", "std::string", "\"baseline\"", "the CPU level: baseline, avx2 or avx512vnni">
+    Option<"level", "level", "std::string", "\"baseline\"", "the CPU level: baseline, avx2, avx512vnni or avx512bf16">
   ];
   let dependentDialects = [
     "::mlir::LLVM::LLVMDialect", "::mlir::affine::AffineDialect", "::mlir::arith::ArithDialect", "::mlir::cf::ControlFlowDialect",

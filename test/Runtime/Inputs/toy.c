@@ -161,3 +161,4 @@ static void model(const TerseCall *c, int thread, int threads, int32_t level) {
 LEVEL(baseline, 0)
 LEVEL(avx2, 1)
 LEVEL(avx512vnni, 2)
+LEVEL(avx512bf16, 3)

@@ -161,6 +161,16 @@ TEST(Artifact, Levels) {
   }
 }
 
+TEST(Artifact, UnknownLevel) {
+  // Of a newer compiler, for a processor that this runtime does not know: the
+  // best level of those that it does.
+  auto opened = Model::open(toyPath("future"));
+  ASSERT_TRUE(opened.ok()) << opened.status().message();
+  EXPECT_EQ((*opened)->level(), CpuLevel::Baseline);
+  EXPECT_ERROR(Model::open(toyPath("future"), CpuLevel::Avx512Bf16).status(),
+               "has no code for CPU level avx512bf16; it has baseline, avx1024");
+}
+
 TEST(Artifact, ReplacedWhileInUse) {
   Scratch file(readFile(toyPath("state")));
   auto first = Model::open(file.path);

@@ -99,13 +99,32 @@ TEST(CpuLevel, NeedsInstructionsAndSystem) {
   EXPECT_EQ(bestLevel(id), CpuLevel::Avx2) << "no VNNI";
   id.leaf7ecx = 1u << 11;
   EXPECT_EQ(bestLevel(id), CpuLevel::Avx2) << "wide registers are not saved";
+  id.leaf7sub1eax = 1u << 5;
+  EXPECT_EQ(bestLevel(id), CpuLevel::Avx2) << "wide registers are not saved";
   id.xcr0 = 0xe7;
-  EXPECT_EQ(bestLevel(id), CpuLevel::Avx512Vnni);
+  EXPECT_EQ(bestLevel(id), CpuLevel::Avx512Bf16);
+  id.leaf7sub1eax = ~(1u << 5);
+  EXPECT_EQ(bestLevel(id), CpuLevel::Avx512Vnni) << "no BF16";
+  id.leaf7sub1eax = 1u << 5;
+  id.leaf7ecx = 0;
+  EXPECT_EQ(bestLevel(id), CpuLevel::Avx2) << "BF16 without VNNI";
   for (int bit : {12, 27, 28, 29}) {
     CpuId less = id;
     less.leaf1ecx &= ~(1u << bit);
     EXPECT_EQ(bestLevel(less), CpuLevel::Baseline) << bit;
   }
+}
+
+TEST(CpuLevel, Names) {
+  EXPECT_EQ(listCpuLevels(), "baseline, avx2, avx512vnni or avx512bf16");
+  ASSERT_EQ(cpuLevelNames().size(), size_t(cpuLevelCount));
+  for (int i = 0; i < cpuLevelCount; ++i) {
+    CpuLevel level;
+    EXPECT_TRUE(parseCpuLevel(cpuLevelNames()[i], level));
+    EXPECT_EQ(level, CpuLevel(i));
+  }
+  CpuLevel level;
+  EXPECT_FALSE(parseCpuLevel("avx512", level));
 }
 
 TEST(CpuLevel, AgreesWithTheCompiler) {
@@ -117,7 +136,9 @@ TEST(CpuLevel, AgreesWithTheCompiler) {
               __builtin_cpu_supports("avx512dq") &&
               __builtin_cpu_supports("avx512vl") &&
               __builtin_cpu_supports("avx512vnni");
-  EXPECT_EQ(bestLevel(), vnni   ? CpuLevel::Avx512Vnni
+  bool bf16 = vnni && __builtin_cpu_supports("avx512bf16");
+  EXPECT_EQ(bestLevel(), bf16   ? CpuLevel::Avx512Bf16
+                         : vnni ? CpuLevel::Avx512Vnni
                          : avx2 ? CpuLevel::Avx2
                                 : CpuLevel::Baseline);
 }

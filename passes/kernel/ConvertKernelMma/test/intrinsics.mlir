@@ -77,3 +77,17 @@ func.func @lookup(%a: vector<64xi8>, %b: vector<32xi8>, %c: vector<16xi8>) -> (v
   %2 = kernel.lookup #kernel.x86_maddwd [1, 40, 61, 78, 92, 105, 116, -128, -118, -108, -97, -85, -72, -57, -36, -1] %c : vector<16xi8>
   return %0, %1, %2 : vector<64xi8>, vector<32xi8>, vector<16xi8>
 }
+
+// The pair of activations serves all columns. By definition the product of the second of each pair is added first.
+// CHECK-LABEL: @bf16
+// CHECK: vector.bitcast {{.*}} : vector<2xbf16> to vector<1xi32>
+// CHECK: llvm.call_intrinsic "llvm.x86.avx512bf16.dpbf16ps.512"({{.*}}) : (vector<16xf32>, vector<32xbf16>, vector<32xbf16>) -> vector<16xf32>
+// EMULATED-LABEL: @bf16
+// EMULATED: arith.andi {{.*}} : vector<16xi32>
+// EMULATED: math.fma {{.*}} : vector<16xf32>
+// EMULATED: arith.shli {{.*}} : vector<16xi32>
+// EMULATED: math.fma {{.*}} : vector<16xf32>
+func.func @bf16(%w: vector<32xbf16>, %a: vector<2xbf16>, %s: vector<16xf32>) -> vector<16xf32> {
+  %0 = kernel.mma #kernel.x86_bf16 %w, %a, %s : vector<32xbf16>, vector<2xbf16>, vector<16xf32>
+  return %0 : vector<16xf32>
+}

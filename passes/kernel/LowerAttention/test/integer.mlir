@@ -1,4 +1,5 @@
 // RUN: terse-opt %s --terse-lower-attention=level=avx512vnni | FileCheck %s
+// RUN: terse-opt %s --terse-lower-attention=level=avx512bf16 | FileCheck %s
 // RUN: terse-opt %s --terse-lower-attention=level=avx2 | FileCheck %s --check-prefix=FLOAT
 
 // AVX512-VNNI multiplies codes of keys and values by queries and weights of 16 bits, one half at a time; keys of which there are no groups of four

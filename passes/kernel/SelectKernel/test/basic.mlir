@@ -1,6 +1,10 @@
 // RUN: terse-opt %s --terse-select-kernel="level=avx2" | terse-opt | FileCheck %s
 // RUN: terse-opt %s --terse-select-kernel="level=avx2 tuning=%S/Inputs/tuning.json" --terse-print-report 2>&1 | FileCheck %s --check-prefix=TUNED
 // RUN: terse-opt %s --terse-select-kernel="level=baseline tuning=%S/Inputs/tuning.json" | FileCheck %s --check-prefix=BASELINE
+// RUN: terse-opt %s --terse-select-kernel="level=avx512bf16 tuning=%S/Inputs/tuning.json" | FileCheck %s --check-prefix=BF16
+
+// The level has kernels of its own for weights of bf16 alone: others are chosen for the level before.
+// BF16: kernel.linear {{.*}}one_panels = 7,{{.*}} tensor<2x64x16xf32>
 
 // The nearest of the file's groups; of equals the nearest shape. For another level or format it says nothing.
 // CHECK-LABEL: func.func @layers

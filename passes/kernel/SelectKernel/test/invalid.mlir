@@ -9,12 +9,12 @@
 // RUN: not terse-opt %t/module.mlir --terse-select-kernel="tuning=%t/number" 2>&1 | FileCheck %s --check-prefix=NUMBER
 // RUN: not terse-opt %t/module.mlir --terse-select-kernel="tuning=%t/bounds" 2>&1 | FileCheck %s --check-prefix=BOUNDS
 
-// LEVEL: error: expected the level baseline, avx2 or avx512vnni; got 'sse9'
+// LEVEL: error: expected the level baseline, avx2, avx512vnni or avx512bf16; got 'sse9'
 // NONE: error: tuning '{{.*}}.none': cannot read it: No such file or directory
 // TEXT: error: tuning '{{.*}}text': no JSON:
 // VERSION: error: tuning '{{.*}}version': expected an object with "terse_tuning": 1 and "entries"
 // FORMAT: error: tuning '{{.*}}format': entry 0: expected an object with "level" and "format"
-// ENTRY-LEVEL: error: tuning '{{.*}}level': entry 1: expected the level baseline, avx2 or avx512vnni; got 'avx9'
+// ENTRY-LEVEL: error: tuning '{{.*}}level': entry 1: expected the level baseline, avx2, avx512vnni or avx512bf16; got 'avx9'
 // KEY: error: tuning '{{.*}}key': entry 0: unknown key 'few_row'
 // NUMBER: error: tuning '{{.*}}number': entry 0: expected a whole number from 0 on for 'few_rows'
 // BOUNDS: error: tuning '{{.*}}bounds': entry 0: expected 2 to 16 rows; got 64

@@ -45,3 +45,14 @@ func.func @dense(%x: tensor<?x32xf32>) -> (tensor<?x1xf32>, tensor<?x1xf32>) {
   %z = terse.qlinear <i4, scale = f16, zero = none> %x, %t, %s {grid = #terse.grid<none>} : tensor<?x32xf32>, tensor<1x16xi8>, tensor<1x1xf16> -> tensor<?x1xf32>
   return %y, %z : tensor<?x1xf32>, tensor<?x1xf32>
 }
+
+// A weight of bf16: the pairs of k of each column together, the last one filled up with 0.
+// CHECK-LABEL: func.func @pairs
+// CHECK: terse.weight "p" = dense<{{\[\[\[}}1.000000e+00, 2.000000e+00, 4.000000e+00, 5.000000e+00, 0.000000e+00
+// CHECK-SAME: [3.000000e+00, 0.000000e+00, 6.000000e+00, 0.000000e+00, 0.000000e+00
+// CHECK: kernel.linear {{.*}} : tensor<?x3xf32>, tensor<1x2x32xbf16> -> tensor<?x2xf32>
+func.func @pairs(%x: tensor<?x3xf32>) -> tensor<?x2xf32> {
+  %w = terse.weight "p" = dense<[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]> : tensor<2x3xbf16> -> tensor<2x3xbf16>
+  %y = terse.linear %x, %w : tensor<?x3xf32>, tensor<2x3xbf16> -> tensor<?x2xf32>
+  return %y : tensor<?x2xf32>
+}
