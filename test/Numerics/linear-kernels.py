@@ -205,6 +205,7 @@ LAYERS = [
     (77, 35, 3, 16, True, False, False, I8),
     (200, 83, "nf4", 64, False, True, True, F16),
     (101, 33, "nf4", 0, False, False, False, F32),
+    (1000, 1100, 4, 100, True, True, True, F16), # large enough for threads to take its last panels as they come
 ]
 # The same with the grid of the input: of the whole tensor, fixed (scale, zero point, range), or none.
 GRIDS = [
@@ -232,7 +233,7 @@ for _ in range(3):  # odd shapes
     GRIDS.append((int(rng.integers(5, 200)), int(rng.integers(1, 90)), int(rng.choice([2, 4, 8])), int(rng.choice([0, 16, 64, 128])),
                   [False, True, "float"][rng.integers(3)], bool(rng.integers(2)), bool(rng.integers(2)), [F16, F32, I8][rng.integers(3)],
                   [None, "tensor", "none", (0.02, 120, 0, 255)][rng.integers(4)]))
-FLOATS = [(33, 21, True, False, F32), (64, 80, False, True, F16), (130, 16, True, True, F32),
+FLOATS = [(700, 201, True, True, F32), (33, 21, True, False, F32), (64, 80, False, True, F16), (130, 16, True, True, F32),
           (64, 80, False, True, BF16), (33, 21, True, False, BF16), (1, 5, False, False, BF16), (205, 150, True, True, BF16),
           (int(rng.integers(2, 200)), int(rng.integers(1, 130)), False, True, BF16)]
 for number, (k, n, bits, group, zero, bias, residual, scale) in enumerate(LAYERS):

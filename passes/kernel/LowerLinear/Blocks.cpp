@@ -18,9 +18,11 @@ std::string linear::getTilingName(kernel::TilingAttr tiling) {
 void BlockWriter::writePanels(int64_t panelsPerBlock, llvm::function_ref<void(int64_t)> body) {
   int64_t panels = kernel::getNumPanels(n), whole = panels / panelsPerBlock, rest = panels % panelsPerBlock;
   source.set("blocks", whole + (rest ? 1 : 0)).set("whole", whole).set("each", panelsPerBlock);
+  source.add(R"(    %whole_blocks = arith.constant $whole : index
+    %each = arith.constant $each : index)");
+  if (tickets)
+    return writeTakenPanels(panelsPerBlock, whole, rest, body);
   source.add(R"(    %blocks = arith.constant $blocks : index
-    %whole_blocks = arith.constant $whole : index
-    %each = arith.constant $each : index
     %before = arith.muli %blocks, %thread : index
     %first_block = arith.divui %before, %threads : index
     %after = arith.addi %before, %blocks : index
@@ -37,6 +39,48 @@ void BlockWriter::writePanels(int64_t panelsPerBlock, llvm::function_ref<void(in
     %some = arith.cmpi ult, %first_block, %end_block : index
     %mine = arith.andi %last_is_mine, %some : i1
     scf.if %mine {
+      %panel = arith.muli %whole_blocks, %each : index)");
+  body(rest);
+  source.add("    }");
+}
+
+void BlockWriter::writeTakenPanels(int64_t panelsPerBlock, int64_t whole, int64_t rest, llvm::function_ref<void(int64_t)> body) {
+  source.set("quarter", whole / 4);
+  source.add(R"(    %parts_each = arith.constant 3 : index
+    %alone = arith.cmpi ule, %threads, %c1 : index
+    %quarter = arith.constant $quarter : index
+    %for_any = arith.select %alone, %c0, %quarter : index
+    %for_one = arith.subi %whole_blocks, %for_any : index
+    %before = arith.muli %for_one, %thread : index
+    %first_block = arith.divui %before, %threads : index
+    %after = arith.addi %before, %for_one : index
+    %end_block = arith.divui %after, %threads : index
+    %parts = arith.muli %threads, %parts_each : index
+    %least_part = arith.ceildivui %for_any, %parts : index
+    %part = arith.maxui %least_part, %c1 : index
+    scf.while (%begin = %first_block, %end = %end_block) : (index, index) -> (index, index) {
+      %more = arith.cmpi ult, %begin, %whole_blocks : index
+      scf.condition(%more) %begin, %end : index, index
+    } do {
+    ^bb0(%begin: index, %end: index):
+      scf.for %block = %begin to %end step %c1 {
+        %panel = arith.muli %block, %each : index)");
+  body(panelsPerBlock);
+  source.add(R"(      }
+      %one_more = arith.constant 1 : i64
+      %ticket = memref.atomic_rmw addi %one_more, %tickets[%c0] : (i64, memref<1xi64>) -> i64
+      %taken = arith.index_cast %ticket : i64 to index
+      %parts_before = arith.muli %taken, %part : index
+      %next = arith.addi %for_one, %parts_before : index
+      %behind = arith.addi %next, %part : index
+      %next_end = arith.minui %behind, %whole_blocks : index
+      scf.yield %next, %next_end : index, index
+    })");
+  if (!rest)
+    return;
+  source.add(R"(    %behind_me = arith.addi %thread, %c1 : index
+    %am_last = arith.cmpi eq, %behind_me, %threads : index
+    scf.if %am_last {
       %panel = arith.muli %whole_blocks, %each : index)");
   body(rest);
   source.add("    }");
@@ -109,6 +153,13 @@ void linear::addEpilogue(KernelSource &source, const Epilogue &epilogue) {
     source.add("    %bias: memref<${P}x16xf32>,");
   if (epilogue.residual)
     source.add("    %residual: memref<?x${N}xf32>,");
+}
+
+void linear::addOutputs(KernelSource &source, const Epilogue &epilogue) {
+  source.add("    %out: memref<?x${N}xf32>,");
+  if (epilogue.tickets)
+    source.add("    %tickets: memref<1xi64>,");
+  source.add("    %thread: index, %threads: index) {");
 }
 
 void linear::writeResults(KernelSource &source, int64_t n, int64_t rows, int64_t panels, const Epilogue &epilogue) {

@@ -74,6 +74,9 @@ mlir::func::FuncOp getRoundRowsKernel(mlir::ModuleOp module, int64_t k, const No
 struct Epilogue {
   bool bias, residual;
   bool zero = false; ///< the input has a zero point, and the weights sums of columns
+  /// Behind the output: [1] i64, 0 at first, how many parts of the last quarter of the panels threads have taken. Worth it where
+  /// memory gives threads unequal speeds.
+  bool tickets = false;
 };
 
 /// (codes, sums, scales, weight codes, weight scales[, scales of rows][, zero points][, input's zero points, column sums][, bias][, residual])
@@ -96,24 +99,30 @@ mlir::func::FuncOp getLinearKernel(mlir::ModuleOp module, kernel::TilingAttr til
 /// rows of a block lie at fixed distances, and one address serves all of them.
 class BlockWriter {
 public:
-  BlockWriter(KernelSource &source, kernel::TilingAttr tiling, int64_t n) : source(source), tiling(tiling), n(n) {}
+  BlockWriter(KernelSource &source, kernel::TilingAttr tiling, int64_t n, bool tickets)
+      : source(source), tiling(tiling), n(n), tickets(tickets) {}
   /// tile(rows, panels): %panel, %row_0 ... are defined.
   using Tile = llvm::function_ref<void(int64_t rows, int64_t panels)>;
   void write(Tile tile);
-  /// The loop over blocks of panels alone: body(panels) with %panel defined.
+  /// The loop over blocks of panels alone: body(panels) with %panel defined. With tickets, once in a kernel's run: a thread
+  /// takes its share of the first three quarters, then parts of the rest until there are none.
   void writePanels(int64_t panelsPerBlock, llvm::function_ref<void(int64_t)> body);
 
 private:
+  void writeTakenPanels(int64_t panelsPerBlock, int64_t whole, int64_t rest, llvm::function_ref<void(int64_t)> body);
   void writeRows(int64_t rows);
   /// One case for each number of rows in %count from `least` to `most`.
   void writeFew(int64_t least, int64_t most, int64_t panels, Tile tile);
   KernelSource &source;
   kernel::TilingAttr tiling;
   int64_t n;
+  bool tickets;
 };
 
 /// The parameters of an epilogue.
 void addEpilogue(KernelSource &source, const Epilogue &epilogue);
+/// The parameters behind these, up to the function's body.
+void addOutputs(KernelSource &source, const Epilogue &epilogue);
 
 /// Adds bias and residual to %total_<r>_<p>, vectors of 16 columns, and stores
 /// them.

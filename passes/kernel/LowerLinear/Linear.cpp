@@ -162,13 +162,13 @@ func::FuncOp linear::getLinearKernel(ModuleOp module, kernel::TilingAttr tiling,
   source.set("C", rounds ? getRoundedDepth(k) : k).set("I", rounds ? "bf16" : "f32");
   source.add("func.func @$name(%input: memref<?x${C}x${I}>, %w: memref<${P}x${D}x${L}x${T}>,");
   addEpilogue(source, epilogue);
-  source.add(R"(    %out: memref<?x${N}xf32>, %thread: index, %threads: index) {
-  %c0 = arith.constant 0 : index
+  addOutputs(source, epilogue);
+  source.add(R"(  %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %sixteen = arith.constant 16 : index
   %rows = memref.dim %input, %c0 : memref<?x${C}x${I}>)");
   FloatWriter tile(source, tiling, k, element, instruction);
-  BlockWriter(source, tiling, n).write([&](int64_t rows, int64_t panels) {
+  BlockWriter(source, tiling, n, epilogue.tickets).write([&](int64_t rows, int64_t panels) {
     tile.write(rows, panels);
     writeResults(source, n, rows, panels, epilogue);
   });

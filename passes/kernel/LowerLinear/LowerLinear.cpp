@@ -36,6 +36,13 @@ template <typename Op> static kernel::TilingAttr getTiling(Op op) {
 
 static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
 
+/// Whether reading these weights takes long beside taking a ticket.
+static bool takesLong(Value weights) {
+  constexpr int64_t kLongBytes = 512 << 10;
+  RankedTensorType type = tensorType(weights);
+  return type.getNumElements() * type.getElementTypeBitWidth() / 8 >= kLongBytes;
+}
+
 /// x + layer(y) -> layer(y, residual x), where nothing else reads the layer.
 template <typename Op> static void fuseResidual(Op op) {
   if (op.getResidual() || !op->hasOneUse())
@@ -92,7 +99,7 @@ private:
   FailureOr<Rounded> round(OpBuilder &builder, Value input, const QuantizedRows &rows, GridAttr grid, const Level &target);
   LogicalResult lower(kernel::QLinearOp op, const Level &target);
   LogicalResult lower(kernel::LinearOp op, const Level &target);
-  void replace(Operation *op, func::FuncOp callee, SmallVector<Value> inputs, Value bias, Value residual);
+  void replace(Operation *op, func::FuncOp callee, SmallVector<Value> inputs, Value bias, Value residual, bool tickets);
 
   std::map<std::tuple<void *, const void *, decltype(std::declval<QuantizedRows>().key())>, Rounded> rounded;
   llvm::DenseMap<Value, Value> roundedFloats;
@@ -183,7 +190,7 @@ FailureOr<Value> LowerLinear::roundFloats(OpBuilder &builder, Value input, const
   return known;
 }
 
-void LowerLinear::replace(Operation *op, func::FuncOp callee, SmallVector<Value> inputs, Value bias, Value residual) {
+void LowerLinear::replace(Operation *op, func::FuncOp callee, SmallVector<Value> inputs, Value bias, Value residual, bool tickets) {
   OpBuilder builder(op);
   Location loc = op->getLoc();
   auto type = tensorType(op->getResult(0));
@@ -194,7 +201,12 @@ void LowerLinear::replace(Operation *op, func::FuncOp callee, SmallVector<Value>
   Value count = tensor::DimOp::create(builder, loc, inputs.front(), 0);
   Value out = tensor::EmptyOp::create(builder, loc, {ShapedType::kDynamic, type.getShape().back()}, type.getElementType(),
                                       ValueRange{count});
-  Value result = kernel::LaunchOp::create(builder, loc, TypeRange{out.getType()}, callee.getSymName(), inputs, ValueRange{out},
+  SmallVector<Value> outputs = {out};
+  if (tickets) {
+    Value none = arith::ConstantOp::create(builder, loc, builder.getI64IntegerAttr(0));
+    outputs.push_back(tensor::FromElementsOp::create(builder, loc, none));
+  }
+  Value result = kernel::LaunchOp::create(builder, loc, TypeRange(ValueRange(outputs)), callee.getSymName(), inputs, outputs,
                                           /*serial=*/false)
                      .getResult(0);
   // A norm that is computed with the rounding must not live on for its sizes.
@@ -210,7 +222,8 @@ LogicalResult LowerLinear::lower(kernel::QLinearOp op, const Level &target) {
   kernel::PackedLayout layout = op.getLayout();
   GridAttr grid = op.getGridAttr();
   bool hasZero = grid && grid.hasZero();
-  Epilogue epilogue{static_cast<bool>(op.getBias()), static_cast<bool>(op.getResidual()), hasZero};
+  bool tickets = takesLong(op.getCodes());
+  Epilogue epilogue{static_cast<bool>(op.getBias()), static_cast<bool>(op.getResidual()), hasZero, tickets};
   SmallVector<Value> inputs;
   func::FuncOp callee;
   Value zeros;
@@ -234,23 +247,23 @@ LogicalResult LowerLinear::lower(kernel::QLinearOp op, const Level &target) {
     inputs.push_back(op.getZeroPoints());
   if (hasZero)
     inputs.append({zeros, op.getColumnSums()});
-  replace(op, callee, inputs, op.getBias(), op.getResidual());
+  replace(op, callee, inputs, op.getBias(), op.getResidual(), tickets);
   return success();
 }
 
 LogicalResult LowerLinear::lower(kernel::LinearOp op, const Level &target) {
   OpBuilder builder(op);
-  bool rounds = roundsFloats(op, target);
+  bool rounds = roundsFloats(op, target), tickets = takesLong(op.getWeight());
   func::FuncOp callee = getLinearKernel(getOperation(), getTiling(op), op.getType().getShape().back(),
                                         tensorType(op.getInput()).getShape().back(), tensorType(op.getWeight()).getElementType(),
                                         rounds ? StringRef(target.bf16) : StringRef(),
-                                        {static_cast<bool>(op.getBias()), static_cast<bool>(op.getResidual())});
+                                        {static_cast<bool>(op.getBias()), static_cast<bool>(op.getResidual()), /*zero=*/false, tickets});
   if (!callee)
     return failure();
   FailureOr<Value> rows = rounds ? roundFloats(builder, op.getInput(), target) : toRows(builder, op.getInput());
   if (failed(rows))
     return failure();
-  replace(op, callee, {*rows, op.getWeight()}, op.getBias(), op.getResidual());
+  replace(op, callee, {*rows, op.getWeight()}, op.getBias(), op.getResidual(), tickets);
   return success();
 }
 

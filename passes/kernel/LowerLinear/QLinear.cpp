@@ -358,14 +358,14 @@ func::FuncOp linear::getQLinearKernel(ModuleOp module, const Level &level, kerne
     %w: memref<${P}x${PB}xi8>,)");
   addWeightParameters(source, layout, scheme);
   addEpilogue(source, epilogue);
-  source.add(R"(    %out: memref<?x${N}xf32>, %thread: index, %threads: index) {
-  %c0 = arith.constant 0 : index
+  addOutputs(source, epilogue);
+  source.add(R"(  %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %sixteen = arith.constant 16 : index
   %rows = memref.dim %a, %c0 : memref<?x${depth}xi8>)");
   TileWriter tile(source, layout, scheme, instruction, info, epilogue.zero, tiling);
   auto writeBlocks = [&] {
-    BlockWriter(source, tiling, layout.n).write([&](int64_t rows, int64_t panels) {
+    BlockWriter(source, tiling, layout.n, epilogue.tickets).write([&](int64_t rows, int64_t panels) {
       tile.write(rows, panels);
       writeResults(source, layout.n, rows, panels, epilogue);
     });

@@ -184,7 +184,7 @@ void UnpackedWriter::finish() {
 
 void UnpackedWriter::write() {
   int64_t panels = std::min(tiling.getUnpackedPanels(), kernel::getNumPanels(layout.n));
-  BlockWriter blocks(source, tiling, layout.n);
+  BlockWriter blocks(source, tiling, layout.n, /*tickets=*/false);
   source.add("  %final_row = arith.subi %rows, %c1 : index");
   source.set("rowsPerBlock", tiling.getUnpackedRows());
   source.add(R"(    %chunk_size = arith.constant $chunk : index

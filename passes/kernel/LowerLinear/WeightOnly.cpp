@@ -141,14 +141,14 @@ func::FuncOp linear::getWeightOnlyKernel(ModuleOp module, const Level &level, ke
   source.add("func.func @$name(%input: memref<?x${K}xf32>, %w: memref<${P}x${PB}xi8>,");
   addWeightParameters(source, layout, scheme);
   addEpilogue(source, epilogue);
-  source.add(R"(    %out: memref<?x${N}xf32>, %thread: index, %threads: index) {
-  %c0 = arith.constant 0 : index
+  addOutputs(source, epilogue);
+  source.add(R"(  %c0 = arith.constant 0 : index
   %c1 = arith.constant 1 : index
   %sixteen = arith.constant 16 : index
   %rows = memref.dim %input, %c0 : memref<?x${K}xf32>)");
   auto info = cast<kernel::MmaInstruction>(parseAttribute(("#kernel." + level.wide).str(), module.getContext()));
   FloatTile tile(source, layout, scheme, level.wide, info.getWeightsType().getNumElements());
-  BlockWriter(source, tiling, layout.n).write([&](int64_t rows, int64_t panels) {
+  BlockWriter(source, tiling, layout.n, epilogue.tickets).write([&](int64_t rows, int64_t panels) {
     tile.write(rows, panels);
     writeResults(source, layout.n, rows, panels, epilogue);
   });
