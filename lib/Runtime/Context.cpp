@@ -1,5 +1,6 @@
 //===- Context.cpp - a model being run --------------------------*- C++ -*-===//
 #include "terse/Runtime/Context.h"
+#include "terse/Runtime/Processors.h"
 
 #include <algorithm>
 #include <cstring>

@@ -4,7 +4,7 @@
 #include "Print.h"
 #include "Roofline.h"
 
-#include "terse/Runtime/Team.h"
+#include "terse/Runtime/Processors.h"
 #include "terse/Runtime/Version.h"
 
 #include <CLI/CLI.hpp>

@@ -14,10 +14,6 @@
 
 namespace terse::rt {
 
-/// Processors that this process may use: its affinity mask, cut by a CPU quota
-/// of its control group; at least 1.
-int availableCpus();
-
 /// A team runs one function on all its threads at once, the caller being
 /// thread 0. Who waits spins for about a millisecond, then sleeps.
 class Team {

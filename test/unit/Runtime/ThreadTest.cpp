@@ -2,6 +2,7 @@
 #include "Toy.h"
 
 #include "terse-c/terse.h"
+#include "terse/Runtime/Processors.h"
 #include "terse/Runtime/Team.h"
 
 #include <atomic>
