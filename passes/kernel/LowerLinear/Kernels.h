@@ -51,9 +51,9 @@ struct QuantizedRows {
 /// i32 times the factor, scales [rows] f32[, zero points [rows] f32]: of the input, or of what `norm` makes of it. Codes and zero points are
 /// less than the grid's by its offset.
 /// A fixed grid is given as scale and zero point, f32; that of a tensor as the rows' lowest and highest values [rows] f32.
-/// Without a zero point there is no output for it.
+/// Without a zero point there is no output for it. `fma`: the level multiplies and adds in one rounding; results are the same.
 mlir::func::FuncOp getQuantizeRowsKernel(mlir::ModuleOp module, const QuantizedRows &rows, const NormSource *norm,
-                                         GridAttr grid);
+                                         GridAttr grid, bool fma);
 
 /// (input [rows, K] f32) -> least and greatest value of each row and 0, [rows] f32.
 mlir::func::FuncOp getRowRangesKernel(mlir::ModuleOp module, int64_t k);

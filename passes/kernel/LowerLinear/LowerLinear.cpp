@@ -120,7 +120,7 @@ FailureOr<LowerLinear::Rounded> LowerLinear::round(OpBuilder &builder, Value inp
   std::optional<NormSource> norm;
   if (producer)
     norm.emplace(producer);
-  func::FuncOp callee = getQuantizeRowsKernel(getOperation(), rows, norm ? &*norm : nullptr, grid);
+  func::FuncOp callee = getQuantizeRowsKernel(getOperation(), rows, norm ? &*norm : nullptr, grid, target.name != "baseline");
   func::FuncOp ranges = isTensorGrid(grid) ? getRowRangesKernel(getOperation(), rows.k) : nullptr;
   if (!callee || (isTensorGrid(grid) && !ranges))
     return failure();

@@ -14,6 +14,7 @@ struct Writer {
   const QuantizedRows &shape;
   const NormSource *norm;
   GridAttr grid; ///< null: each token's
+  bool fma;      ///< the level multiplies and adds in one rounding
   KernelSource source;
 
   /// Defines %x: the `$n` columns at %c.
@@ -26,15 +27,26 @@ struct Writer {
   void group(int64_t size);
   /// Rounds `$n` columns at %c to %to of the codes; %wide are the codes.
   void round();
-  /// %most of the row: its largest magnitude.
+  /// Stores the row's scale and defines %divisor and %reciprocal, by its largest magnitude.
   void tokenGrid();
   /// Defines %grid_scale and %grid_zero of the whole tensor from the ranges of its rows.
   void tensorGrid();
 };
 } // namespace
 
-/// The magnitudes of %x, `$n` lanes.
-static const char *kMax = R"(      %abs = math.absf %x : vector<${n}xf32>)";
+/// The magnitudes of %x, `$n` lanes, as integers: these are in the order of the floats, a NaN above all.
+static const char *kMagnitudes = R"(      %no_sign = arith.constant dense<0x7fffffff> : vector<${n}xi32>
+      %bits = arith.bitcast %x : vector<${n}xf32> to vector<${n}xi32>
+      %abs = arith.andi %bits, %no_sign : vector<${n}xi32>)";
+
+/// %unit_x = %x / %scale_v, to the bit where the scale is above 1e-30, by its reciprocal and what remains (Markstein, Computation of
+/// elementary functions on the IBM RISC System/6000 processor, 1990): a division of 16 lanes takes longer than all else. No quotient
+/// exceeds 127 by much.
+static const char *kDivide = R"(      %reciprocal_v = vector.broadcast %reciprocal : f32 to vector<${n}xf32>
+      %quotient = arith.mulf %x, %reciprocal_v : vector<${n}xf32>
+      %negative = arith.negf %quotient : vector<${n}xf32>
+      %remainder = math.fma %negative, %scale_v, %x : vector<${n}xf32>
+      %unit_x = math.fma %remainder, %reciprocal_v, %quotient : vector<${n}xf32>)";
 
 /// Ties to even by adding and subtracting 1.5 * 2^23.
 static const char *kRound = R"(      %magic = arith.constant dense<12582912.0> : vector<${n}xf32>
@@ -50,7 +62,7 @@ void Writer::round() {
       %above_x = arith.maximumf %any_x, %low_v : vector<${n}xf32>
       %unit_x = arith.minimumf %above_x, %high_v : vector<${n}xf32>)");
   else
-    source.add("      %unit_x = arith.divf %x, %scale_v : vector<${n}xf32>");
+    source.add(fma ? kDivide : "      %unit_x = arith.divf %x, %scale_v : vector<${n}xf32>");
   source.add(kRound);
   if (grid)
     source.add(R"(      %zero_v = vector.broadcast %stored_zero : f32 to vector<${n}xf32>
@@ -108,29 +120,33 @@ void Writer::group(int64_t size) {
 void Writer::tokenGrid() {
   int64_t rest = shape.k % kLanes;
   source.set("n", kLanes);
-  source.add("    %highs = scf.for %c = %c0 to %columns step %lanes iter_args(%high = %zero_lanes) -> (vector<${n}xf32>) {");
+  source.add("    %highs = scf.for %c = %c0 to %columns step %lanes iter_args(%high = %no_sums) -> (vector<${n}xi32>) {");
   load();
-  source.add(kMax);
-  source.add(R"(      %higher = arith.maximumf %high, %abs : vector<${n}xf32>
-      scf.yield %higher : vector<${n}xf32>
+  source.add(kMagnitudes);
+  source.add(R"(      %higher = arith.maxsi %high, %abs : vector<${n}xi32>
+      scf.yield %higher : vector<${n}xi32>
     }
-    %most = vector.reduction <maximumf>, %highs : vector<${n}xf32> into f32)");
+    %most = vector.reduction <maxsi>, %highs : vector<${n}xi32> into i32)");
   if (rest) {
     source.set("n", rest);
-    source.add(R"(    %high_rest = scf.execute_region -> f32 {
+    source.add(R"(    %most_bits = scf.execute_region -> i32 {
       %c = arith.addi %columns, %c0 : index)");
     load();
-    source.add(kMax);
-    source.add(R"(      %higher = vector.reduction <maximumf>, %abs, %most : vector<${n}xf32> into f32
-      scf.yield %higher : f32
+    source.add(kMagnitudes);
+    source.add(R"(      %higher = vector.reduction <maxsi>, %abs, %most : vector<${n}xi32> into i32
+      scf.yield %higher : i32
     })");
   } else {
-    source.add("    %high_rest = arith.maximumf %most, %zero : f32");
+    source.add("    %most_bits = arith.addi %most, %no_sum : i32");
   }
-  source.add(R"(    %row_scale = arith.divf %high_rest, %largest_code : f32
+  // Rows that are nearly 0 become 0: their reciprocals overflow.
+  source.add(R"(    %largest = arith.bitcast %most_bits : i32 to f32
+    %row_scale = arith.divf %largest, %largest_code : f32
     memref.store %row_scale, %scales[%row] : memref<?xf32>
-    %is_zero = arith.cmpf oeq, %row_scale, %zero : f32
-    %divisor = arith.select %is_zero, %one, %row_scale : f32)");
+    %least_scale = arith.constant 1.0e-36 : f32
+    %is_tiny = arith.cmpf olt, %row_scale, %least_scale : f32
+    %divisor = arith.select %is_tiny, %one, %row_scale : f32
+    %reciprocal = arith.divf %one, %divisor : f32)");
 }
 
 void Writer::tensorGrid() {
@@ -153,7 +169,7 @@ void Writer::tensorGrid() {
   %grid_zero = arith.subf %shifted_zero, %scalar_magic : f32)");
 }
 
-func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows &shape, const NormSource *norm, GridAttr grid) {
+func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows &shape, const NormSource *norm, GridAttr grid, bool fma) {
   if (grid && grid.getKind() == GridKind::Token)
     grid = {};
   bool fixed = grid && grid.getKind() == GridKind::Fixed, hasZero = grid && grid.hasZero();
@@ -169,7 +185,7 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
     name += "_tensor";
   if (norm)
     name = norm->getName() + "_" + name;
-  Writer writer{shape, norm, grid, {}};
+  Writer writer{shape, norm, grid, fma, {}};
   KernelSource &source = writer.source;
   int64_t whole = shape.k / kLanes * kLanes;
   source.set("name", name).set("K", shape.k).set("depth", shape.depth()).set("G", shape.groups());
@@ -184,11 +200,11 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
   %c1 = arith.constant 1 : index
   %lanes = arith.constant $n : index
   %no_sums = arith.constant dense<0> : vector<${n}xi32>
+  %no_sum = arith.constant 0 : i32
   %sum_factor = arith.constant $factor : i32
   %zero = arith.constant 0.0 : f32
   %one = arith.constant 1.0 : f32
   %largest_code = arith.constant 127.0 : f32
-  %zero_lanes = arith.constant dense<0.0> : vector<${n}xf32>
   %columns = arith.constant $whole : index
   %group_size = arith.constant $group : index
   %padded_size = arith.constant $padded : index
