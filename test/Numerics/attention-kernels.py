@@ -40,7 +40,8 @@ cases = [dict(tokens=3, length=40, causal=True), dict(tokens=1, length=37, causa
          dict(tokens=6, length=38, causal=True, slopes=True, starts=True), dict(tokens=1, length=30, causal=True, starts=True, window=3, sinks=True),
          dict(tokens=4, length=19, causal=True, bias=(1, 1, 4, 19), element="f16"), dict(tokens=1, length=1, causal=True, padding=True),
          dict(tokens=3, length=64, causal=True, padding=True), dict(tokens=66, length=66, causal=True, slopes=True), dict(tokens=2, length=129, bias=(1, 1, 2, 129)),
-         dict(tokens=70, length=135, causal=True, window=65, padding=True, sinks=True), dict(tokens=5, length=200, causal=True, window=50, softcap=3.0)]
+         dict(tokens=70, length=135, causal=True, window=65, padding=True, sinks=True), dict(tokens=5, length=200, causal=True, window=50, softcap=3.0),
+         dict(tokens=70, length=75, padding=True)]
 for number, case in enumerate(cases):
     kv, group = (int(i) for i in rng.integers(1, 5, 2))
     size, value_size = (int(i) for i in rng.choice([1, 3, 8, 17, 64], 2))
@@ -49,14 +50,19 @@ for number, case in enumerate(cases):
     module, inputs, want = attentions.case(rng, 2, heads, kv, size, value_size, case["length"] + 3, **case)
     check(f"{case} of {heads} heads, {kv} of keys, sizes {size} and {value_size}", module, inputs, want, 3e-3 if case.get("element") else 5e-6)
 
-# A token's result does not depend on what is computed with it: drafts are checked several at once.
+# A token's result does not depend on what is computed with it, as drafts are checked several at once, nor on threads: of four KV heads three have one each
+# and share the fourth, five share all.
 for number, (size, options) in enumerate([(17, dict(padding=True)), (8, dict(window=37, sinks=True)), (64, dict(softcap=3.0, slopes=True, element="f16"))]):
     tokens, length, heads = 140, 203, 6
     module, (q, k, v, _, *rest), _ = attentions.case(rng, 2, heads, 2, size, size, length, tokens=tokens, length=length, causal=True, **options)
     for level in LEVELS:
         compiled = Compiled(module, level="avx2", march="x86-64-v3", before=passes_of(level))
-        run = lambda first, last: compiled(q[:, first:last].copy(), k, v, length - tokens + last, *rest, outputs=[(2, last - first, heads * size)])
+        run = lambda first, last, threads=1: compiled(q[:, first:last].copy(), k, v, length - tokens + last, *rest, outputs=[(2, last - first, heads * size)], threads=threads)
         whole = run(0, tokens)
+        for threads in (2, 3, 5):
+            if not np.array_equal(run(0, tokens, threads), whole):
+                failed += 1
+                print(f"FAILED {options}, {level}: {threads} threads differ from one")
         for first, last in [(i, i + 1) for i in (0, 1, 2, 64, 65, tokens - 1)] + [(0, 5), (3, 67), (60, 69)]:
             if not np.array_equal(run(first, last), whole[:, first:last]):
                 failed += 1

@@ -154,16 +154,56 @@ void AttentionWriter::writeHead() {
   source.add(R"(  %past = arith.subi %length, %sequence : index
   %all_rows = arith.muli %sequence, %group : index
   %final_row = arith.subi %all_rows, %c1 : index
-  %blocks = arith.ceildivui %all_rows, %row_count : index
-  %all_heads = arith.muli %batch, %kv_heads : index
-  %tasks = arith.muli %all_heads, %blocks : index
-  scf.for %task = %thread to %tasks step %threads {
-    %cache_head = arith.remui %task, %all_heads : index
-    %block = arith.divui %task, %all_heads : index
-    %kv = arith.remui %cache_head, %kv_heads : index
-    %b = arith.divui %cache_head, %kv_heads : index
-    %first_row = arith.muli %block, %row_count : index
-    %first_head = arith.muli %kv, %group : index)");
+  %blocks = arith.ceildivui %all_rows, %row_count : index)");
+  openTaskLoop();
+}
+
+/// A block of rows of a KV head at a time. A thread takes whole heads, whose keys and values are then in its caches for all blocks but the first;
+/// blocks of the heads that are left over are shared out.
+void AttentionWriter::openTaskLoop() {
+  source.add(R"(  %all_heads = arith.muli %batch, %kv_heads : index
+  %whole_heads = arith.divui %all_heads, %threads : index
+  %shared_from = arith.muli %whole_heads, %threads : index
+  %shared_heads = arith.subi %all_heads, %shared_from : index
+  %whole_tasks = arith.muli %whole_heads, %blocks : index
+  %shared_tasks = arith.muli %shared_heads, %blocks : index
+  %tasks_from_here = arith.subi %shared_tasks, %thread : index
+  %shared_tasks_here = arith.ceildivsi %tasks_from_here, %threads : index
+  %tasks = arith.addi %whole_tasks, %shared_tasks_here : index
+  %last_task = arith.subi %tasks, %c1 : index
+  scf.for %task = %c0 to %tasks step %c1 {
+    %task_after = arith.addi %task, %c1 : index
+    %next_task = arith.minui %task_after, %last_task : index)");
+  locateTask("", "%task");
+  locateTask("_next", "%next_task");
+}
+
+/// The block of rows of the thread's task at `index`: `%first_row`, `%b`, `%kv`, `%cache_head` and `%first_head`, each with `suffix`.
+void AttentionWriter::locateTask(StringRef suffix, StringRef index) {
+  source.set("n", suffix).set("index", index).add(R"(    %is_whole$n = arith.cmpi ult, $index, %whole_tasks : index
+    %shared_round$n = arith.subi $index, %whole_tasks : index
+    %shared_tasks_before$n = arith.muli %shared_round$n, %threads : index
+    %shared_task$n = arith.addi %shared_tasks_before$n, %thread : index
+    %task_of_heads$n = arith.select %is_whole$n, $index, %shared_task$n : index
+    %head_of_task$n = arith.divui %task_of_heads$n, %blocks : index
+    %block_of_task$n = arith.remui %task_of_heads$n, %blocks : index
+    %whole_round$n = arith.muli %head_of_task$n, %threads : index
+    %whole_head$n = arith.addi %whole_round$n, %thread : index
+    %shared_head$n = arith.addi %shared_from, %head_of_task$n : index
+    %cache_head$n = arith.select %is_whole$n, %whole_head$n, %shared_head$n : index
+    %kv$n = arith.remui %cache_head$n, %kv_heads : index
+    %b$n = arith.divui %cache_head$n, %kv_heads : index
+    %first_head$n = arith.muli %kv$n, %group : index)");
+  // Later blocks read more keys; in every other head a thread takes them in the opposite order, and its part is that of the others.
+  if (shape.causal)
+    source.add(R"(    %parity$n = arith.andi %head_of_task$n, %c1 : index
+    %is_reversed$n = arith.cmpi eq, %parity$n, %c1 : index
+    %last_block$n = arith.subi %blocks, %c1 : index
+    %block_from_last$n = arith.subi %last_block$n, %block_of_task$n : index
+    %block$n = arith.select %is_reversed$n, %block_from_last$n, %block_of_task$n : index
+    %first_row$n = arith.muli %block$n, %row_count : index)");
+  else
+    source.add("    %first_row$n = arith.muli %block_of_task$n, %row_count : index");
 }
 
 func::FuncOp attention::getAttentionKernel(ModuleOp module, const AttentionShape &shape, KernelRows rows) {

@@ -82,20 +82,55 @@ void AttentionWriter::writeQueries() {
 void AttentionWriter::writeRange() {
   writeRow("first", "%c0");
   writeRow("last", "%row_" + std::to_string(rows - 1));
-  source.add(R"(    %key_blocks = arith.ceildivui %end_last, %key_block : index
-    %key_row = arith.muli %cache_head, %key_rows : index
-    %key_start = arith.muli %key_row, %key_step : index)");
+  source.add("    %key_blocks = arith.ceildivui %end_last, %key_block : index");
   source.add(shape.window ? "    %first_block = arith.divui %begin_first, %key_block : index"
                           : "    %first_block = arith.addi %c0, %c0 : index");
+  locateHead("");
+  locateHead("_next");
+  source.add(R"(    %keys_to_next_task = arith.subi %key_start_next, %key_start : index
+    %values_to_next_task = arith.subi %value_start_next, %value_start : index)");
+}
+
+/// Where keys and values of a task's head begin: `%key_start` and `%value_start`, with `suffix`.
+void AttentionWriter::locateHead(StringRef suffix) {
+  source.set("n", suffix).add(R"(    %key_row$n = arith.muli %cache_head$n, %key_rows : index
+    %key_start$n = arith.muli %key_row$n, %key_step : index)");
   if (shape.valueWidth)
-    source.add(R"(    %first_token = arith.muli %b, %value_rows : index
-    %sequence_start = arith.muli %first_token, %value_step : index
-    %head_values = arith.muli %kv, %value_size : index
-    %value_column = arith.addi %head_values, %value_offset : index
-    %value_start = arith.addi %sequence_start, %value_column : index)");
+    source.add(R"(    %first_token$n = arith.muli %b$n, %value_rows : index
+    %sequence_start$n = arith.muli %first_token$n, %value_step : index
+    %head_values$n = arith.muli %kv$n, %value_size : index
+    %value_column$n = arith.addi %head_values$n, %value_offset : index
+    %value_start$n = arith.addi %sequence_start$n, %value_column$n : index)");
   else
-    source.add(R"(    %value_row = arith.muli %cache_head, %value_rows : index
-    %value_start = arith.muli %value_row, %value_step : index)");
+    source.add(R"(    %value_row$n = arith.muli %cache_head$n, %value_rows : index
+    %value_start$n = arith.muli %value_row$n, %value_step : index)");
+}
+
+/// Asks for the cache line of the next block that lies where `place` does in this one, of `what`, key or value; after the last block the first of the
+/// thread's next task. Floats fill the first-level cache as it is.
+void AttentionWriter::prefetch(StringRef what, StringRef place) {
+  int64_t bits = what == "key" ? shape.keyBits : shape.valueBits;
+  source.set("x", what).set("at", place).set("type", bits ? "i8" : typeText(shape.element)).set("level", bits ? 3 : 2);
+  source.add(R"(        %${x}_place_ahead = arith.addi $at, %${x}s_ahead : index
+        memref.prefetch %flat_${x}s[%${x}_place_ahead], read, locality<$level>, data : memref<?x$type>)");
+}
+
+/// Asks for row %r's query of the next task: the rows of a source lie too far apart for the processor to foresee them.
+void AttentionWriter::prefetchQuery() {
+  const int64_t lineElements = 512 / shape.element.getIntOrFloatBitWidth();
+  source.add(R"(    scf.if %is_final_block {
+      %wanted_ahead = arith.addi %first_row_next, %r : index
+      %row_ahead = arith.minui %wanted_ahead, %final_row : index
+      %token_ahead = arith.divui %row_ahead, %group : index
+      %member_ahead = arith.remui %row_ahead, %group : index
+      %head_ahead = arith.addi %first_head_next, %member_ahead : index
+      %head_start_ahead = arith.muli %head_ahead, %query_size : index
+      %query_ahead = arith.addi %head_start_ahead, %query_offset : index)");
+  for (int64_t d = 0; d < shape.keySize; d += lineElements)
+    source.set("d", d).add(R"(      %dimension_$d = arith.constant $d : index
+      %query_ahead_$d = arith.addi %query_ahead, %dimension_$d : index
+      memref.prefetch %query[%b_next, %token_ahead, %query_ahead_$d], read, locality<3>, data : memref<?x?x${W}x${T}>)");
+  source.add("    }");
 }
 
 void AttentionWriter::writeResults() {

@@ -94,6 +94,7 @@ void AttentionWriter::writeMaxima() {
 /// Weights of the block's keys in place of their scores; of codes, those of codes.
 void AttentionWriter::writeWeights() {
   openRowLoop();
+  prefetchQuery();
   source.add(R"(      %maximum = memref.load %maxima[%r] : memref<16xf32>
       %maximum_tile = vector.broadcast %maximum : f32 to vector<16xf32>)");
   std::string sum, lowSum;

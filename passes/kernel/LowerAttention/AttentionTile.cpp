@@ -40,7 +40,15 @@ void AttentionWriter::openBlockLoop() {
       %first_key = arith.muli %key_block_index, %key_block : index
       %keys_left = arith.subi %end_last, %first_key : index
       %keys_here = arith.minui %keys_left, %key_block : index
-      %tiles_here = arith.ceildivui %keys_here, %tile : index)");
+      %tiles_here = arith.ceildivui %keys_here, %tile : index
+      %next_block = arith.addi %key_block_index, %c1 : index
+      %is_final_block = arith.cmpi uge, %next_block, %key_blocks : index
+      %blocks_back = arith.subi %first_block, %key_block_index : index)");
+  for (StringRef what : {"key", "value"})
+    source.set("x", what).add(R"(      %${x}_block_step = arith.muli %key_block, %${x}_step : index
+      %${x}s_back = arith.muli %blocks_back, %${x}_block_step : index
+      %${x}s_of_next_task = arith.addi %${x}s_to_next_task, %${x}s_back : index
+      %${x}s_ahead = arith.select %is_final_block, %${x}s_of_next_task, %${x}_block_step : index)");
   if (shape.window)
     source.add(R"(      %keys_before = arith.subi %begin_first, %first_key : index
       %skipped_keys = arith.maxsi %keys_before, %c0 : index
@@ -55,6 +63,7 @@ void AttentionWriter::writeDots() {
   source.add(R"(      $dots = scf.for %d = %c0 to %key_columns step %c1 iter_args($sums) -> ($sumTypes) {
         %key_column = arith.muli %d, %tile : index
         %key_place = arith.addi %tile_start, %key_column : index)");
+  prefetch("key", "%key_place");
   std::string sums = "s";
   if (shape.keyBits == 4) {
     // A byte holds the codes of dimensions d and d + D/2.
@@ -252,6 +261,7 @@ void AttentionWriter::writeFloatValues(const Slice &slice) {
   source.set("sliceTypes", list(type)).set("after", list("%c_{0}")).set("results", "%next_sum_" + s + ":" + std::to_string(rows));
   source.add("      $results = scf.for %j = $skippedKeys to %keys_here step %c1 iter_args($before) -> ($sliceTypes) {");
   loadValue(slice);
+  prefetch("value", "%value_row_start");
   source.set("n", slice.size);
   forRows([&] {
     source.add(R"(        %weight_$r = memref.load %scores[%row_$r, %j] : memref<${rows}x${block}xf32>

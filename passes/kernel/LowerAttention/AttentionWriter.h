@@ -49,6 +49,9 @@ private:
   bool hasIntegerValues() const;
 
   void writeHead();
+  void openTaskLoop();
+  void locateTask(llvm::StringRef suffix, llvm::StringRef index);
+  void locateHead(llvm::StringRef suffix);
   void writeExponentialHead();
   void writeStart();
   void writeRow(llvm::StringRef name, llvm::StringRef index);
@@ -56,6 +59,8 @@ private:
   void openRowLoop();
   void writeQueries();
   void openBlockLoop();
+  void prefetch(llvm::StringRef what, llvm::StringRef place);
+  void prefetchQuery();
   void addProducts(llvm::StringRef key, llvm::StringRef column, llvm::StringRef sums, llvm::StringRef next);
   void writeDots();
   void writeScores();
@@ -79,7 +84,6 @@ private:
   void writeUnit(int64_t size);
   void writeHalves(llvm::StringRef name, int64_t size);
   void writeIntegerQuery();
-  void prefetchNextBlock(llvm::StringRef memref, llvm::StringRef place, llvm::StringRef step);
   void interleave(llvm::StringRef name, llvm::StringRef from);
   void addIntegerProducts(llvm::StringRef codes, llvm::StringRef memref, llvm::StringRef type, llvm::StringRef place, llvm::StringRef before,
                           llvm::StringRef after);

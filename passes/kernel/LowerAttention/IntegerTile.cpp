@@ -80,13 +80,6 @@ void AttentionWriter::writeIntegerQuery() {
       %query_sum = arith.mulf %integer_sum, %unit : f32)");
 }
 
-/// Asks for the cache line of the next block of keys that lies where `place` does in this one: memory would rest while weights are computed.
-void AttentionWriter::prefetchNextBlock(StringRef memref, StringRef place, StringRef step) {
-  source.set("from", memref).set("at", place).set("step", step).add(R"(        %ahead = arith.muli $step, %key_block : index
-        %place_ahead = arith.addi $at, %ahead : index
-        memref.prefetch $from[%place_ahead], read, locality<3>, data : memref<?xi8>)");
-}
-
 /// `%name`: 16 columns of four bytes each, of `from`, four rows of 16 bytes.
 void AttentionWriter::interleave(StringRef name, StringRef from) {
   std::string places;
@@ -135,7 +128,7 @@ void AttentionWriter::writeIntegerScores() {
         %key_column = arith.muli %d, %tile : index
         %key_place = arith.addi %tile_start, %key_column : index
         %key_bytes = vector.load %flat_keys[%key_place] : memref<?xi8>, vector<64xi8>)");
-  prefetchNextBlock("%flat_keys", "%key_place", "%key_step");
+  prefetch("key", "%key_place");
   interleave("bytes", "%key_bytes");
   if (shape.keyBits == 8) {
     addIntegerProducts("%bytes", "queries", queryType, "%d", "s", "next");
@@ -184,7 +177,7 @@ void AttentionWriter::writeIntegerValues(const Slice &slice) {
   source.add("      $integers = scf.for %j = %first_group to %keys_here step %c4 iter_args($zeros) -> ($sumTypes) {");
   placeValue();
   // The rows of a group lie side by side.
-  prefetchNextBlock("%flat_values", "%value_row_start", "%value_step");
+  prefetch("value", "%value_row_start");
   std::string all = "none";
   source.add("        %none = arith.constant dense<0> : vector<64xi8>");
   for (int64_t i = 0; i < kGroup; ++i) {
