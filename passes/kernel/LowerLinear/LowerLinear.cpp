@@ -87,6 +87,25 @@ static bool roundsFloats(kernel::LinearOp layer, const Level &target) {
 }
 
 namespace {
+/// What a kernel that rounds rows reads: `input`, or what the norm that makes it reads. The builder moves right behind the input, so
+/// that every reader of it can use the result.
+struct RowSource {
+  RowSource(OpBuilder &builder, Value input, NormOp producer) {
+    builder.setInsertionPointAfterValue(input);
+    operands.push_back(toRows(builder, producer ? producer.getInput() : input));
+    if (producer) {
+      norm.emplace(producer);
+      llvm::append_range(operands, norm->getParameters(producer));
+    }
+    count = tensor::DimOp::create(builder, input.getLoc(), operands.front(), 0);
+  }
+  const NormSource *getNorm() const { return norm ? &*norm : nullptr; }
+
+  std::optional<NormSource> norm;
+  SmallVector<Value> operands; ///< rows first, then the norm's parameters
+  Value count;                 ///< of rows
+};
+
 struct LowerLinear : terse::impl::LowerLinearBase<LowerLinear> {
   using LowerLinearBase::LowerLinearBase;
 
@@ -117,24 +136,16 @@ FailureOr<LowerLinear::Rounded> LowerLinear::round(OpBuilder &builder, Value inp
     return layer && &use == &layer.getInputMutable() && layer.getGridAttr() == grid &&
            getRows(layer, target).key() == rows.key();
   });
-  std::optional<NormSource> norm;
-  if (producer)
-    norm.emplace(producer);
-  func::FuncOp callee = getQuantizeRowsKernel(getOperation(), rows, norm ? &*norm : nullptr, grid, target.name != "baseline");
+  OpBuilder::InsertionGuard guard(builder);
+  RowSource from(builder, input, producer);
+  func::FuncOp callee = getQuantizeRowsKernel(getOperation(), rows, from.getNorm(), grid, target.name != "baseline");
   func::FuncOp ranges = isTensorGrid(grid) ? getRowRangesKernel(getOperation(), rows.k) : nullptr;
   if (!callee || (isTensorGrid(grid) && !ranges))
     return failure();
-  // Right behind the input, so that every reader of it can use the result.
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointAfterValue(input);
   Location loc = input.getLoc();
-  Value flat = toRows(builder, producer ? producer.getInput() : input);
-  SmallVector<Value> inputs = {flat};
-  if (producer)
-    llvm::append_range(inputs, norm->getParameters(producer));
-  Value count = tensor::DimOp::create(builder, loc, flat, 0);
+  SmallVector<Value> &inputs = from.operands;
   auto empty = [&](ArrayRef<int64_t> shape, Type type) -> Value {
-    return tensor::EmptyOp::create(builder, loc, shape, type, ValueRange{count});
+    return tensor::EmptyOp::create(builder, loc, shape, type, ValueRange{from.count});
   };
   auto launchOn = [&](func::FuncOp kernel, ArrayRef<Value> inputs, ArrayRef<Value> outputs) {
     return kernel::LaunchOp::create(builder, loc, TypeRange(ValueRange(outputs)), kernel.getSymName(), inputs, outputs,
@@ -142,7 +153,7 @@ FailureOr<LowerLinear::Rounded> LowerLinear::round(OpBuilder &builder, Value inp
   };
   auto floats = [&] { return empty({ShapedType::kDynamic}, builder.getF32Type()); };
   if (ranges) {
-    auto launch = launchOn(ranges, {flat}, {floats(), floats()});
+    auto launch = launchOn(ranges, inputs, {floats(), floats()});
     llvm::append_range(inputs, launch.getResults());
   } else if (grid && grid.getKind() == GridKind::Fixed) {
     for (double value : {grid.getScale().getValueAsDouble(), static_cast<double>(grid.getZero())})
@@ -166,25 +177,16 @@ FailureOr<Value> LowerLinear::roundFloats(OpBuilder &builder, Value input, const
     auto layer = dyn_cast<kernel::LinearOp>(use.getOwner());
     return layer && &use == &layer.getInputMutable() && roundsFloats(layer, target);
   });
-  std::optional<NormSource> norm;
-  if (producer)
-    norm.emplace(producer);
   int64_t k = tensorType(input).getShape().back();
-  func::FuncOp callee = getRoundRowsKernel(getOperation(), k, norm ? &*norm : nullptr);
+  OpBuilder::InsertionGuard guard(builder);
+  RowSource from(builder, input, producer);
+  func::FuncOp callee = getRoundRowsKernel(getOperation(), k, from.getNorm());
   if (!callee)
     return failure();
-  // Right behind the input, so that every reader of it can use the result.
-  OpBuilder::InsertionGuard guard(builder);
-  builder.setInsertionPointAfterValue(input);
   Location loc = input.getLoc();
-  Value flat = toRows(builder, producer ? producer.getInput() : input);
-  SmallVector<Value> inputs = {flat};
-  if (producer)
-    llvm::append_range(inputs, norm->getParameters(producer));
-  Value count = tensor::DimOp::create(builder, loc, flat, 0);
   Value out = tensor::EmptyOp::create(builder, loc, {ShapedType::kDynamic, getRoundedDepth(k)}, builder.getBF16Type(),
-                                      ValueRange{count});
-  known = kernel::LaunchOp::create(builder, loc, TypeRange{out.getType()}, callee.getSymName(), inputs, ValueRange{out},
+                                      ValueRange{from.count});
+  known = kernel::LaunchOp::create(builder, loc, TypeRange{out.getType()}, callee.getSymName(), from.operands, ValueRange{out},
                                    /*serial=*/false)
               .getResult(0);
   return known;
