@@ -18,6 +18,7 @@ struct Level {
   llvm::StringLiteral biased;
   /// The instruction for pairs of bf16; empty: weights are widened to f32.
   llvm::StringLiteral bf16;
+  bool fma; ///< multiplies and adds in one rounding
 };
 const Level *findLevel(llvm::StringRef name);
 

@@ -17,10 +17,10 @@ using namespace terse;
 using namespace terse::linear;
 
 static const Level levels[] = {
-    {"baseline", "x86_maddwd", "x86_maddwd", "x86_maddwd", "", ""},
-    {"avx2", "x86_maddubs", "x86_maddubs_signed", "x86_maddwd", "x86_maddubs_biased", ""},
-    {"avx512vnni", "x86_vnni", "x86_vnni", "x86_vnni", "", ""},
-    {"avx512bf16", "x86_vnni", "x86_vnni", "x86_vnni", "", "x86_bf16"},
+    {"baseline", "x86_maddwd", "x86_maddwd", "x86_maddwd", "", "", false},
+    {"avx2", "x86_maddubs", "x86_maddubs_signed", "x86_maddwd", "x86_maddubs_biased", "", true},
+    {"avx512vnni", "x86_vnni", "x86_vnni", "x86_vnni", "", "", true},
+    {"avx512bf16", "x86_vnni", "x86_vnni", "x86_vnni", "", "x86_bf16", true},
 };
 
 const Level *linear::findLevel(StringRef name) {
@@ -138,7 +138,7 @@ FailureOr<LowerLinear::Rounded> LowerLinear::round(OpBuilder &builder, Value inp
   });
   OpBuilder::InsertionGuard guard(builder);
   RowSource from(builder, input, producer);
-  func::FuncOp callee = getQuantizeRowsKernel(getOperation(), rows, from.getNorm(), grid, target.name != "baseline");
+  func::FuncOp callee = getQuantizeRowsKernel(getOperation(), rows, from.getNorm(), grid, target.fma);
   func::FuncOp ranges = isTensorGrid(grid) ? getRowRangesKernel(getOperation(), rows.k) : nullptr;
   if (!callee || (isTensorGrid(grid) && !ranges))
     return failure();
