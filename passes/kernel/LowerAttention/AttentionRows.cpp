@@ -137,7 +137,7 @@ void AttentionWriter::writeResults() {
   openRowLoop();
   writeRow("r", "%r");
   source.add("    %norm = vector.load %norms[%r, %c0] : memref<${rows}x16xf32>, vector<16xf32>");
-  reduce(Reduction::Sum, "all", "%norm");
+  addUp("all", "%norm");
   // A row that read nothing is 0.
   source.add(R"(    %empty = arith.cmpf oeq, %all, %zero : f32
     %sum = arith.select %empty, %one, %all : f32
@@ -145,7 +145,7 @@ void AttentionWriter::writeResults() {
     %real = arith.cmpi ule, %wanted_r, %final_row : index)");
   if (shape.valueBits) {
     source.add("    %low_sum = vector.load %low_sums[%r, %c0] : memref<${rows}x16xf32>, vector<16xf32>");
-    reduce(Reduction::Sum, "low", "%low_sum");
+    addUp("low", "%low_sum");
   }
   source.add(R"(    scf.if %real {
       %out_start = arith.muli %head_r, %value_size : index)");

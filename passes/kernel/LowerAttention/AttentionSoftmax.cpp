@@ -44,48 +44,68 @@ void AttentionWriter::exponential(StringRef name, StringRef x) {
       %$v = arith.select %${v}_vanishes, %zero_tile, %${v}_power : vector<16xi1>, vector<16xf32>)");
 }
 
-/// `%name`, the f32 that the 16 lanes of `from` come to, half and half: their greatest value, of which NaNs need not be one, or their sum.
-void AttentionWriter::reduce(Reduction kind, StringRef name, StringRef from) {
+/// `%name`, the f32 that the 16 lanes of `from` come to, half and half.
+void AttentionWriter::addUp(StringRef name, StringRef from) {
   std::string before = from.str();
   for (int64_t size = 8; size; size /= 2) {
     std::string half = (name + "_of_" + Twine(size)).str();
     source.set("v", half).set("from", before).set("n", size).set("size", 2 * size);
     source.add(R"(      %${v}_a = vector.extract_strided_slice $from {offsets = [0], sizes = [$n], strides = [1]} : vector<${size}xf32> to vector<${n}xf32>
-      %${v}_b = vector.extract_strided_slice $from {offsets = [$n], sizes = [$n], strides = [1]} : vector<${size}xf32> to vector<${n}xf32>)");
-    if (kind == Reduction::Sum)
-      source.add("      %$v = arith.addf %${v}_a, %${v}_b : vector<${n}xf32>");
-    else
-      addGreater(half, "%" + half + "_a", "%" + half + "_b", size);
+      %${v}_b = vector.extract_strided_slice $from {offsets = [$n], sizes = [$n], strides = [1]} : vector<${size}xf32> to vector<${n}xf32>
+      %$v = arith.addf %${v}_a, %${v}_b : vector<${n}xf32>)");
     before = "%" + half;
   }
   source.set("v", name).set("from", before).add("      %$v = vector.extract $from[0] : f32 from vector<1xf32>");
 }
 
-/// `%name`: in each lane the greater of `a` and `b`.
-void AttentionWriter::addGreater(StringRef name, StringRef a, StringRef b, int64_t size) {
-  source.set("v", name).set("a", a).set("b", b).set("n", size).add(R"(      %${v}_is = arith.cmpf ogt, $a, $b : vector<${n}xf32>
-      %$v = arith.select %${v}_is, $a, $b : vector<${n}xi1>, vector<${n}xf32>)");
+/// `%name`: in each of 16 lanes the greater of `a` and `b`; `b` where one is a NaN.
+void AttentionWriter::addGreater(StringRef name, StringRef a, StringRef b) {
+  source.set("v", name).set("a", a).set("b", b).add(R"(      %${v}_is = arith.cmpf ogt, $a, $b : vector<16xf32>
+      %$v = arith.select %${v}_is, $a, $b : vector<16xi1>, vector<16xf32>)");
+}
+
+/// The name of a vector of which lane r is the greatest of the 16 lanes of row r's vector in `parts`, one for each row. Halves of two vectors are
+/// compared at once: three instructions a row, where rows one by one take twelve.
+std::string AttentionWriter::addGreatestOfRows(StringRef name, std::vector<std::string> parts) {
+  parts.resize(llvm::PowerOf2Ceil(rows), parts.back());
+  for (int64_t lanes = kTile; lanes > 1; lanes /= 2) {
+    std::string halves[2];
+    for (int64_t half : {0, 1})
+      for (int64_t i = 0; i < kTile; ++i)
+        halves[half] += (i ? ", " : "") + std::to_string(i / (lanes / 2) * lanes + half * (lanes / 2) + i % (lanes / 2));
+    std::vector<std::string> joined;
+    for (size_t i = 0; i < parts.size(); i += 2) {
+      std::string next = (name + "_of_" + Twine(lanes) + "_" + Twine(i)).str();
+      source.set("v", next).set("a", parts[i]).set("b", parts[std::min(i + 1, parts.size() - 1)]).set("first", halves[0]).set("second", halves[1]);
+      source.add(R"(      %${v}_a = vector.shuffle $a, $b [$first] : vector<16xf32>, vector<16xf32>
+      %${v}_b = vector.shuffle $a, $b [$second] : vector<16xf32>, vector<16xf32>)");
+      addGreater(next, "%" + next + "_a", "%" + next + "_b");
+      joined.push_back("%" + next);
+    }
+    parts = std::move(joined);
+  }
+  return parts.front();
 }
 
 /// Adds the greatest scores of the block to `%maxima`, and what sums of rows are multiplied by for it to `%alphas`.
 void AttentionWriter::writeMaxima() {
+  std::vector<std::string> ofRows;
+  forRows([&] {
+    std::string greatest;
+    for (int64_t tile = 0; tile < kKeyBlock; tile += kTile) {
+      std::string place = std::to_string(row) + "_" + std::to_string(tile), score = "%score_" + place;
+      source.set("p", place).set("t", tile);
+      source.add("      %score_$p = vector.load %scores[%row_$r, %tile_at_$t] : memref<${rows}x${block}xf32>, vector<16xf32>");
+      if (tile)
+        addGreater("greatest_" + place, score, greatest);
+      greatest = tile ? "%greatest_" + place : score;
+    }
+    ofRows.push_back(greatest);
+  });
+  std::string greatest = addGreatestOfRows("greatest", ofRows);
   source.add("      %maxima_before = vector.load %maxima[%c0] : memref<16xf32>, vector<16xf32>");
-  openRowLoop();
-  std::string greatest;
-  for (int64_t tile = 0; tile < kKeyBlock; tile += kTile) {
-    source.set("t", tile).add("      %score_$t = vector.load %scores[%r, %tile_at_$t] : memref<${rows}x${block}xf32>, vector<16xf32>");
-    std::string score = "score_" + std::to_string(tile), next = "greatest_" + std::to_string(tile);
-    if (tile)
-      addGreater(next, "%" + score, "%" + greatest, kTile);
-    greatest = tile ? next : score;
-  }
-  reduce(Reduction::Max, "greatest", "%" + greatest);
-  source.add(R"(      %maximum = memref.load %maxima[%r] : memref<16xf32>
-      %is_new = arith.cmpf ogt, %greatest, %maximum : f32
-      %new_maximum = arith.select %is_new, %greatest, %maximum : f32
-      memref.store %new_maximum, %maxima[%r] : memref<16xf32>
-      }
-      %maxima_after = vector.load %maxima[%c0] : memref<16xf32>, vector<16xf32>
+  addGreater("maxima_after", greatest, "%maxima_before");
+  source.add(R"(      vector.store %maxima_after, %maxima[%c0] : memref<16xf32>, vector<16xf32>
       %fall = arith.subf %maxima_before, %maxima_after : vector<16xf32>)");
   exponential("alpha", "%fall");
   source.add("      vector.store %alpha, %alphas[%c0] : memref<16xf32>, vector<16xf32>");
@@ -98,7 +118,7 @@ void AttentionWriter::writeWeights() {
   source.add(R"(      %maximum = memref.load %maxima[%r] : memref<16xf32>
       %maximum_tile = vector.broadcast %maximum : f32 to vector<16xf32>)");
   std::string sum, lowSum;
-  auto addUp = [&](std::string &sum, const std::string &term) {
+  auto addTo = [&](std::string &sum, const std::string &term) {
     std::string next = sum.empty() ? term : "sum_with_" + term;
     if (!sum.empty())
       source.set("sum", sum).set("term", term).set("next", next).add("      %$next = arith.addf %$sum, %$term : vector<16xf32>");
@@ -109,17 +129,16 @@ void AttentionWriter::writeWeights() {
     source.set("t", tile).add(R"(      %score_$t = vector.load %scores[%r, %tile_at_$t] : memref<${rows}x${block}xf32>, vector<16xf32>
       %below_$t = arith.subf %score_$t, %maximum_tile : vector<16xf32>)");
     exponential("p_" + t, "%below_" + t);
-    addUp(sum, "p_" + t);
+    addTo(sum, "p_" + t);
     source.set("p", shape.valueBits ? "code_p" : "p");
     if (shape.valueBits) {
       writeValueScales();
-      addUp(lowSum, "low_p_" + t);
+      addTo(lowSum, "low_p_" + t);
     }
-    if (!hasIntegerValues())
-      source.add("      vector.store %${p}_$t, %scores[%r, %tile_at_$t] : memref<${rows}x${block}xf32>, vector<16xf32>");
+    source.add("      vector.store %${p}_$t, %scores[%r, %tile_at_$t] : memref<${rows}x${block}xf32>, vector<16xf32>");
   }
   if (hasIntegerValues())
-    writeIntegerWeights();
+    storeMagnitudes();
   source.add(R"(      %row_alpha = memref.load %alphas[%r] : memref<16xf32>
       %row_alpha_tile = vector.broadcast %row_alpha : f32 to vector<16xf32>)");
   auto accumulate = [&](StringRef memref, const std::string &term) {
@@ -131,4 +150,6 @@ void AttentionWriter::writeWeights() {
   if (shape.valueBits)
     accumulate("low_sum", lowSum);
   source.add("      }");
+  if (hasIntegerValues())
+    writeIntegerWeights();
 }

@@ -60,25 +60,34 @@ void AttentionWriter::openBlockLoop() {
 void AttentionWriter::writeDots() {
   source.set("sums", list("%s_{0} = %zero_tile")).set("sumTypes", list("vector<16xf32>"));
   source.set("dots", "%dots:" + std::to_string(rows));
-  source.add(R"(      $dots = scf.for %d = %c0 to %key_columns step %c1 iter_args($sums) -> ($sumTypes) {
+  int64_t group = shape.keyBits ? getKeyGroup(shape.keySize * shape.keyBits / 8) : 1;
+  source.set("step", group).add(R"(      %columns_of_step = arith.constant $step : index
+      $dots = scf.for %d = %c0 to %key_columns step %columns_of_step iter_args($sums) -> ($sumTypes) {
         %key_column = arith.muli %d, %tile : index
         %key_place = arith.addi %tile_start, %key_column : index)");
   prefetch("key", "%key_place");
   std::string sums = "s";
-  if (shape.keyBits == 4) {
-    // A byte holds the codes of dimensions d and d + D/2.
-    loadCodes("low_key", "high_key", "%flat_keys", "%key_place", kTile);
-    source.add("        %d_high = arith.addi %d, %key_columns : index");
-    addProducts("low_key", "%d", sums, "half");
-    addProducts("high_key", "%d_high", "half", "next_s");
+  if (shape.keyBits) {
+    loadCodes("key", "%flat_keys", "%key_place", kTile, group, shape.keyBits);
+    for (int64_t i = 0; i < group; ++i) {
+      std::string next = "next_s_" + std::to_string(i);
+      source.set("i", i).add(R"(        %column_$i = arith.constant $i : index
+        %d_$i = arith.addi %d, %column_$i : index)");
+      addProducts("key_" + std::to_string(i), "%d_" + std::to_string(i), sums, next);
+      sums = next;
+      if (shape.keyBits == 4) {
+        // A byte holds the codes of dimensions d and d + D/2.
+        source.set("i", i).add("        %d_high_$i = arith.addi %d_$i, %key_columns : index");
+        addProducts("key_high_" + std::to_string(i), "%d_high_" + std::to_string(i), sums, next + "_high");
+        sums = next + "_high";
+      }
+    }
   } else {
-    if (shape.keyBits)
-      loadCodes("key", "", "%flat_keys", "%key_place", kTile);
-    else
-      load("key", "%flat_keys", "%key_place", kTile);
+    load("key", "%flat_keys", "%key_place", kTile);
     addProducts("key", "%d", sums, "next_s");
+    sums = "next_s";
   }
-  source.set("sums", list("%next_s_{0}"));
+  source.set("sums", list("%" + sums + "_{0}"));
   source.add("        scf.yield $sums : $sumTypes\n      }");
 }
 
@@ -228,7 +237,7 @@ void AttentionWriter::writeMasks() {
       })");
 }
 
-/// Where the slice's values of key %j of the block begin: `%value_row_start`.
+/// Where the slice's values of key %j of the block, or of the group that begins with it, begin: `%value_row_start`.
 void AttentionWriter::placeValue() {
   if (!shape.valueBits) {
     source.add(R"(        %value_place = arith.muli %j, %value_step : index
@@ -243,45 +252,55 @@ void AttentionWriter::placeValue() {
         %value_row_start = arith.addi %value_slice_$s, %value_place : index)");
 }
 
-/// The slice's values of key %j of the block: `%value`.
-void AttentionWriter::loadValue(const Slice &slice) {
-  placeValue();
-  if (!shape.valueBits)
-    load("value", "%flat_values", "%value_row_start", slice.size);
-  else if (shape.valueBits == 8)
-    loadCodes("value", "", "%flat_values", "%value_row_start", slice.size);
-  else
-    loadCodes(slice.isHigh ? "low_value" : "value", slice.isHigh ? "value" : "high_value", "%flat_values", "%value_row_start", slice.size);
+/// `%next_r` = `%sums_r` + `size` values `%value` times row r's weight of key `key` of the block.
+void AttentionWriter::addWeighted(StringRef value, StringRef key, StringRef sums, StringRef next, int64_t size) {
+  source.set("value", value).set("key", key).set("before", sums).set("after", next).set("n", size);
+  forRows([&] {
+    source.add(R"(        %weight_${value}_$r = memref.load %scores[%row_$r, $key] : memref<${rows}x${block}xf32>
+        %weights_${value}_$r = vector.broadcast %weight_${value}_$r : f32 to vector<${n}xf32>
+        %${after}_$r = llvm.intr.fmuladd(%weights_${value}_$r, %$value, %${before}_$r) : (vector<${n}xf32>, vector<${n}xf32>, vector<${n}xf32>) -> vector<${n}xf32>)");
+  });
 }
 
 /// `%next_sum_START#r`: the slice's values of the block, added to `%kept_r_START`.
 void AttentionWriter::writeFloatValues(const Slice &slice) {
   std::string s = std::to_string(slice.start), type = "vector<" + std::to_string(slice.size) + "xf32>";
   source.set("before", list("%b_{0} = %kept_{0}_" + s));
-  source.set("sliceTypes", list(type)).set("after", list("%c_{0}")).set("results", "%next_sum_" + s + ":" + std::to_string(rows));
-  source.add("      $results = scf.for %j = $skippedKeys to %keys_here step %c1 iter_args($before) -> ($sliceTypes) {");
-  loadValue(slice);
+  source.set("sliceTypes", list(type)).set("results", "%next_sum_" + s + ":" + std::to_string(rows));
+  source.add("      $results = scf.for %j = %first_group to %keys_here step %value_group iter_args($before) -> ($sliceTypes) {");
+  placeValue();
   prefetch("value", "%value_row_start");
-  source.set("n", slice.size);
-  forRows([&] {
-    source.add(R"(        %weight_$r = memref.load %scores[%row_$r, %j] : memref<${rows}x${block}xf32>
-      %all_weight_$r = vector.broadcast %weight_$r : f32 to vector<${n}xf32>
-      %c_$r = llvm.intr.fmuladd(%all_weight_$r, %value, %b_$r) : (vector<${n}xf32>, vector<${n}xf32>, vector<${n}xf32>) -> vector<${n}xf32>)");
-  });
-  source.add("        scf.yield $after : $sliceTypes\n      }");
+  std::string sums = "b";
+  if (shape.valueBits) {
+    // The codes of keys that are not read have weights of 0.
+    loadCodes("value", "%flat_values", "%value_row_start", slice.size, kCodeGroup, shape.valueBits);
+    for (int64_t i = 0; i < kCodeGroup; ++i) {
+      std::string next = "c_" + std::to_string(i);
+      source.set("i", i).add(R"(        %key_of_group_$i = arith.constant $i : index
+        %j_$i = arith.addi %j, %key_of_group_$i : index)");
+      addWeighted((slice.isHigh ? "value_high_" : "value_") + std::to_string(i), "%j_" + std::to_string(i), sums, next, slice.size);
+      sums = next;
+    }
+  } else {
+    load("value", "%flat_values", "%value_row_start", slice.size);
+    addWeighted("value", "%j", sums, "c", slice.size);
+    sums = "c";
+  }
+  source.set("after", list("%" + sums + "_{0}")).add("        scf.yield $after : $sliceTypes\n      }");
 }
 
 /// Adds the block's values to the sums of rows.
 void AttentionWriter::writeValues() {
   source.add(R"(      %value_offset_of_block = arith.muli %first_key, %value_step : index
       %block_values = arith.addi %value_start, %value_offset_of_block : index)");
+  source.set("group", shape.valueBits ? kCodeGroup : 1).add(R"(      %value_group = arith.constant $group : index
+      %keys_of_group = arith.remui $skippedKeys, %value_group : index
+      %first_group = arith.subi $skippedKeys, %keys_of_group : index)");
   if (hasIntegerValues())
-    source.add(R"(      %keys_of_group = arith.remui $skippedKeys, %c4 : index
-      %first_group = arith.subi $skippedKeys, %keys_of_group : index
-      %no_sums = arith.constant dense<0> : vector<16xi32>)");
+    source.add("      %no_value_sums = arith.constant dense<0> : vector<16xi32>");
   for (const Slice &slice : slices) {
     std::string s = std::to_string(slice.start);
-    source.set("s", s).set("n", slice.size).set("place", slice.place);
+    source.set("s", s).set("n", slice.size).set("place", shape.valueBits ? slice.place * kCodeGroup : slice.place);
     source.add(R"(      %slice_$s = arith.constant $s : index
       %place_$s = arith.constant $place : index
       %value_slice_$s = arith.addi %block_values, %place_$s : index)");

@@ -37,8 +37,8 @@ private:
   std::string list(llvm::StringRef format);
   /// Loads `%name`, `size` values as f32.
   void load(llvm::StringRef name, llvm::StringRef memref, llvm::StringRef index, int64_t size);
-  /// Loads `%low` (and `%high`, of nibbles), `size` codes as f32.
-  void loadCodes(llvm::StringRef low, llvm::StringRef high, llvm::StringRef memref, llvm::StringRef index, int64_t size);
+  /// Loads `size` groups of bytes of codes as f32: `%NAME_i` of byte i of each, and of 4-bit codes `%NAME_high_i` of its high half.
+  void loadCodes(llvm::StringRef name, llvm::StringRef memref, llvm::StringRef index, int64_t size, int64_t group, int64_t bits);
   /// Loads `%NAME_scales_loaded` and `%NAME_lows_loaded` of the coded tile at `tile`.
   void loadParameters(llvm::StringRef name, llvm::StringRef memref, llvm::StringRef tile, int64_t codeBytes);
   /// Writes what `writeValueScales` reads of the tile at `%tile_key`.
@@ -68,28 +68,28 @@ private:
   void writeBias();
   void writeMasks();
   void exponential(llvm::StringRef name, llvm::StringRef x);
-  enum class Reduction { Max, Sum };
-  void reduce(Reduction kind, llvm::StringRef name, llvm::StringRef from);
-  void addGreater(llvm::StringRef name, llvm::StringRef a, llvm::StringRef b, int64_t size);
+  void addUp(llvm::StringRef name, llvm::StringRef from);
+  void addGreater(llvm::StringRef name, llvm::StringRef a, llvm::StringRef b);
+  std::string addGreatestOfRows(llvm::StringRef name, std::vector<std::string> parts);
   void writeMaxima();
   void writeWeights();
   void writeValueScales();
   void placeValue();
-  void loadValue(const Slice &slice);
+  void addWeighted(llvm::StringRef value, llvm::StringRef key, llvm::StringRef sums, llvm::StringRef next, int64_t size);
   void writeFloatValues(const Slice &slice);
   void writeValues();
   void writeResults();
 
   void writeIntegerHead();
-  void writeUnit(int64_t size);
+  void writeUnits(llvm::StringRef most);
   void writeHalves(llvm::StringRef name, int64_t size);
   void writeIntegerQuery();
-  void interleave(llvm::StringRef name, llvm::StringRef from);
   void addIntegerProducts(llvm::StringRef codes, llvm::StringRef memref, llvm::StringRef type, llvm::StringRef place, llvm::StringRef before,
                           llvm::StringRef after);
   void joinHalves(llvm::StringRef name, llvm::StringRef sums);
   void splitNibbles();
   void writeIntegerScores();
+  void storeMagnitudes();
   void writeIntegerWeights();
   void writeIntegerValues(const Slice &slice);
 

@@ -5,19 +5,20 @@ using namespace mlir;
 using namespace terse;
 using namespace terse::attention;
 
-void AttentionWriter::loadCodes(StringRef low, StringRef high, StringRef memref, StringRef index, int64_t size) {
-  source.set("v", low).set("h", high).set("from", memref).set("at", index).set("n", size);
-  source.add("      %${v}_bytes = vector.load $from[$at] : memref<?xi8>, vector<${n}xi8>");
-  if (high.empty()) {
-    source.add("      %$v = arith.uitofp %${v}_bytes : vector<${n}xi8> to vector<${n}xf32>");
-    return;
-  }
-  source.add(R"(      %${v}_mask = arith.constant dense<15> : vector<${n}xi8>
-      %${v}_shift = arith.constant dense<4> : vector<${n}xi8>
-      %${v}_codes = arith.andi %${v}_bytes, %${v}_mask : vector<${n}xi8>
-      %${h}_codes = arith.shrui %${v}_bytes, %${v}_shift : vector<${n}xi8>
-      %$v = arith.uitofp %${v}_codes : vector<${n}xi8> to vector<${n}xf32>
-      %$h = arith.uitofp %${h}_codes : vector<${n}xi8> to vector<${n}xf32>)");
+void AttentionWriter::loadCodes(StringRef name, StringRef memref, StringRef index, int64_t size, int64_t group, int64_t bits) {
+  source.set("v", name).set("from", memref).set("at", index).set("n", size).set("bytes", size * group).set("mask", (1 << bits) - 1);
+  source.add("      %${v}_bytes = vector.load $from[$at] : memref<?xi8>, vector<${bytes}xi8>");
+  source.add(group == 1 ? "      %${v}_words = arith.extui %${v}_bytes : vector<${n}xi8> to vector<${n}xi32>"
+                        : "      %${v}_words = vector.bitcast %${v}_bytes : vector<${bytes}xi8> to vector<${n}xi32>");
+  source.add("      %${v}_mask = arith.constant dense<$mask> : vector<${n}xi32>");
+  for (int64_t i = 0; i < group; ++i)
+    for (int64_t shift = 0; shift < 8; shift += bits) {
+      source.set("i", i).set("h", shift ? "high_" : "").set("shift", 8 * i + shift);
+      source.add(R"(      %${v}_${h}bits_$i = arith.constant dense<$shift> : vector<${n}xi32>
+      %${v}_${h}shifted_$i = arith.shrui %${v}_words, %${v}_${h}bits_$i : vector<${n}xi32>
+      %${v}_${h}codes_$i = arith.andi %${v}_${h}shifted_$i, %${v}_mask : vector<${n}xi32>
+      %${v}_${h}$i = arith.sitofp %${v}_${h}codes_$i : vector<${n}xi32> to vector<${n}xf32>)");
+    }
 }
 
 void AttentionWriter::loadParameters(StringRef name, StringRef memref, StringRef tile, int64_t codeBytes) {

@@ -10,8 +10,6 @@ using namespace mlir;
 using namespace terse;
 using namespace terse::attention;
 
-/// Products of a group of four codes are added at once.
-static constexpr int64_t kGroup = 4;
 /// The greatest integer whose halves are signed bytes with room for rounding.
 static constexpr int64_t kGreatest = 127 * 256;
 
@@ -22,7 +20,7 @@ static bool hasIntegerProducts(int64_t bits, int64_t size, int64_t group, int64_
 }
 
 bool AttentionWriter::hasIntegerKeys() const {
-  return !shape.instruction.empty() && hasIntegerProducts(shape.keyBits, shape.keySize, kGroup, shape.keySize);
+  return !shape.instruction.empty() && hasIntegerProducts(shape.keyBits, shape.keySize, kCodeGroup, shape.keySize);
 }
 
 bool AttentionWriter::hasIntegerValues() const {
@@ -32,8 +30,8 @@ bool AttentionWriter::hasIntegerValues() const {
 void AttentionWriter::writeIntegerHead() {
   source.add(R"(  %c4 = arith.constant 4 : index
   %c8_tile = arith.constant dense<8> : vector<16xi32>
-  %greatest_integer = arith.constant 32512.0 : f32
-  %least_divisor = arith.constant 1.0e-30 : f32)");
+  %greatest_integers = arith.constant dense<32512.0> : vector<16xf32>
+  %least_divisors = arith.constant dense<1.0e-30> : vector<16xf32>)");
   if (hasIntegerKeys())
     source.add(R"(  %queries_high = memref.alloca() {alignment = 64 : i64} : memref<${rows}x${D}xi8>
   %queries_low = memref.alloca() {alignment = 64 : i64} : memref<${rows}x${D}xi8>
@@ -41,16 +39,17 @@ void AttentionWriter::writeIntegerHead() {
   if (hasIntegerValues())
     source.add(R"(  %weights_high = memref.alloca() {alignment = 64 : i64} : memref<${rows}x${block}xi8>
   %weights_low = memref.alloca() {alignment = 64 : i64} : memref<${rows}x${block}xi8>
-  %weight_units = memref.alloca() {alignment = 64 : i64} : memref<${rows}xf32>)");
+  %magnitudes = memref.alloca() {alignment = 64 : i64} : memref<${rows}x16xf32>
+  %weight_units = memref.alloca() {alignment = 64 : i64} : memref<16xf32>
+  %weight_unit_inverses = memref.alloca() {alignment = 64 : i64} : memref<16xf32>)");
 }
 
-/// `%unit` of integers that stand for values up to `%most`, and its inverse in `size` lanes.
-void AttentionWriter::writeUnit(int64_t size) {
-  source.set("n", size).add(R"(      %unit = arith.divf %most, %greatest_integer : f32
-      %exact_inverse = arith.divf %greatest_integer, %most : f32
-      %is_nothing = arith.cmpf olt, %most, %least_divisor : f32
-      %unit_inverse = arith.select %is_nothing, %zero, %exact_inverse : f32
-      %unit_inverses = vector.broadcast %unit_inverse : f32 to vector<${n}xf32>)");
+/// `%units` of integers that stand for values up to `most`, 16 lanes, and their `%inverses`.
+void AttentionWriter::writeUnits(StringRef most) {
+  source.set("most", most).add(R"(      %units = arith.divf $most, %greatest_integers : vector<16xf32>
+      %exact_inverses = arith.divf %greatest_integers, $most : vector<16xf32>
+      %are_nothing = arith.cmpf olt, $most, %least_divisors : vector<16xf32>
+      %inverses = arith.select %are_nothing, %zero_tile, %exact_inverses : vector<16xi1>, vector<16xf32>)");
 }
 
 /// `%NAME_high` and `%NAME_low`, signed bytes: `%name` in units is 256 high + low. Adding 3 * 2^22 + 128 rounds and leaves both in the low bits.
@@ -68,9 +67,13 @@ void AttentionWriter::writeHalves(StringRef name, int64_t size) {
 
 /// Row %r's query `%scaled_query` as integers, and `%query_sum`, what they stand for in sum.
 void AttentionWriter::writeIntegerQuery() {
-  source.add(R"(      %magnitudes = math.absf %scaled_query : vector<${D}xf32>
-      %most = vector.reduction <maximumf>, %magnitudes : vector<${D}xf32> into f32)");
-  writeUnit(shape.keySize);
+  source.add(R"(      %query_magnitudes = math.absf %scaled_query : vector<${D}xf32>
+      %query_most = vector.reduction <maximumf>, %query_magnitudes : vector<${D}xf32> into f32
+      %most = vector.broadcast %query_most : f32 to vector<16xf32>)");
+  writeUnits("%most");
+  source.add(R"(      %unit = vector.extract %units[0] : f32 from vector<16xf32>
+      %inverse = vector.extract %inverses[0] : f32 from vector<16xf32>
+      %unit_inverses = vector.broadcast %inverse : f32 to vector<${D}xf32>)");
   writeHalves("scaled_query", shape.keySize);
   source.add(R"(      vector.store %scaled_query_high, %queries_high[%r, %c0] : memref<${rows}x${D}xi8>, vector<${D}xi8>
       vector.store %scaled_query_low, %queries_low[%r, %c0] : memref<${rows}x${D}xi8>, vector<${D}xi8>
@@ -78,15 +81,6 @@ void AttentionWriter::writeIntegerQuery() {
       %integer_query = arith.subf %scaled_query_units, %scaled_query_rounder : vector<${D}xf32>
       %integer_sum = vector.reduction <add>, %integer_query : vector<${D}xf32> into f32
       %query_sum = arith.mulf %integer_sum, %unit : f32)");
-}
-
-/// `%name`: 16 columns of four bytes each, of `from`, four rows of 16 bytes.
-void AttentionWriter::interleave(StringRef name, StringRef from) {
-  std::string places;
-  for (int64_t i = 0; i < kGroup * kTile; ++i)
-    places += (i ? ", " : "") + std::to_string(i % kGroup * kTile + i / kGroup);
-  source.set("v", name).set("from", from).set("places", places);
-  source.add("        %$v = vector.shuffle $from, $from [$places] : vector<64xi8>, vector<64xi8>");
 }
 
 /// `%AFTER_high_r` and `%AFTER_low_r`: `before` plus the products of `codes` with both halves of four of row r's integers, which begin at `place` of
@@ -127,9 +121,8 @@ void AttentionWriter::writeIntegerScores() {
       $dots = scf.for %d = %c0 to %key_columns step %c4 iter_args($zeros) -> ($sumTypes) {
         %key_column = arith.muli %d, %tile : index
         %key_place = arith.addi %tile_start, %key_column : index
-        %key_bytes = vector.load %flat_keys[%key_place] : memref<?xi8>, vector<64xi8>)");
+        %bytes = vector.load %flat_keys[%key_place] : memref<?xi8>, vector<64xi8>)");
   prefetch("key", "%key_place");
-  interleave("bytes", "%key_bytes");
   if (shape.keyBits == 8) {
     addIntegerProducts("%bytes", "queries", queryType, "%d", "s", "next");
   } else {
@@ -148,48 +141,51 @@ void AttentionWriter::writeIntegerScores() {
   });
 }
 
-/// Row %r's weights of codes, `%code_p_t`, as integers.
-void AttentionWriter::writeIntegerWeights() {
+/// The greatest of row %r's weights of codes in each lane.
+void AttentionWriter::storeMagnitudes() {
   std::string greatest;
   for (int64_t tile = 0; tile < kKeyBlock; tile += kTile) {
     source.set("t", tile).add("      %magnitude_$t = math.absf %code_p_$t : vector<16xf32>");
-    std::string next = tile ? "most_to_" + std::to_string(tile) : "magnitude_0";
+    std::string magnitude = "%magnitude_" + std::to_string(tile);
     if (tile)
-      addGreater(next, "%magnitude_" + std::to_string(tile), "%" + greatest, kTile);
-    greatest = next;
+      addGreater("most_to_" + std::to_string(tile), magnitude, greatest);
+    greatest = tile ? "%most_to_" + std::to_string(tile) : magnitude;
   }
-  reduce(Reduction::Max, "most", "%" + greatest);
-  writeUnit(kTile);
-  source.add("      memref.store %unit, %weight_units[%r] : memref<${rows}xf32>");
+  source.set("greatest", greatest).add("      vector.store $greatest, %magnitudes[%r, %c0] : memref<${rows}x16xf32>, vector<16xf32>");
+}
+
+/// The weights of codes in `%scores` as integers.
+void AttentionWriter::writeIntegerWeights() {
+  std::vector<std::string> ofRows;
+  forRows([&] {
+    source.add("      %magnitudes_$r = vector.load %magnitudes[%row_$r, %c0] : memref<${rows}x16xf32>, vector<16xf32>");
+    ofRows.push_back("%magnitudes_" + std::to_string(row));
+  });
+  writeUnits(addGreatestOfRows("most", ofRows));
+  source.add(R"(      vector.store %units, %weight_units[%c0] : memref<16xf32>, vector<16xf32>
+      vector.store %inverses, %weight_unit_inverses[%c0] : memref<16xf32>, vector<16xf32>)");
+  openRowLoop();
+  source.add(R"(      %unit_inverse = memref.load %weight_unit_inverses[%r] : memref<16xf32>
+      %unit_inverses = vector.broadcast %unit_inverse : f32 to vector<16xf32>)");
   for (int64_t tile = 0; tile < kKeyBlock; tile += kTile) {
+    source.set("t", tile).add("      %code_p_$t = vector.load %scores[%r, %tile_at_$t] : memref<${rows}x${block}xf32>, vector<16xf32>");
     writeHalves("code_p_" + std::to_string(tile), kTile);
     source.set("t", tile).add(R"(      vector.store %${v}_high, %weights_high[%r, %tile_at_$t] : memref<${rows}x${block}xi8>, vector<16xi8>
       vector.store %${v}_low, %weights_low[%r, %tile_at_$t] : memref<${rows}x${block}xi8>, vector<16xi8>)");
   }
+  source.add("      }");
 }
 
 /// `%next_sum_START_r`: the slice's values of the block, added to `%kept_r_START`.
 void AttentionWriter::writeIntegerValues(const Slice &slice) {
   std::string weightType = "memref<" + std::to_string(rows) + "x" + std::to_string(kKeyBlock) + "xi8>";
-  source.set("zeros", list("%v_high_{0} = %no_sums") + ", " + list("%v_low_{0} = %no_sums"));
+  source.set("zeros", list("%v_high_{0} = %no_value_sums") + ", " + list("%v_low_{0} = %no_value_sums"));
   source.set("sumTypes", list("vector<16xi32>") + ", " + list("vector<16xi32>"));
   source.set("integers", "%integer_sum_" + std::to_string(slice.start) + ":" + std::to_string(2 * rows));
-  source.add("      $integers = scf.for %j = %first_group to %keys_here step %c4 iter_args($zeros) -> ($sumTypes) {");
+  source.add("      $integers = scf.for %j = %first_group to %keys_here step %value_group iter_args($zeros) -> ($sumTypes) {");
   placeValue();
-  // The rows of a group lie side by side.
+  source.add("        %bytes = vector.load %flat_values[%value_row_start] : memref<?xi8>, vector<64xi8>");
   prefetch("value", "%value_row_start");
-  std::string all = "none";
-  source.add("        %none = arith.constant dense<0> : vector<64xi8>");
-  for (int64_t i = 0; i < kGroup; ++i) {
-    source.set("i", i).set("all", all).set("p", i * kTile);
-    source.add(R"(        %row_of_group_$i = arith.constant $i : index
-        %row_offset_$i = arith.muli %row_of_group_$i, %code_bytes : index
-        %row_at_$i = arith.addi %value_row_start, %row_offset_$i : index
-        %row_bytes_$i = vector.load %flat_values[%row_at_$i] : memref<?xi8>, vector<16xi8>
-        %with_row_$i = vector.insert_strided_slice %row_bytes_$i, %$all {offsets = [$p], strides = [1]} : vector<16xi8> into vector<64xi8>)");
-    all = "with_row_" + std::to_string(i);
-  }
-  interleave("bytes", "%" + all);
   if (shape.valueBits == 4)
     splitNibbles();
   addIntegerProducts(shape.valueBits == 8 ? "%bytes" : slice.isHigh ? "%high_codes" : "%low_codes", "weights", weightType, "%j", "v", "next");
@@ -198,7 +194,7 @@ void AttentionWriter::writeIntegerValues(const Slice &slice) {
   std::string s = std::to_string(slice.start);
   forRows([&] {
     joinHalves("value_sum_" + s, "integer_sum_" + s);
-    source.add(R"(      %weight_unit_${s}_$r = memref.load %weight_units[%row_$r] : memref<${rows}xf32>
+    source.add(R"(      %weight_unit_${s}_$r = memref.load %weight_units[%row_$r] : memref<16xf32>
       %weight_units_${s}_$r = vector.broadcast %weight_unit_${s}_$r : f32 to vector<16xf32>
       %next_sum_${s}_$r = llvm.intr.fmuladd(%${v}_${r}_units, %weight_units_${s}_$r, %kept_${r}_$s) : (vector<16xf32>, vector<16xf32>, vector<16xf32>) -> vector<16xf32>)");
   });

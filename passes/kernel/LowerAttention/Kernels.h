@@ -14,6 +14,10 @@ namespace terse::attention {
 constexpr int64_t kTile = 16;
 /// Keys for which maxima are taken and sums of values are corrected together.
 constexpr int64_t kKeyBlock = 64;
+/// Codes that lie side by side in a tile of a quantized cache, as integer products take them: bytes of a key, or keys of a byte of values.
+constexpr int64_t kCodeGroup = 4;
+/// Bytes of a key of `codeBytes` that lie side by side.
+constexpr int64_t getKeyGroup(int64_t codeBytes) { return codeBytes % kCodeGroup ? 1 : kCodeGroup; }
 
 /// What a RoPE kernel needs to know of its operation.
 struct RopeShape {

@@ -16,8 +16,9 @@ def LowerAttention : Pass<"terse-lower-attention", "::mlir::ModuleOp"> {
     rearranged before, straight from rows of tokens where they are such. Values are read from
     a cache or from rows of tokens. `terse.rope` before a cache, or before such rows, is fused with the update.
 
-    A tile of 16 rows of a quantized cache holds their codes (keys with the head dimension outermost, values row by row), then 16 scales, then 16 lows; a
-    byte of 4-bit codes those of dimensions d and d + D/2. Scales are applied to the 16 scores or weights of a tile, not to its values. Codes become
+    A tile of 16 rows of a quantized cache holds their codes, then 16 scales, then 16 lows. Codes lie as integer products take them: four bytes of a
+    key side by side ([D/4][16][4]; [D][16] where D is no multiple of 4), four keys' values of a dimension ([16/4][D][4]); a byte of 4-bit codes holds
+    those of dimensions d and d + D/2. Scales are applied to the 16 scores or weights of a tile, not to its values. Codes become
     floats as they are read, or with AVX512-VNNI are multiplied by integers: a row's query and its weights of a block are rounded to 16 bits with a unit
     of their own, and the products of both halves added up (two `vpdpbusd` for four products, where floats take four multiply-adds); the next block is asked for meanwhile. That changes a
     result by about 1e-4 of its size, a fiftieth or less of what rounding to 8 bits in the cache does.

@@ -23,22 +23,22 @@ static void addRowStart(KernelSource &source, bool tiled) {
     %start = arith.muli %head_row, %size : index)");
 }
 
-/// Stores the vector `%name` of `size` elements of `type`: from %start + `place` on, or a tile's width apart.
-static void addStore(KernelSource &source, StringRef name, int64_t place, int64_t size, StringRef type, bool tiled) {
-  source.set("v", name).set("n", size).set("S", type);
-  if (!tiled) {
-    source.set("p", place);
-    source.add(R"(    %at_$v = arith.constant $p : index
-    %to_$v = arith.addi %start, %at_$v : index
-    vector.store %$v, %flat[%to_$v] : memref<?x${S}>, vector<${n}x${S}>)");
-    return;
-  }
-  for (int64_t i = 0; i < size; ++i) {
-    source.set("i", i).set("p", (place + i) * kTile);
+/// How the elements of a row lie: runs of `run` elements that begin `stride` apart.
+struct Spacing {
+  int64_t run, stride;
+
+  static Spacing contiguous(int64_t size) { return {size, size}; }
+};
+
+/// Stores the vector `%name` of `size` elements of `type`, those of a row from `place` on; the row begins at %start.
+static void addStore(KernelSource &source, StringRef name, int64_t place, int64_t size, StringRef type, Spacing spacing) {
+  source.set("v", name).set("n", size).set("S", type).set("run", spacing.run);
+  for (int64_t i = 0; i < size; i += spacing.run) {
+    source.set("i", i).set("p", (place + i) / spacing.run * spacing.stride + (place + i) % spacing.run);
     source.add(R"(    %at_${v}_$i = arith.constant $p : index
     %to_${v}_$i = arith.addi %start, %at_${v}_$i : index
-    %value_${v}_$i = vector.extract %$v[$i] : $S from vector<${n}x${S}>
-    memref.store %value_${v}_$i, %flat[%to_${v}_$i] : memref<?x${S}>)");
+    %run_${v}_$i = vector.extract_strided_slice %$v {offsets = [$i], sizes = [$run], strides = [1]} : vector<${n}x${S}> to vector<${run}x${S}>
+    vector.store %run_${v}_$i, %flat[%to_${v}_$i] : memref<?x${S}>, vector<${run}x${S}>)");
   }
 }
 
@@ -103,7 +103,8 @@ static void addCodes(KernelSource &source, StringRef values, const UpdateShape &
     %pairs = arith.ori %low_codes, %raised_codes : vector<${C}xi8>)");
     codes = "pairs";
   }
-  addStore(source, codes, 0, codeBytes, "i8", shape.tiled);
+  int64_t group = getKeyGroup(codeBytes);
+  addStore(source, codes, 0, codeBytes, "i8", shape.tiled ? Spacing{group, group * kTile} : Spacing{1, kCodeGroup});
   for (auto [name, place] : {std::pair("scale", codeBytes * kTile), {"low", codeBytes * kTile + 2 * kTile}}) {
     source.set("v", name).set("p", place);
     source.add(R"(    %${v}_vector = vector.broadcast %${v}_half : f16 to vector<1xf16>
@@ -115,11 +116,13 @@ static void addCodes(KernelSource &source, StringRef values, const UpdateShape &
   }
 }
 
-/// Of coded rows the bytes lie in tiles in either order.
+/// Where the codes of row %row of %cache_head begin in their tile: `%start`.
 static void addCodedRowStart(KernelSource &source, const UpdateShape &shape) {
-  source.set("C", shape.size * shape.bits / 8).set("R", getCachedRowBytes(shape.size, shape.bits));
+  int64_t codeBytes = shape.size * shape.bits / 8;
+  source.set("R", getCachedRowBytes(shape.size, shape.bits));
+  source.set("group", shape.tiled ? getKeyGroup(codeBytes) : kCodeGroup).set("groupBytes", kCodeGroup * codeBytes);
   source.add(R"(    %stored_bytes = arith.constant $R : index
-    %row_bytes = arith.constant $C : index
+    %code_group = arith.constant $group : index
     %two = arith.constant 2 : index
     %first_row = arith.muli %cache_head, %capacity : index
     %lane = arith.remui %row, %tile : index
@@ -127,9 +130,14 @@ static void addCodedRowStart(KernelSource &source, const UpdateShape &shape) {
     %tile_row = arith.subi %row, %lane : index
     %head_row = arith.addi %first_row, %tile_row : index
     %tile_start = arith.muli %head_row, %stored_bytes : index)");
-  source.add(shape.tiled ? "    %start = arith.addi %tile_start, %lane : index"
-                         : R"(    %lane_start = arith.muli %lane, %row_bytes : index
-    %start = arith.addi %tile_start, %lane_start : index)");
+  source.add(shape.tiled ? R"(    %lane_start = arith.muli %lane, %code_group : index
+    %start = arith.addi %tile_start, %lane_start : index)"
+                         : R"(    %group_bytes = arith.constant $groupBytes : index
+    %lane_group = arith.divui %lane, %code_group : index
+    %group_lane = arith.remui %lane, %code_group : index
+    %group_place = arith.muli %lane_group, %group_bytes : index
+    %group_start = arith.addi %tile_start, %group_place : index
+    %start = arith.addi %group_start, %group_lane : index)");
 }
 
 func::FuncOp attention::getCacheUpdateKernel(ModuleOp module, const UpdateShape &shape) {
@@ -184,7 +192,7 @@ func::FuncOp attention::getCacheUpdateKernel(ModuleOp module, const UpdateShape 
   } else {
     addRowStart(source, shape.tiled);
     for (const Piece &piece : pieces)
-      addStore(source, piece.name, piece.place, piece.size, typeText(shape.element), shape.tiled);
+      addStore(source, piece.name, piece.place, piece.size, typeText(shape.element), shape.tiled ? Spacing{1, kTile} : Spacing::contiguous(piece.size));
   }
   source.add("  }\n  return\n}");
   return getOrAddKernel(module, name, source);
