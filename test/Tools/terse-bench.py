@@ -111,7 +111,7 @@ with tempfile.TemporaryDirectory() as folder:
     result = bench("--kernels", *quick, "--formats=w4g32", "--shapes=20x96", f"--tuning={folder}/none.json")
     assert result.returncode == 1 and "none.json': cannot read it: No such file or directory" in result.stderr, result
     result = bench(f"--tune={folder}/nowhere/tuning.json", *quick, "--shapes=48x64", "--formats=f32")
-    assert result.returncode == 1 and "cannot write" in result.stderr, result
+    assert result.returncode == 1 and "cannot write" in result.stderr and not result.stdout, result
 
 missing = bench("--model=/nowhere/model.so")
 assert missing.returncode == 1 and "/nowhere/model.so" in missing.stderr, missing

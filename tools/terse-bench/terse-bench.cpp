@@ -12,6 +12,7 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <unistd.h>
@@ -44,6 +45,16 @@ struct Output {
   bool json = false;
   std::string roofline;
 };
+
+/// Whether a file can be written there, known before minutes of measuring.
+bool isWritable(const std::string &path) {
+  std::error_code error;
+  if (std::filesystem::exists(path, error))
+    return !std::filesystem::is_directory(path, error) &&
+           ::access(path.c_str(), W_OK) == 0;
+  std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  return ::access(folder.empty() ? "." : folder.c_str(), W_OK) == 0;
+}
 
 /// Writes all of a file or says why not.
 int writeFile(const std::string &path, const std::string &text) {
@@ -306,6 +317,9 @@ int main(int argc, char **argv) {
     return fail("--roofline needs --model or --kernels", 2);
   if (output.json && tunes)
     return fail("--json: --tune writes its result to the file", 2);
+  for (const std::string &file : {tuneFile, output.roofline})
+    if (!file.empty() && !isWritable(file))
+      return fail("cannot write '" + file + "'", 1);
 
   if (shapes.empty())
     shapes = {tunes ? "5632x2048" : "1b"};
