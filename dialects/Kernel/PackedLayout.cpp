@@ -42,6 +42,14 @@ static void packSparse(const PackedLayout &layout, llvm::ArrayRef<uint8_t> codes
   }
 }
 
+llvm::SmallVector<PackedLayout::Field, 2> PackedLayout::getFields(int64_t step) const {
+  if (bits != 3)
+    return {{0, step * bits, 0, bits}};
+  if (step < 6)
+    return {{step / 2, step % 2 * 3, 0, 3}};
+  return {{step == 6 ? 0 : 2, 6, 1, 2}, {1, step, 0, 1}};
+}
+
 void terse::kernel::packPanel(const PackedLayout &layout, llvm::ArrayRef<uint8_t> codes,
                               llvm::MutableArrayRef<uint8_t> panel) {
   std::fill(panel.begin(), panel.end(), 0);
@@ -58,14 +66,8 @@ void terse::kernel::packPanel(const PackedLayout &layout, llvm::ArrayRef<uint8_t
       for (int64_t j = 0; j < size; ++j) {
         uint8_t *bytes = base + j / unit * unitBytes;
         int64_t step = j % unit / 4, byte = operandByte(column, j % 4);
-        switch (layout.bits) {
-        case 3: // planes of bit pairs for steps 0-3 and 4-7, then of high bits
-          bytes[64 * (step / 4) + byte] |= (row[j] & 3) << (2 * (step % 4));
-          bytes[128 + byte] |= (row[j] >> 2) << step;
-          break;
-        default:
-          bytes[byte] |= row[j] << (layout.bits * step);
-        }
+        for (auto [plane, at, to, bits] : layout.getFields(step))
+          bytes[64 * plane + byte] |= (row[j] >> to & ((1 << bits) - 1)) << at;
       }
     }
   }

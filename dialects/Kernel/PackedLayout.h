@@ -30,6 +30,13 @@ struct PackedLayout {
   uint8_t getZeroCode() const { return 1 << (bits - 1); }
   /// Values of k that are packed together.
   int64_t getUnit() const { return bits == 3 || sparse ? 32 : 32 / bits; }
+  /// Bits of a code: those from `at` on of a plane's bytes are those from `to` on of the code.
+  struct Field {
+    int64_t plane, at, to;
+    unsigned bits;
+  };
+  /// Where the codes of a unit's k 4 step to 4 step + 3 lie, unless they are sparse.
+  llvm::SmallVector<Field, 2> getFields(int64_t step) const;
   /// Planes of 64 bytes that hold a unit of a panel.
   int64_t getPlanes() const { return bits == 3 || sparse ? 3 : 1; }
   /// Bytes of a unit of a panel.

@@ -20,7 +20,8 @@ def Kernel_QLinearOp : KernelOp<"qlinear", [Pure, AttrSizedOperandSegments]> {
       padded to whole units. A unit holds 64 bytes of operand, [16 columns][4 k], for
       each four of its k: 8 bits 4 k, the bytes themselves; 4 bits 8 k in one plane of
       64 bytes, low nibbles first; 2 bits 16 k in one plane, lowest bits first; 3 bits
-      32 k in two planes of low bit pairs for 16 k each and one of high bits.
+      32 k in three planes: two codes in the low six bits of each, then in their highest bits those of two more, of which
+      the upper bits lie in the outer planes' pairs and the lowest in the inner one's.
       `sparse`: of each four k at most two have another code than 8 (2:4). A unit is 32 k: for each four of them two
       codes and two bits each that say where they lie; two planes of 64 bytes, in each byte the codes for 8 k in the low nibbles
       and for the next 8 in the high ones, [16 columns][2 fours][2], and one of places, lowest bits first. Of 4 bits, symmetric,

@@ -12,6 +12,8 @@ using kernel::PackedLayout;
 
 /// Units of a group that are written out.
 static constexpr int64_t kUnroll = 8;
+/// How far ahead scales are asked for into the first-level cache: with 640 bytes codes of 2 and 3 bits come a tenth slower.
+static constexpr int64_t kMostScaleBytes = 512;
 
 std::string linear::join(ArrayRef<std::string> parts) {
   std::string text;
@@ -35,26 +37,6 @@ Names Tile::loop(int64_t count, const Names &inits, StringRef type,
   return results;
 }
 
-std::string TileWriter::bits(StringRef plane, int64_t shift, int64_t keep) {
-  std::string value = plane.str();
-  if (shift)
-    value = binary("arith.shrui", value, splat(std::to_string(shift), weightType), weightType);
-  return binary("arith.andi", value, splat(std::to_string((1 << keep) - 1), weightType), weightType);
-}
-
-std::vector<Names> TileWriter::loadPlanes(StringRef byte, int64_t unit) {
-  std::vector<Names> result;
-  for (const std::string &panel : panelNames)
-    for (int64_t v = 0; v < registers; ++v) {
-      Names &planes = result.emplace_back();
-      for (int64_t i = 0; i < layout.getPlanes(); ++i) {
-        std::string at = binary("arith.addi", byte, index(unit * layout.getUnitBytes() + 64 * i + 4 * columns * v));
-        planes.push_back(source.define("plane", "vector.load %w[" + Twine(panel) + ", " + at + "] : memref<${P}x${PB}xi8>, " + weightType));
-      }
-    }
-  return result;
-}
-
 kernel::TilingAttr::Prefetch TileWriter::getPrefetch() const {
   return tiling.getPrefetchOf(rows, static_cast<double>(layout.getUnit()) / 4 / layout.getPlanes());
 }
@@ -62,6 +44,8 @@ kernel::TilingAttr::Prefetch TileWriter::getPrefetch() const {
 void TileWriter::prefetchScales(StringRef group) {
   auto [ahead, locality] = getPrefetch();
   int64_t groups = ahead / (layout.getUnits(layout.group) * layout.getUnitBytes());
+  if (locality != 2)
+    groups = std::min<int64_t>(groups, kMostScaleBytes / (kernel::kPanelColumns * scheme.getScale().getIntOrFloatBitWidth() / 8));
   if (!groups)
     return;
   for (const std::string &panel : panelNames) {
@@ -81,43 +65,18 @@ void TileWriter::prefetch(StringRef byte, int64_t unit) {
     }
 }
 
-std::vector<Names> TileWriter::operands(StringRef byte, int64_t unit) {
-  int64_t steps = layout.getUnit() / 4;
-  std::vector<Names> result(steps);
-  for (const Names &planes : loadPlanes(byte, unit))
-    for (int64_t s = 0; s < steps; ++s) {
-      if (layout.sparse) {
-        result[s].push_back(spread(planes, s));
-      } else if (layout.bits == 8) {
-        result[s].push_back(planes[0]);
-      } else if (layout.bits == 3) {
-        std::string high = binary("arith.shli", bits(planes[2], s, 1), splat("2", weightType), weightType);
-        result[s].push_back(binary("arith.ori", bits(planes[s / 4], 2 * (s % 4), 2), high, weightType));
-      } else if (s + 1 == steps) { // nothing is above the highest bits
-        result[s].push_back(binary("arith.shrui", planes[0], splat(std::to_string(layout.bits * s), weightType), weightType));
-      } else {
-        result[s].push_back(bits(planes[0], layout.bits * s, layout.bits));
-      }
-      if (scheme.hasTable())
-        result[s].back() = lookUp(instruction, result[s].back(), weightType);
-      if (info.hasSignedWeights())
-        result[s].back() = binary("arith.subi", result[s].back(), splat(std::to_string(offset), weightType), weightType);
-    }
-  return result;
-}
-
 Names TileWriter::units(StringRef depth, StringRef byte, int64_t count, Names partial) {
   if (gathers())
     return sparseUnits(depth, byte, count, std::move(partial));
   for (int64_t unit = 0; unit < count; ++unit) {
-    std::vector<Names> weights = operands(byte, unit);
+    std::vector<Names> weights = operands(byte, unit, /*inPlace=*/true);
     prefetch(byte, unit);
     for (auto [s, registersOfStep] : llvm::enumerate(weights)) {
       std::string k = binary("arith.addi", depth, index(unit * layout.getUnit() + 4 * s));
       for (int64_t r = 0; r < rows; ++r) {
         std::string a = source.define("a", "vector.load %a[%row_" + Twine(r) + ", " + k + "] : memref<?x${depth}xi8>, vector<4xi8>");
         for (auto [i, w] : llvm::enumerate(registersOfStep)) {
-          std::string &sum = partial[r * registersOfStep.size() + i];
+          std::string &sum = partial[getPlaceOf(s) * numSums() + r * registersOfStep.size() + i];
           sum = multiply(w, a, sum);
         }
       }
@@ -231,6 +190,7 @@ Names TileWriter::group(StringRef group, int64_t size, Names totals) {
   std::string byte = binary("arith.muli", group, index(layout.getUnits(layout.group) * layout.getUnitBytes()));
   prefetchScales(group);
   Names sums = gathers() ? Names(numSums(), splat("0", sumType)) : startSums(group);
+  sums.resize(getPlaces().size() * numSums(), splat("0", sumType));
 
   auto chunk = [&](StringRef depth, StringRef byte, int64_t units, Names sums) {
     if (!partial)
@@ -252,7 +212,7 @@ Names TileWriter::group(StringRef group, int64_t size, Names totals) {
     sums = chunk(d, w, rest, sums);
   }
 
-  return finishGroup(group, sums, std::move(totals));
+  return finishGroup(group, addPlaces(std::move(sums)), std::move(totals));
 }
 
 Names CodeTile::addGroups(llvm::function_ref<Names(StringRef, int64_t, Names)> add) {

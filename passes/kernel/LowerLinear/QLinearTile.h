@@ -42,6 +42,8 @@ public:
   std::string splat(StringRef value, StringRef type) {
     return source.define("k", "arith.constant dense<" + value + "> : " + type);
   }
+  /// Bits of each element of `from`, a vector of integers of `width` bits: those from `at` on become those from `to` on, the others 0.
+  std::string field(StringRef from, int64_t at, int64_t to, int64_t bits, StringRef type, int64_t width);
   /// Runs `body`(iteration, values) `count` times: values begin as `inits`, all of `type`, and become what it returns.
   Names loop(int64_t count, const Names &inits, StringRef type, llvm::function_ref<Names(StringRef, const Names &)> body);
 
@@ -114,7 +116,7 @@ public:
   /// Sums of a group, converted and scaled, added to `totals`.
   Names group(StringRef group, int64_t size, Names totals);
   Names startSums(StringRef group);
-  /// Adds `count` units from depth and byte on to the partial sums.
+  /// Adds `count` units from depth and byte on to the partial sums, [place][sum].
   Names units(StringRef depth, StringRef byte, int64_t count, Names partial);
   kernel::TilingAttr::Prefetch getPrefetch() const;
   /// Asks for the lines that lie as far behind the unit as the tiling says, maybe behind the last, for so few rows that they would wait.
@@ -123,9 +125,22 @@ public:
   void prefetchScales(StringRef group);
   /// The planes of a unit: [panel * registers + register][plane].
   std::vector<Names> loadPlanes(StringRef byte, int64_t unit);
-  /// The operands of the unit's steps: [step][panel * registers + register].
-  std::vector<Names> operands(StringRef byte, int64_t unit);
-  std::string bits(StringRef plane, int64_t shift, int64_t keep);
+  /// The operands of the unit's steps: [step][panel * registers + register]; `inPlace`: each shifted by its place.
+  std::vector<Names> operands(StringRef byte, int64_t unit, bool inPlace = false);
+  std::string bits(StringRef plane, int64_t at, int64_t keep, int64_t to = 0) {
+    return field(plane, at, to, keep, weightType, 8);
+  }
+  /// Places are how far up operands lie, from 0 on. Few rows have little arithmetic for a code: they take most codes from where these lie in
+  /// planes, which saves shifts, and add up what lies at each place alone, so that fewer additions wait for each other.
+  using Places = llvm::SmallVector<int64_t, 4>;
+  Places getPlaces() const;
+  /// The number of a step's place.
+  int64_t getPlaceOf(int64_t step) const {
+    int64_t count = getPlaces().size();
+    return count == 3 ? (step < 6 ? step % 2 : 2) : step % count;
+  }
+  /// Sums from those of all places.
+  Names addPlaces(Names sums);
   /// What operands are at most in magnitude.
   int64_t getMaxOperand() const {
     return info.hasSignedWeights() ? getZeroOperand() : scheme.hasTable() ? 255 : (int64_t(1) << layout.bits) - 1;

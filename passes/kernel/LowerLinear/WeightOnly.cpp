@@ -29,16 +29,14 @@ struct FloatTile : CodeTile {
 
 std::string FloatTile::code(const Names &planes, int64_t step, int64_t i) {
   std::string type = "vector<16xi32>";
-  auto field = [&](StringRef plane, int64_t shift, int64_t bits) {
-    std::string moved = shift ? binary("arith.shrui", plane, splat(std::to_string(shift), type), type) : plane.str();
-    return shift + bits == 32 ? moved : binary("arith.andi", moved, splat(std::to_string((1 << bits) - 1), type), type);
-  };
   if (scheme.hasTable())
-    return field(planes[step], 8 * i, 8);
-  if (layout.bits != 3)
-    return field(planes[0], 8 * i + layout.bits * step, layout.bits);
-  std::string high = binary("arith.shli", field(planes[2], 8 * i + step, 1), splat("2", type), type);
-  return binary("arith.ori", field(planes[step / 4], 8 * i + 2 * (step % 4), 2), high, type);
+    return field(planes[step], 8 * i, 0, 8, type, 32);
+  std::string code;
+  for (auto [plane, at, to, bits] : layout.getFields(step)) {
+    std::string part = field(planes[plane], 8 * i + at, to, bits, type, 32);
+    code = code.empty() ? part : binary("arith.ori", code, part, type);
+  }
+  return code;
 }
 
 Names FloatTile::loadWords(StringRef byte, int64_t panel) {

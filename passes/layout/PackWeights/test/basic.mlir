@@ -34,6 +34,16 @@ func.func @sparse(%x: tensor<?x32xf32>) -> tensor<?x1xf32> {
   return %y : tensor<?x1xf32>
 }
 
+// Codes 0 .. 7, each for four k: 0 and 1 in the first plane's low six bits, 2 and 3, 4 and 5 in the next ones', of 6 and 7 bits in each.
+// CHECK-LABEL: func.func @three_bits
+// CHECK: terse.weight "h.codes" = dense<"0xC8C8C8C8{{(00)+}}9A9A9A9A{{(00)+}}ECECECEC{{(00)+}}">
+func.func @three_bits(%x: tensor<?x32xf32>) -> tensor<?x1xf32> {
+  %c = terse.weight "h.codes" = dense<[[0, -112, 36, -110, -76, 109, 36, -39, -74, -74, -3, -1]]> : tensor<1x12xi8> -> tensor<1x12xi8>
+  %s = terse.weight "h.scales" = dense<0.5> : tensor<1x1xf16> -> tensor<1x1xf16>
+  %y = terse.qlinear <i3, scale = f16, zero = none> %x, %c, %s : tensor<?x32xf32>, tensor<1x12xi8>, tensor<1x1xf16> -> tensor<?x1xf32>
+  return %y : tensor<?x1xf32>
+}
+
 // Three of four, or an input that is not rounded: all codes are stored.
 // CHECK-LABEL: func.func @dense
 // CHECK-COUNT-2: kernel.qlinear {{.*}} : tensor<?x32xf32>, tensor<1x256xi8>
