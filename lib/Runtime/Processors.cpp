@@ -72,6 +72,22 @@ Pin::~Pin() {
     (void)::sched_setaffinity(0, sizeof before_, &before_);
 }
 
+void Elsewhere::send(pthread_t thread) {
+  const int here = ::sched_getcpu();
+  if (here < 0 || here >= CPU_SETSIZE ||
+      ::pthread_getaffinity_np(thread, sizeof before_, &before_) != 0)
+    return;
+  cpu_set_t others = before_;
+  CPU_CLR(here, &others);
+  sent_ = CPU_COUNT(&others) > 0 &&
+          ::pthread_setaffinity_np(thread, sizeof others, &others) == 0;
+}
+
+void Elsewhere::settle() {
+  if (std::exchange(sent_, false))
+    (void)::sched_setaffinity(0, sizeof before_, &before_);
+}
+
 ReadyTime::ReadyTime()
     : file_(::open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC)) {
   (void)sinceLast();

@@ -1,8 +1,6 @@
 //===- Team.cpp - threads that run one program together ---------*- C++ -*-===//
 #include "terse/Runtime/Team.h"
 
-#include "terse/Runtime/Processors.h"
-
 #include <algorithm>
 #include <chrono>
 #include <climits>
@@ -53,7 +51,9 @@ Team::Team(int threads, Placement placement)
               threads <= availableCpus()),
       processors_(placement == Placement::Pinned ? allowedProcessors()
                                                  : std::vector<int>()),
-      active_(threads), asleep_(size_t(threads)) {}
+      active_(threads), asleep_(size_t(threads)), elsewhere_(size_t(threads)) {
+  std::fill(asleep_.begin() + 1, asleep_.end(), true);
+}
 
 Result<std::unique_ptr<Team>> Team::create(int threads, Placement placement) {
   std::unique_ptr<Team> team(new Team(threads, placement));
@@ -149,11 +149,13 @@ uint64_t Team::awaitJob(int thread, uint64_t seen) {
 
 void Team::work(int thread) {
   const Pin pin(processors_, thread);
+  asleep_[size_t(thread)] = false;
   // A job cannot be missed: the next one starts after all of it have arrived.
   for (uint64_t seen = 0;;) {
     seen = awaitJob(thread, seen);
     if (stop_)
       return;
+    elsewhere_[size_t(thread)].settle();
     entry_(call_, thread, active_);
     arrive();
   }
@@ -162,6 +164,10 @@ void Team::work(int thread) {
 /// Gives the job to threads 1 .. active_ - 1.
 void Team::start() {
   base_ = arrived_.load();
+  if (processors_.empty())
+    for (int i = 1; i < active_; ++i)
+      if (asleep_[size_t(i)])
+        elsewhere_[size_t(i)].send(workers_[size_t(i) - 1].native_handle());
   // Sequentially consistent with the sleeper's flag: either the worker sees the
   // job before it sleeps or we see that it sleeps.
   job_ = ((job_.load() >> 16) + 1) << 16 | uint64_t(active_);

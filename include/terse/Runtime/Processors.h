@@ -2,6 +2,7 @@
 #ifndef TERSE_RUNTIME_PROCESSORS_H
 #define TERSE_RUNTIME_PROCESSORS_H
 
+#include <pthread.h>
 #include <sched.h>
 #include <vector>
 
@@ -26,6 +27,21 @@ public:
 private:
   cpu_set_t before_;
   bool pinned_ = false;
+};
+
+/// Makes a thread that sleeps wake on another processor than its waker's. Some
+/// systems wake it beside the waker, for energy or for what a virtual machine
+/// costs, where two that are to run at once then take turns for a long time.
+class Elsewhere {
+public:
+  /// Takes the caller's processor from `thread`, if that leaves it any.
+  void send(pthread_t thread);
+  /// By that thread: takes all of its processors back.
+  void settle();
+
+private:
+  cpu_set_t before_;
+  bool sent_ = false;
 };
 
 /// How long the calling thread has been ready to run without a processor.

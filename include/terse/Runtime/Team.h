@@ -3,6 +3,7 @@
 #define TERSE_RUNTIME_TEAM_H
 
 #include "terse/Runtime/ArtifactABI.h"
+#include "terse/Runtime/Processors.h"
 #include "terse/Runtime/Status.h"
 
 #include <atomic>
@@ -78,7 +79,9 @@ private:
   bool stop_ = false;
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::vector<std::atomic<bool>> asleep_; ///< threads that wait for a job
+  /// Threads that wait for a job without a processor, or did not begin yet.
+  std::vector<std::atomic<bool>> asleep_;
+  std::vector<Elsewhere> elsewhere_; ///< of these
   std::vector<std::thread> workers_;
 };
 

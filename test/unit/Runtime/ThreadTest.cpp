@@ -119,6 +119,34 @@ TEST(Team, PinsItsThreads) {
   EXPECT_TRUE(CPU_EQUAL(&before, &after));
 }
 
+/// Sleepers are sent to other processors than the caller's, and are free again.
+TEST(Team, SleepersKeepTheirProcessors) {
+  cpu_set_t before;
+  ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+  struct Seen {
+    cpu_set_t allowed[3];
+  };
+  for (int threads : {2, 3}) {
+    auto team = Team::create(threads);
+    ASSERT_TRUE(team.ok());
+    for (int i = 0; i < 3; ++i) {
+      if (i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(30));
+      Seen seen = {};
+      TerseCall call = {};
+      call.arena = &seen;
+      (*team)->run(
+          [](const TerseCall *c, int32_t thread, int32_t) {
+            auto &seen = *static_cast<Seen *>(c->arena);
+            sched_getaffinity(0, sizeof(cpu_set_t), &seen.allowed[thread]);
+          },
+          &call);
+      for (int t = 0; t < threads; ++t)
+        EXPECT_TRUE(CPU_EQUAL(&before, &seen.allowed[t])) << i << " " << t;
+    }
+  }
+}
+
 TEST(Team, EndsWithoutHavingRun) {
   for (int i = 0; i < 20; ++i)
     ASSERT_TRUE(Team::create(1 + i % 4).ok());
