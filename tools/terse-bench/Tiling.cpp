@@ -23,7 +23,7 @@ std::string Tiling::str() const {
 std::vector<Tiling> candidates(CpuLevel level) {
   // Sums of 16 columns take one register of 16, or two: larger blocks spill.
   if (level >= CpuLevel::Avx512Vnni)
-    return {{1, 4096, {8, 1}, {12, 1}, {6, 2}, 4096},
+    return {{1, 5120, {8, 1}, {12, 1}, {6, 2}, 4096},
             {1, 0, {4, 4}, {8, 2}, {4, 4}, 1536},
             {1, 8192, {4, 3}, {4, 3}, {4, 3}, 4096},
             {2, 0, {4, 2}, {6, 2}, {8, 2}, 4096},

@@ -5,8 +5,8 @@
 // Both layers read the same rounded rows, and the sum becomes part of the second.
 // CHECK-LABEL: func.func @forward
 // CHECK: %[[ROWS:.*]]:3 = kernel.launch @quantize_rows_k40g16u8
-// CHECK: kernel.launch @qlinear_n24k40_w4g16_f16_1_8x1_12x1_ahead4096_4096_16384 ins(%[[ROWS]]#0, %[[ROWS]]#1, %[[ROWS]]#2,
-// CHECK: kernel.launch @qlinear_n24k40_w4g16_f16_residual_1_8x1_12x1_ahead4096_4096_16384 ins(%[[ROWS]]#0,
+// CHECK: kernel.launch @qlinear_n24k40_w4g16_f16_1_8x1_12x1_ahead5120_4096_16384 ins(%[[ROWS]]#0, %[[ROWS]]#1, %[[ROWS]]#2,
+// CHECK: kernel.launch @qlinear_n24k40_w4g16_f16_residual_1_8x1_12x1_ahead5120_4096_16384 ins(%[[ROWS]]#0,
 // CHECK-NOT: arith.addf
 
 // AVX2: kernel.mma #kernel.x86_maddubs
@@ -49,6 +49,6 @@ func.func @norm_kept(%x: tensor<?x?x40xf32>, %scale: tensor<40xf32>, %c: tensor<
 }
 
 // Packed codes are read by any number of rows.
-// CHECK: func.func private @qlinear_n24k40_w4g16_f16_1_8x1_12x1_ahead4096_4096_16384(
+// CHECK: func.func private @qlinear_n24k40_w4g16_f16_1_8x1_12x1_ahead5120_4096_16384(
 // CHECK-NOT: memref.alloca
 // CHECK: kernel.mma #kernel.x86_vnni
