@@ -1,5 +1,7 @@
 //===- Context.cpp - a model being run --------------------------*- C++ -*-===//
 #include "terse/Runtime/Context.h"
+
+#include "terse/Runtime/OddNumbers.h"
 #include "terse/Runtime/Processors.h"
 
 #include <algorithm>
@@ -138,6 +140,25 @@ Status bindSymbols(const Manifest &manifest,
     if (!constraint.holds(values.data()))
       return violation(manifest, constraint, shapes, values);
   return Status();
+}
+
+/// An error that names the first NaN, infinity or subnormal number of the
+/// input `name`, and how many of each there are.
+static Status checkNumbers(const std::string &name, const TensorView &tensor) {
+  const int64_t elements = tensor.elements();
+  const OddNumbers odd = countOddNumbers(tensor.dtype, tensor.data, elements);
+  if (odd.first < 0)
+    return Status();
+  std::vector<int64_t> place(tensor.shape.size());
+  int64_t rest = odd.first;
+  for (size_t d = place.size(); d-- > 0; rest /= tensor.shape[d])
+    place[d] = rest % tensor.shape[d];
+  return fail(Code::InvalidArgument,
+              "input '%s': expected normal numbers and zeros; got another at "
+              "%s (NaN: %lld, infinities: %lld, subnormal: %lld of %lld)",
+              name.c_str(), shapeText(place).c_str(), (long long)odd.nan,
+              (long long)odd.infinite, (long long)odd.subnormal,
+              (long long)elements);
 }
 
 Result<std::unique_ptr<Context>>
@@ -332,6 +353,11 @@ Status Context::run(const std::vector<TensorView> &inputs,
                     const std::vector<void *> *into) {
   if (Status status = checkInputs(inputs); !status.ok())
     return status;
+  if (options_.checkNumbers)
+    for (size_t i = 0; i < inputs.size(); ++i)
+      if (Status status = checkNumbers(manifest().inputs[i].name, inputs[i]);
+          !status.ok())
+        return status;
   int64_t added = advanceInput_ < 0 ? 0 : inputs[advanceInput_].shape.back();
   if (advanceInput_ >= 0 && added > options_.capacity - past_)
     return fail(Code::ContextFull,

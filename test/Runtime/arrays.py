@@ -99,6 +99,20 @@ assert "expected NAME=FILE.npy" in error(none, "--input", "input_ids")
 assert "is given twice" in error(none, "--inputs", tmp / "in.npz", "--input", f"input_ids={tmp}/ids.npy")
 assert "No such file" in error(none, "--inputs", tmp / "nothing.npz")
 
+# Numbers that no model expects are refused when asked.
+for odd, counts in ((np.nan, "NaN: 2, infinities: 0, subnormal: 0"), (-np.inf, "NaN: 0, infinities: 2, subnormal: 0"),
+                    (1e-40, "NaN: 0, infinities: 0, subnormal: 2")):
+    bad = cache.copy()
+    bad[0, 0, 1, 5] = bad[0, 0, 2, 7] = odd
+    inputs.update({"attention_mask": np.ones((1, 8), np.int64), "position_ids": np.arange(3, 8)[None],
+                   "past_key_values.0.key": cache, "past_key_values.0.value": bad})
+    np.savez(tmp / "bad.npz", input_ids=ids, **inputs)
+    run(feedback, "--inputs", tmp / "bad.npz", "--outputs", out)
+    message = error(feedback, "--inputs", tmp / "bad.npz", "--check-inputs")
+    assert message == f"input 'past_key_values.0.value': expected normal numbers and zeros; got another at [0, 0, 1, 5] ({counts} of 24)", message
+run(feedback, "--inputs", tmp / "empty.npz", "--check-inputs", "--outputs", out)
+assert "--check-inputs needs --inputs" in error(none, "--prompt-ids=1", "--check-inputs")
+
 # Damage anywhere is an error or changes nothing, never a crash.
 for save in (np.savez, np.savez_compressed):
     save(tmp / "good.npz", input_ids=ids)

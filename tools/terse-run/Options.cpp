@@ -82,6 +82,8 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
       ->type_name("NAME=FILE.npy")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  once.add_flag("--check-inputs", options.checkNumbers,
+                "Refuse inputs with NaN, infinities or subnormal numbers");
   once.add_option("--outputs", options.outputs,
                   "Write the outputs to a NumPy archive")
       ->type_name("OUT.npz");
@@ -265,6 +267,8 @@ std::optional<int> parseOptions(int argc, char **argv, bool haveSelf,
                       "or --inputs");
   if (!options.bandText.empty() && !measures)
     return usageError("--band-text needs --perplexity");
+  if (options.checkNumbers && !runs)
+    return usageError("--check-inputs needs --inputs");
   if (!options.labels.empty() && !runs)
     return usageError("--labels needs --inputs");
   if (!haveSelf && options.artifact.empty())

@@ -32,6 +32,7 @@ struct Options {
   std::string tokenizer;
   int threads = 0;
   bool pin = false;
+  bool checkNumbers = false;
   int64_t context = 0;
   std::optional<rt::CpuLevel> level;
   bool timing = false, verify = false, json = false;

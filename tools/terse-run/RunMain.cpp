@@ -40,6 +40,7 @@ ContextOptions Session::contextOptions(int64_t capacity) const {
   ContextOptions result;
   result.threads = options.threads;
   result.pin = options.pin;
+  result.checkNumbers = options.checkNumbers;
   result.capacity = options.context ? options.context : capacity;
   return result;
 }

@@ -29,6 +29,7 @@ struct ContextOptions {
                            ///< the artifact says, else 2048
   int64_t batch = 1;       ///< sequences held by the states
   bool pin = false;        ///< each thread stays on a processor of its own
+  bool checkNumbers = false; ///< refuse NaN, infinities and subnormal inputs
 };
 
 /// Finds the values of a manifest's symbols. `values` has one entry per symbol,

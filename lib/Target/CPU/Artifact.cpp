@@ -11,6 +11,7 @@
 
 #include "Terse/TerseDialect.h"
 #include "terse/Runtime/ArtifactABI.h"
+#include "terse/Runtime/OddNumbers.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/BinaryFormat/ELF.h"
 #include "llvm/Support/MathExtras.h"
@@ -120,6 +121,54 @@ forEachPiece(DictionaryAttr entry, WeightStore &store,
   return llvm::Error::success();
 }
 
+namespace {
+/// Looks for numbers in a weight that no model expects, as its pieces go by.
+class WeightCheck {
+public:
+  explicit WeightCheck(DictionaryAttr entry) : entry(entry) {
+    Type element =
+        getElementTypeOrSelf(entry.getAs<TypeAttr>("type").getValue());
+    type = element.isF64()    ? rt::DType::F64
+           : element.isF32()  ? rt::DType::F32
+           : element.isF16()  ? rt::DType::F16
+           : element.isBF16() ? rt::DType::BF16
+                              : rt::DType::Bool;
+    auto kind = entry.getAs<StringAttr>("kind");
+    isParameter =
+        kind && llvm::is_contained({"linear", "embedding", "norm", "bias"},
+                                   kind.getValue());
+  }
+
+  void take(llvm::StringRef bytes) {
+    rt::OddNumbers odd = rt::countOddNumbers(type, bytes.data(),
+                                             bytes.size() / rt::sizeOf(type));
+    all.nan += odd.nan;
+    all.infinite += odd.infinite;
+    all.subnormal += odd.subnormal;
+  }
+
+  /// A warning, if there are any. A constant that is no parameter may be
+  /// infinite, as masks are; subnormal numbers of f16 are common.
+  void warn() const {
+    bool mayBeSubnormal = !isParameter || type == rt::DType::F16;
+    int64_t infinite = isParameter ? all.infinite : 0;
+    int64_t subnormal = mayBeSubnormal ? 0 : all.subnormal;
+    if (all.nan || infinite || subnormal)
+      emitWarning(UnknownLoc::get(entry.getContext()))
+          << "weight '" << entry.getAs<StringAttr>("name").getValue()
+          << "': expected normal numbers and zeros; got others (NaN: "
+          << all.nan << ", infinities: " << infinite
+          << ", subnormal: " << subnormal << ")";
+  }
+
+private:
+  DictionaryAttr entry;
+  rt::DType type;
+  bool isParameter;
+  rt::OddNumbers all;
+};
+} // namespace
+
 /// Moves all weights to `file`, from its current position on; returns their
 /// hash. What passes made goes from its store meanwhile: the disk holds it
 /// once.
@@ -140,10 +189,16 @@ writeWeights(OutputFile &file, const ArtifactContents &contents) {
           "expected weights in the order of their offsets");
     if (llvm::Error error = append(std::string(offset - position, '\0')))
       return error;
-    if (llvm::Error error = forEachPiece(entry, *contents.store, append))
+    WeightCheck check(entry);
+    auto appendPiece = [&](llvm::StringRef bytes) {
+      check.take(bytes);
+      return append(bytes);
+    };
+    if (llvm::Error error = forEachPiece(entry, *contents.store, appendPiece))
       return llvm::createStringError(
           "weight '" + entry.getAs<StringAttr>("name").getValue() +
           "': " + llvm::toString(std::move(error)));
+    check.warn();
     contents.store->release(entry.get("data"));
   }
   return llvm::toHex(hash.final(), /*LowerCase=*/true);
