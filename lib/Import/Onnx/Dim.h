@@ -121,6 +121,7 @@ public:
   void setChanged() { changed = true; }
   /// What is left to be checked when the model runs.
   std::vector<Constraint> getConstraints();
+  size_t getNumConstraints() const { return constraints.size(); }
   /// Applies the hints of fresh symbols that are still free.
   void applyHints();
 

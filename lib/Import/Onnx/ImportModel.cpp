@@ -134,7 +134,9 @@ OwningOpRef<ModuleOp> terse::importOnnx(StringRef path, MLIRContext *context, co
   bool hinted = false;
   // Each run but the last two finds at least one symbol's value.
   constexpr int kMostRuns = 1000;
-  for (int run = 0; run < kMostRuns; ++run) {
+  // Sizes that run in a circle give one more condition each time.
+  constexpr size_t kMostConstraints = 20;
+  for (int run = 0; run < kMostRuns && symbols.getNumConstraints() <= kMostConstraints; ++run) {
     OwningOpRef<ModuleOp> module(ModuleOp::create(file->getLocation()));
     OpBuilder builder = OpBuilder::atBlockEnd(module->getBody());
     auto function = func::FuncOp::create(builder, file->getLocation(), TerseDialect::kEntryName,
