@@ -214,6 +214,7 @@ void Symbols::forgetResolved() {
 }
 
 void Symbols::setValue(SymbolId id, const Dim &value) {
+  ++numValues;
   symbols[id].value = value;
   changed = true;
   forgetResolved();

@@ -121,7 +121,8 @@ public:
   void setChanged() { changed = true; }
   /// What is left to be checked when the model runs.
   std::vector<Constraint> getConstraints();
-  size_t getNumConstraints() const { return constraints.size(); }
+  /// Of symbols, found so far.
+  size_t getNumValues() const { return numValues; }
   /// Applies the hints of fresh symbols that are still free.
   void applyHints();
 
@@ -162,6 +163,7 @@ private:
   std::map<std::pair<Kind, std::pair<Dim, Dim>>, SymbolId> derivations;
   std::vector<Constraint> constraints;
   bool changed = false;
+  size_t numValues = 0;
 };
 
 } // namespace terse::importer

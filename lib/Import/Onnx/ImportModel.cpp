@@ -134,9 +134,11 @@ OwningOpRef<ModuleOp> terse::importOnnx(StringRef path, MLIRContext *context, co
   bool hinted = false;
   // Each run but the last two finds at least one symbol's value.
   constexpr int kMostRuns = 1000;
-  // Sizes that run in a circle give one more condition each time.
-  constexpr size_t kMostConstraints = 20;
-  for (int run = 0; run < kMostRuns && symbols.getNumConstraints() <= kMostConstraints; ++run) {
+  // Sizes that run in a circle give one more condition each time, and no value.
+  constexpr int kMostRunsWithoutValue = 10;
+  int withoutValue = 0;
+  for (int run = 0; run < kMostRuns && withoutValue < kMostRunsWithoutValue; ++run) {
+    size_t valuesBefore = symbols.getNumValues();
     OwningOpRef<ModuleOp> module(ModuleOp::create(file->getLocation()));
     OpBuilder builder = OpBuilder::atBlockEnd(module->getBody());
     auto function = func::FuncOp::create(builder, file->getLocation(), TerseDialect::kEntryName,
@@ -146,6 +148,7 @@ OwningOpRef<ModuleOp> terse::importOnnx(StringRef path, MLIRContext *context, co
     Importer importer(*file, symbols, options, *module, function);
     if (failed(importer.run(live)))
       return nullptr;
+    withoutValue = symbols.getNumValues() == valuesBefore ? withoutValue + 1 : 0;
     if (symbols.takeChanged())
       continue;
     if (!hinted) {
