@@ -1,5 +1,6 @@
 # RUN: rm -rf %t && mkdir %t && %python %s %t
 """What a graph demands of its sizes is checked when it runs: a table of positions ends, a size is a multiple."""
+import base64
 import json
 import os
 import re
@@ -117,3 +118,15 @@ artifact = compile(pairs)
 for n in (0, 6):
     check(pairs, artifact, {"x": np.arange(n, dtype=np.float32)})
 check(pairs, artifact, {"x": np.ones(5, np.float32)}, r"input 'x' of shape \[5\]: expected n == 2\*floordiv\(n, 2\); got n = 5")
+
+# Sizes that run in a circle, as a fuzzer found them: an error, and soon.
+CIRCLE = (
+    "CAo61QIKFiIDTXVsCgF4CgFjEgFhGgFhIgNNdWwKGQoBYQoBaQoBagoBaxIBYhoBYiIFU2xpY2UKPgoBYhIBZBIBZRoIAAAAAAAAAAAiBVNwbGl0Kg4KB2xh"
+    "cmdlc3QYAaABAioSCgtudW1fb3V0cHV0cxgCoAECCiEKAWQKAWUSAWYaAWYiBkNvbmNhdCoLCgRheGlzGAGgAQIKIwoBZhIBZxoBZiIJVHJhbnNwb3NlKg0K"
+    "BHBlcm1AAUAAoAEHChQKAWcKAWkSAXkaAXkiBkN1bVN1bRIEdGVzdCoRCAIQASIIAACAPwAAAEBCAWMqEQgBEAdCAWlKCAAAAAAAAAAAKhEIARAHQgFqSggJ"
+    "AAAAAAAAACoRCAFKCAEAAAAAAAAAQgFrEAdaJQoBeBIgCh4IARIaChQSEjIqbiArFAoGZGF0YV8wEgogMQoCCAJiCQoBeRIECgIIAUIEEBIKAA==")
+with open(f"{folder}/circle.onnx", "wb") as file:
+    file.write(base64.b64decode(CIRCLE))
+done = subprocess.run(["tersec", f"{folder}/circle.onnx", "-o", f"{folder}/circle.so"], capture_output=True, text=True, timeout=60)
+assert done.returncode == 1 and done.stderr.count("error:") == 1 and "sizes do not settle" in done.stderr, done
+assert not os.path.exists(f"{folder}/circle.so")

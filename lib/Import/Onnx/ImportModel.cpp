@@ -132,10 +132,8 @@ OwningOpRef<ModuleOp> terse::importOnnx(StringRef path, MLIRContext *context, co
 
   Symbols symbols;
   bool hinted = false;
-  // Each run but the last two finds at least one symbol's value.
-  constexpr int kMostRuns = 1000;
-  // Sizes that run in a circle give one more condition each time, and no value.
-  constexpr int kMostRunsWithoutValue = 10;
+  // Most runs find a symbol's value. Sizes that run in a circle find none, but one more condition each time.
+  constexpr int kMostRuns = 1000, kMostRunsWithoutValue = 10;
   int withoutValue = 0;
   for (int run = 0; run < kMostRuns && withoutValue < kMostRunsWithoutValue; ++run) {
     size_t valuesBefore = symbols.getNumValues();
