@@ -68,8 +68,8 @@ def Kernel_TilingAttr : AttrDef<KernelDialect, "Tiling"> {
     A block's sums stay in registers: `rows` rows of the input by `panels` panels of 16 columns. There are blocks for one row, for a few (as many rows
     as there are, up to `few_rows`), for more (what these leave over has blocks of few), and for `unpacked_from` rows and more, which meet weights that
     are unpacked once (0: never). Weights are asked for before they are needed: `one_prefetch` bytes ahead by one row, `prefetch` bytes by
-    blocks of 2 to 8, past the second-level cache; `far_prefetch` bytes, and only into the second-level cache, by blocks whose arithmetic takes longer
-    than memory (0: not): the first level has too few misses at once for both. No choice changes a result.
+    blocks of 2 to 8, past the second-level cache; `far_prefetch` bytes, and into the second-level cache, by blocks whose arithmetic takes longer
+    than memory (0: not): the first level has too few misses at once for both. From there they are asked for 2048 bytes ahead. No choice changes a result.
 
     Example: `#kernel.tiling<one_panels = 1, one_prefetch = 4096, few_rows = 4, few_panels = 1, many_rows = 8, many_panels = 1, unpacked_rows = 6, unpacked_panels = 2, unpacked_from = 24, prefetch = 4096, far_prefetch = 16384>`
   }];
@@ -88,17 +88,20 @@ def Kernel_TilingAttr : AttrDef<KernelDialect, "Tiling"> {
     static constexpr int64_t kMostPrefetchingRows = 8;
     /// Matrix instructions for a line of weights that take longer than memory.
     static constexpr int64_t kFarInstructions = 6;
+    /// How far ahead what is in the second-level cache is asked for into the first.
+    static constexpr int64_t kNearBytes = 2048;
     struct Prefetch {
-      int64_t bytes;     ///< ahead; 0: none
-      unsigned locality; ///< 0: into the first-level cache alone, for what is read once; 2: into the second
+      int64_t bytes;     ///< ahead
+      unsigned locality; ///< 0: into the first-level cache alone, for what is read once; 2: into the second; 3: into both
     };
     /// What a block of so many rows asks for, each with `instructions` for a line of weights.
-    Prefetch getPrefetchOf(int64_t rows, double instructions) const {
-      if (rows == 1)
-        return {getOnePrefetch(), 0};
-      if (getFarPrefetch() && rows * instructions >= kFarInstructions)
-        return {getFarPrefetch(), 2};
-      return {rows <= kMostPrefetchingRows ? getPrefetch() : 0, 0};
+    llvm::SmallVector<Prefetch, 2> getPrefetches(int64_t rows, double instructions) const {
+      if (rows > 1 && getFarPrefetch() && rows * instructions >= kFarInstructions)
+        return {{getFarPrefetch(), 2}, {kNearBytes, 3}};
+      int64_t bytes = rows == 1 ? getOnePrefetch() : rows <= kMostPrefetchingRows ? getPrefetch() : 0;
+      if (!bytes)
+        return {};
+      return {{bytes, 0}};
     }
   }];
 }

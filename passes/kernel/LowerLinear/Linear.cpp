@@ -47,13 +47,12 @@ private:
 
 void FloatWriter::prefetch(StringRef at) {
   double instructions = static_cast<double>(kLineBytes) / getRowBytes() * (instruction.empty() ? depth() : 1);
-  auto [ahead, locality] = tiling.getPrefetchOf(rows, instructions);
-  if (!ahead)
-    return;
-  std::string later = binary("arith.addi", at, index(ahead / getRowBytes()));
-  for (int64_t p = 0; p < panels; ++p) {
-    std::string panel = source.define("p", "arith.addi %panel, " + Twine(index(p)) + " : index");
-    source.add("memref.prefetch %w[" + panel + ", " + later + ", %c0], read, locality<" + std::to_string(locality) + ">, data : memref<${P}x${D}x${L}x${T}>");
+  for (auto [ahead, locality] : tiling.getPrefetches(rows, instructions)) {
+    std::string later = binary("arith.addi", at, index(ahead / getRowBytes()));
+    for (int64_t p = 0; p < panels; ++p) {
+      std::string panel = source.define("p", "arith.addi %panel, " + Twine(index(p)) + " : index");
+      source.add("memref.prefetch %w[" + panel + ", " + later + ", %c0], read, locality<" + std::to_string(locality) + ">, data : memref<${P}x${D}x${L}x${T}>");
+    }
   }
 }
 

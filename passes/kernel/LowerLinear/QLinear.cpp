@@ -37,32 +37,31 @@ Names Tile::loop(int64_t count, const Names &inits, StringRef type,
   return results;
 }
 
-kernel::TilingAttr::Prefetch TileWriter::getPrefetch() const {
-  return tiling.getPrefetchOf(rows, static_cast<double>(layout.getUnit()) / 4 / layout.getPlanes());
+SmallVector<kernel::TilingAttr::Prefetch, 2> TileWriter::getPrefetches() const {
+  return tiling.getPrefetches(rows, static_cast<double>(layout.getUnit()) / 4 / layout.getPlanes());
 }
 
 void TileWriter::prefetchScales(StringRef group) {
-  auto [ahead, locality] = getPrefetch();
-  int64_t groups = ahead / (layout.getUnits(layout.group) * layout.getUnitBytes());
-  if (locality != 2)
-    groups = std::min<int64_t>(groups, kMostScaleBytes / (kernel::kPanelColumns * scheme.getScale().getIntOrFloatBitWidth() / 8));
-  if (!groups)
-    return;
-  for (const std::string &panel : panelNames) {
-    std::string later = binary("arith.addi", group, index(groups));
-    source.add("memref.prefetch %weight_scales[" + panel + ", " + later + ", %c0], read, locality<" + std::to_string(locality) + ">, data : memref<${P}x${G}x16x${S}>");
+  for (auto [ahead, locality] : getPrefetches()) {
+    int64_t groups = ahead / (layout.getUnits(layout.group) * layout.getUnitBytes());
+    if (locality != 2)
+      groups = std::min<int64_t>(groups, kMostScaleBytes / (kernel::kPanelColumns * scheme.getScale().getIntOrFloatBitWidth() / 8));
+    if (!groups)
+      continue;
+    for (const std::string &panel : panelNames) {
+      std::string later = binary("arith.addi", group, index(groups));
+      source.add("memref.prefetch %weight_scales[" + panel + ", " + later + ", %c0], read, locality<" + std::to_string(locality) + ">, data : memref<${P}x${G}x16x${S}>");
+    }
   }
 }
 
 void TileWriter::prefetch(StringRef byte, int64_t unit) {
-  auto [ahead, locality] = getPrefetch();
-  if (!ahead)
-    return;
-  for (const std::string &panel : panelNames)
-    for (int64_t line = 0; line < layout.getPlanes(); ++line) {
-      std::string at = binary("arith.addi", byte, index(unit * layout.getUnitBytes() + 64 * line + ahead));
-      source.add(("memref.prefetch %w[" + panel + ", " + at + "], read, locality<" + std::to_string(locality) + ">, data : memref<${P}x${PB}xi8>"));
-    }
+  for (auto [ahead, locality] : getPrefetches())
+    for (const std::string &panel : panelNames)
+      for (int64_t line = 0; line < layout.getPlanes(); ++line) {
+        std::string at = binary("arith.addi", byte, index(unit * layout.getUnitBytes() + 64 * line + ahead));
+        source.add(("memref.prefetch %w[" + panel + ", " + at + "], read, locality<" + std::to_string(locality) + ">, data : memref<${P}x${PB}xi8>"));
+      }
 }
 
 Names TileWriter::units(StringRef depth, StringRef byte, int64_t count, Names partial) {

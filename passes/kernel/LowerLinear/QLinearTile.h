@@ -118,7 +118,7 @@ public:
   Names startSums(StringRef group);
   /// Adds `count` units from depth and byte on to the partial sums, [place][sum].
   Names units(StringRef depth, StringRef byte, int64_t count, Names partial);
-  kernel::TilingAttr::Prefetch getPrefetch() const;
+  llvm::SmallVector<kernel::TilingAttr::Prefetch, 2> getPrefetches() const;
   /// Asks for the lines that lie as far behind the unit as the tiling says, maybe behind the last, for so few rows that they would wait.
   void prefetch(StringRef byte, int64_t unit);
   /// The same for the scales that go with these lines.
