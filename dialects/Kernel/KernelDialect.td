@@ -17,6 +17,9 @@ def KernelDialect : Dialect {
   let useDefaultAttributePrinterParser = 1;
   let dependentDialects = ["::mlir::func::FuncDialect", "::mlir::memref::MemRefDialect", "::terse::TerseDialect"];
   let extraClassDeclaration = [{
+    /// Marks a kernel's parameter that threads read once and in order, the first dimension shared between them as in Shares.h.
+    static constexpr llvm::StringLiteral kStreamedAttrName = "kernel.streamed";
+
     void registerAttributes();
   }];
 }

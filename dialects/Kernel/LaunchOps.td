@@ -52,9 +52,12 @@ def Kernel_BarrierOp : KernelOp<"barrier", [MemoryEffects<[MemRead, MemWrite]>]>
   let summary = "all threads of the call meet";
   let description = [{
     No thread passes before all have come; what any wrote before is seen by all
-    after.
+    after. Who waits may read its share of `ahead` into its cache, which is needed behind.
+
+    Example: `kernel.barrier ahead(%w : memref<704x8192xi8>)`
   }];
-  let assemblyFormat = "attr-dict";
+  let arguments = (ins Optional<AnyStridedMemRef>:$ahead);
+  let assemblyFormat = "(`ahead` `(` $ahead^ `:` type($ahead) `)`)? attr-dict";
 }
 
 def Kernel_WeightOp : KernelOp<"weight", [

@@ -26,9 +26,9 @@ def sizes(shape, symbols):
 
 #: A barrier by its number, so that one can be left out.
 BARRIER = """
-extern void terse_barrier(void *);
+extern void terse_barrier(void *, const void *, int64_t);
 static int left_out = -1;
-void numbered_barrier(void *barrier, int32_t number) { if (number != left_out) terse_barrier(barrier); }
+void numbered_barrier(void *barrier, const void *ahead, int64_t bytes, int32_t number) { if (number != left_out) terse_barrier(barrier, ahead, bytes); }
 """
 
 
@@ -63,7 +63,7 @@ def instrument(compiled):
     numbers = itertools.count()
     code = re.sub(r"call void @terse_barrier\((.*?)\)", lambda call: f"call void @numbered_barrier({call[1]}, i32 {next(numbers)})", code)
     with open(path("t.ll"), "w") as file:
-        file.write(code + "\ndeclare void @numbered_barrier(ptr, i32)\n")
+        file.write(code + "\ndeclare void @numbered_barrier(ptr, ptr, i64, i32)\n")
     # ThreadSanitizer passes over masked accesses and those wider than 16 bytes.
     subprocess.run([harness.tool("opt"), "-mtriple=x86_64-linux-gnu", "-passes=scalarize-masked-mem-intrin,scalarizer<load-store>", path("t.ll"),
                     "-S", "-o", path("t.ll")], check=True)

@@ -40,3 +40,10 @@ func.func @buffers(%x: memref<4xf32>) {
   kernel.barrier
   return
 }
+
+// CHECK-LABEL: func.func @ahead
+// CHECK: kernel.barrier ahead(%{{.*}} : memref<704x8192xi8>)
+func.func @ahead(%w: memref<704x8192xi8>) {
+  kernel.barrier ahead(%w : memref<704x8192xi8>)
+  return
+}

@@ -86,7 +86,7 @@
 extern "C" {
 #endif
 
-#define TERSE_ARTIFACT_ABI_VERSION 2u
+#define TERSE_ARTIFACT_ABI_VERSION 3u
 #define TERSE_MANIFEST_FORMAT 1
 
 /** Alignment of the weights section in the file, in bytes. */
@@ -117,8 +117,10 @@ typedef struct TerseCall {
   void *const *outputs;      /**< in manifest order */
   void *const *states;       /**< in manifest order; kept between calls */
   const int64_t *symbols;    /**< values of the manifest's symbols */
-  void (*barrier)(void *);   /**< returns when all threads have called it */
-  void *barrier_state;       /**< its argument */
+  /** Returns when all threads have called it with `barrier_state`. Who waits
+   * may read the `bytes` bytes at `ahead`, which this thread needs next. */
+  void (*barrier)(void *barrier_state, const void *ahead, int64_t bytes);
+  void *barrier_state;
 } TerseCall;
 
 /** An entry function: called once by each of `threads` threads with its own

@@ -45,14 +45,16 @@ public:
   void run(TerseEntryFn entry, const TerseCall *call);
 
   /// TerseCall::barrier for a call of this team; the argument is the team.
-  static void barrier(void *team) { static_cast<Team *>(team)->arrive(); }
+  static void barrier(void *team, const void *ahead, int64_t bytes) {
+    static_cast<Team *>(team)->arrive(ahead, bytes);
+  }
 
 private:
   Team(int threads, Placement placement);
   void work(int thread);
   uint64_t awaitJob(int thread, uint64_t seen);
   void start();
-  void arrive();
+  void arrive(const void *ahead = nullptr, int64_t bytes = 0);
   void sleepUntil(uint64_t all);
   void noteLateArrival();
   void adapt(int64_t now);

@@ -1,6 +1,7 @@
 //===- Blocks.cpp - blocks of results and who computes them ---------------===//
 #include "Kernels.h"
 
+#include "Kernel/Shares.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
@@ -45,11 +46,11 @@ void BlockWriter::writePanels(int64_t panelsPerBlock, llvm::function_ref<void(in
 }
 
 void BlockWriter::writeTakenPanels(int64_t panelsPerBlock, int64_t whole, int64_t rest, llvm::function_ref<void(int64_t)> body) {
-  source.set("quarter", whole / 4);
+  source.set("taken", kernel::getTakenBlocks(whole));
   source.add(R"(    %parts_each = arith.constant 3 : index
     %alone = arith.cmpi ule, %threads, %c1 : index
-    %quarter = arith.constant $quarter : index
-    %for_any = arith.select %alone, %c0, %quarter : index
+    %taken_blocks = arith.constant $taken : index
+    %for_any = arith.select %alone, %c0, %taken_blocks : index
     %for_one = arith.subi %whole_blocks, %for_any : index
     %before = arith.muli %for_one, %thread : index
     %first_block = arith.divui %before, %threads : index
@@ -144,6 +145,10 @@ void BlockWriter::write(Tile tile) {
   if (fewOfTheirOwn)
     source.add("  }");
   source.add("  }");
+}
+
+void linear::setStreamed(KernelSource &source, const Epilogue &epilogue) {
+  source.set("streamed", epilogue.tickets ? (" {" + kernel::KernelDialect::kStreamedAttrName + "}").str() : "");
 }
 
 void linear::addEpilogue(KernelSource &source, const Epilogue &epilogue) {

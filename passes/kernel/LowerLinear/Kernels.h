@@ -120,6 +120,8 @@ private:
   bool tickets;
 };
 
+/// Sets $streamed, which follows the type of the weights: the attribute if the layer is large.
+void setStreamed(KernelSource &source, const Epilogue &epilogue);
 /// The parameters of an epilogue.
 void addEpilogue(KernelSource &source, const Epilogue &epilogue);
 /// The parameters behind these, up to the function's body.

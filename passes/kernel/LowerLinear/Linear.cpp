@@ -158,8 +158,9 @@ func::FuncOp linear::getLinearKernel(ModuleOp module, kernel::TilingAttr tiling,
   auto [numPanels, depth, lanes] = kernel::getFloatShape(n, k, element);
   KernelSource source;
   source.set("name", name).set("N", n).set("P", numPanels).set("D", depth).set("L", lanes).set("T", typeText(element));
+  setStreamed(source, epilogue);
   source.set("C", rounds ? getRoundedDepth(k) : k).set("I", rounds ? "bf16" : "f32");
-  source.add("func.func @$name(%input: memref<?x${C}x${I}>, %w: memref<${P}x${D}x${L}x${T}>,");
+  source.add("func.func @$name(%input: memref<?x${C}x${I}>, %w: memref<${P}x${D}x${L}x${T}>${streamed},");
   addEpilogue(source, epilogue);
   addOutputs(source, epilogue);
   source.add(R"(  %c0 = arith.constant 0 : index

@@ -313,8 +313,9 @@ func::FuncOp linear::getQLinearKernel(ModuleOp module, const Level &level, kerne
   KernelSource source;
   source.set("name", name).set("N", layout.n).set("P", kernel::getNumPanels(layout.n)).set("PB", layout.getPanelBytes());
   source.set("G", layout.getNumGroups()).set("depth", layout.getPaddedDepth());
+  setStreamed(source, epilogue);
   source.add(R"(func.func @$name(%a: memref<?x${depth}xi8>, %sums: memref<?x${G}xi32>, %scales: memref<?xf32>,
-    %w: memref<${P}x${PB}xi8>,)");
+    %w: memref<${P}x${PB}xi8>${streamed},)");
   addWeightParameters(source, layout, scheme);
   addEpilogue(source, epilogue);
   addOutputs(source, epilogue);

@@ -136,7 +136,8 @@ func::FuncOp linear::getWeightOnlyKernel(ModuleOp module, const Level &level, ke
   KernelSource source;
   source.set("name", name).set("N", layout.n).set("K", layout.k).set("P", kernel::getNumPanels(layout.n));
   source.set("PB", layout.getPanelBytes());
-  source.add("func.func @$name(%input: memref<?x${K}xf32>, %w: memref<${P}x${PB}xi8>,");
+  setStreamed(source, epilogue);
+  source.add("func.func @$name(%input: memref<?x${K}xf32>, %w: memref<${P}x${PB}xi8>${streamed},");
   addWeightParameters(source, layout, scheme);
   addEpilogue(source, epilogue);
   addOutputs(source, epilogue);

@@ -172,24 +172,24 @@ struct EmitEntry : terse::impl::EmitEntryBase<EmitEntry> {
   }
 
 private:
-  /// @terse_barrier(call): call->barrier(call->barrier_state).
+  /// @terse_barrier(call, ahead, bytes): call->barrier(call->barrier_state, ahead, bytes).
   LogicalResult defineBarrier(ModuleOp module) {
     auto barrier = module.lookupSymbol<func::FuncOp>("terse_barrier");
     if (!barrier)
       return success();
-    if (!barrier.isExternal() || barrier.getNumArguments() != 1 ||
+    if (!barrier.isExternal() || barrier.getNumArguments() != 3 ||
         barrier.getNumResults() != 0)
       return barrier.emitError(
-          "expected a declaration of @terse_barrier(!llvm.ptr)");
+          "expected a declaration of @terse_barrier(!llvm.ptr, !llvm.ptr, i64)");
     Block *body = barrier.addEntryBlock();
     OpBuilder b = OpBuilder::atBlockBegin(body);
     CallReader reader(b, barrier.getLoc(), body->getArgument(0), symbolNames);
     Value function = reader.loadField(CallField::Barrier),
           state = reader.loadField(CallField::BarrierState);
     auto type = LLVM::LLVMFunctionType::get(
-        LLVM::LLVMVoidType::get(&getContext()), {state.getType()});
+        LLVM::LLVMVoidType::get(&getContext()), {state.getType(), state.getType(), b.getI64Type()});
     LLVM::CallOp::create(b, barrier.getLoc(), type,
-                         ValueRange{function, state});
+                         ValueRange{function, state, body->getArgument(1), body->getArgument(2)});
     func::ReturnOp::create(b, barrier.getLoc());
     return success();
   }

@@ -2,6 +2,7 @@
 #include "Launches.h"
 
 #include "Kernel/KernelDialect.h"
+#include "Kernel/Shares.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -14,6 +15,9 @@ using namespace mlir;
 using namespace terse;
 
 namespace {
+
+/// What a thread reads ahead of a layer at most: it must still be in the second-level cache when the layer begins.
+constexpr int64_t kAheadBytes = 256 << 10;
 
 /// What of a buffer is passed, in this order, after its pointer.
 struct Layout {
@@ -50,6 +54,7 @@ LogicalResult passPointers(func::FuncOp kernel) {
   SmallVector<BlockArgument> old(entry.getArguments());
   SmallVector<DictionaryAttr> attrs;
   for (BlockArgument argument : old) {
+    kernel.removeArgAttr(argument.getArgNumber(), kernel::KernelDialect::kStreamedAttrName);
     DictionaryAttr given = kernel.getArgAttrDict(argument.getArgNumber());
     if (!given)
       given = b.getDictionaryAttr({});
@@ -145,6 +150,24 @@ struct Runtime {
   }
 };
 
+/// The start of this thread's share of `buffer`, and how much of it to read ahead.
+void passAhead(ImplicitLocOpBuilder &b, Value buffer, const Runtime &runtime, SmallVectorImpl<Value> &operands) {
+  auto i64 = b.getI64Type();
+  auto constant = [&](int64_t value) -> Value { return LLVM::ConstantOp::create(b, i64, value); };
+  if (!buffer) {
+    operands.append({LLVM::ZeroOp::create(b, LLVM::LLVMPointerType::get(b.getContext())), constant(0)});
+    return;
+  }
+  auto asI64 = [&](Value index) -> Value { return arith::IndexCastOp::create(b, i64, index); };
+  auto type = cast<MemRefType>(buffer.getType());
+  int64_t blocks = type.getDimSize(0), bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;
+  Value share = LLVM::MulOp::create(b, constant(blocks - kernel::getTakenBlocks(blocks)), asI64(runtime.thread));
+  Value first = LLVM::UDivOp::create(b, share, asI64(runtime.threads));
+  Value address = asI64(memref::ExtractAlignedPointerAsIndexOp::create(b, buffer));
+  address = LLVM::AddOp::create(b, address, LLVM::MulOp::create(b, first, constant(bytes / blocks)));
+  operands.append({LLVM::IntToPtrOp::create(b, LLVM::LLVMPointerType::get(b.getContext()), address), constant(std::min(bytes, kAheadBytes))});
+}
+
 } // namespace
 
 LogicalResult terse::lowerLaunches(ModuleOp module) {
@@ -165,7 +188,9 @@ LogicalResult terse::lowerLaunches(ModuleOp module) {
     ImplicitLocOpBuilder b(op->getLoc(), op);
     auto launch = dyn_cast<kernel::LaunchOp>(op);
     if (!launch) {
-      func::CallOp::create(b, "terse_barrier", TypeRange(), runtime.barrier);
+      SmallVector<Value> operands = {runtime.barrier};
+      passAhead(b, cast<kernel::BarrierOp>(op).getAhead(), runtime, operands);
+      func::CallOp::create(b, "terse_barrier", TypeRange(), operands);
       op->erase();
       continue;
     }

@@ -8,6 +8,7 @@
 #include "mlir/Dialect/Linalg/Utils/Utils.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/ViewLikeInterface.h"
 
 namespace terse {
@@ -65,6 +66,7 @@ struct Spmd : terse::impl::SpmdBase<Spmd> {
     Pending pending;
     if (failed(insertBarriers(entry.getBody().front(), pending)))
       return signalPassFailure();
+    entry.walk([&](Block *block) { lookAhead(*block); });
     Report &report = getContext().getLoadedDialect<TerseDialect>()->getReport();
     int64_t numLaunches = 0, numBarriers = 0;
     entry.walk([&](Operation *op) {
@@ -90,7 +92,7 @@ struct Spmd : terse::impl::SpmdBase<Spmd> {
         return failure();
     }
     builder.setInsertionPoint(entry);
-    auto barrier = func::FuncOp::create(builder, entry.getLoc(), "terse_barrier", builder.getFunctionType(pointer, {}));
+    auto barrier = func::FuncOp::create(builder, entry.getLoc(), "terse_barrier", builder.getFunctionType({pointer, pointer, builder.getI64Type()}, {}));
     barrier.setPrivate();
     return success();
   }
@@ -160,12 +162,31 @@ struct Spmd : terse::impl::SpmdBase<Spmd> {
         return failure();
       if (pending.conflictsWith(*accesses)) {
         OpBuilder builder(&op);
-        kernel::BarrierOp::create(builder, op.getLoc());
+        kernel::BarrierOp::create(builder, op.getLoc(), /*ahead=*/Value());
         pending.clear();
       }
       llvm::append_range(pending.accesses, *accesses);
     }
     return success();
+  }
+
+  /// Gives each barrier the weights that the next large layer behind it streams.
+  void lookAhead(Block &block) {
+    SymbolTable symbols(getOperation());
+    memref::ViewOp next;
+    for (Operation &op : llvm::reverse(block))
+      if (auto launch = dyn_cast<kernel::LaunchOp>(op)) {
+        auto callee = symbols.lookup<func::FuncOp>(launch.getCallee());
+        for (auto [i, operand] : llvm::enumerate(launch.getOperands()))
+          if (callee.getArgAttr(i, kernel::KernelDialect::kStreamedAttrName))
+            if (auto view = operand.getDefiningOp<memref::ViewOp>())
+              next = view;
+      } else if (auto barrier = dyn_cast<kernel::BarrierOp>(op); barrier && next) {
+        OpBuilder builder(barrier);
+        IRMapping mapping;
+        builder.clone(*next.getByteShift().getDefiningOp(), mapping);
+        barrier.getAheadMutable().assign(cast<memref::ViewOp>(builder.clone(*next, mapping)).getResult());
+      }
   }
 
   /// A loop or conditional: all threads take the same path. Each of its blocks

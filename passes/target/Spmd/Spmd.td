@@ -17,7 +17,8 @@ def Spmd : Pass<"terse-spmd", "::mlir::ModuleOp"> {
 
     A `kernel.barrier` precedes work that touches what other threads
     may not have finished with: a buffer written since the last barrier, or
-    written now and read since.
+    written now and read since. It names the weights that the next large layer streams
+    (`kernel.streamed` on its kernel's parameter), for who waits to read ahead.
 
     The entry function gets its runtime arguments (see passes/target/README.md)
     and `kernel.weight`s become views of the weight section.

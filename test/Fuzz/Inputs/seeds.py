@@ -134,7 +134,7 @@ def elf(text):
 
     for name, section, content in ((b"terse_manifest", ".terse.manifest", text),
                                    (b"terse_manifest_size", ".rodata", struct.pack("<Q", len(text))),
-                                   (b"terse_abi_version", ".data", struct.pack("<I", 2))):
+                                   (b"terse_abi_version", ".data", struct.pack("<I", 3))):
         made = add(section, 1, 2, content)
         symbols.append(struct.pack("<IBBHQQ", len(strings), 17, 0, len(sections), made[3], len(content)))
         strings += name + b"\0"

@@ -22,7 +22,7 @@ DRIVER = """
 typedef void *P;
 extern void _mlir_ciface_forward({all_types}, P, P, P, int64_t, int64_t);
 extern int64_t _mlir_ciface_forward_arena({all_types});
-void terse_barrier(void *barrier) {{ pthread_barrier_wait(barrier); }}
+void terse_barrier(void *barrier, const void *ahead, int64_t bytes) {{ pthread_barrier_wait(barrier); }}
 static void **args;
 static void *weights, *arena;
 static int64_t sizes[2], count;

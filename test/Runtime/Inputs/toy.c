@@ -98,7 +98,7 @@ static void model(const TerseCall *c, int thread, int threads, int32_t level) {
       keys[(past + i) * D + d] = w[K + ids[i] * D + d];
       values[(past + i) * D + d] = w[V + ids[i] * D + d];
     }
-  c->barrier(c->barrier_state);
+  c->barrier(c->barrier_state, 0, 0);
 
   part(sequence, thread, threads, &i, &end);
   for (; i < end; ++i) {
@@ -132,7 +132,7 @@ static void model(const TerseCall *c, int thread, int threads, int32_t level) {
     for (int d = 0; d < D; ++d)
       hidden[i * D + d] = x[d] + mixed[d] / sum;
   }
-  c->barrier(c->barrier_state);
+  c->barrier(c->barrier_state, 0, 0);
 
   int64_t begin, v;
   part(VOCABULARY, thread, threads, &begin, &end);

@@ -190,7 +190,7 @@ def main():
     b.add_argument("--logits", default="f32", choices=["f32", "f16", "bf16"])
     b.add_argument("--tokenizer")
     b.add_argument("--levels", default="baseline,avx2,avx512vnni,avx512bf16")
-    b.add_argument("--abi", type=int, default=2)
+    b.add_argument("--abi", type=int, default=3)
     b.add_argument("--patch", action="append", default=[])
     b.add_argument("--object", action="store_true")
     b.add_argument("--own-total", action="store_true", help="the mask has a size of its own name")

@@ -14,6 +14,9 @@ using namespace terse::rt;
 
 namespace {
 
+/// What threads may read while they wait.
+const char ahead[100 * 201] = {};
+
 /// What each thread writes between barriers and all others read after.
 struct Exchange {
   static constexpr int rounds = 200;
@@ -28,11 +31,11 @@ void exchange(const TerseCall *call, int32_t thread, int32_t threads) {
     shared.threads = threads;
   for (int round = 1; round <= Exchange::rounds; ++round) {
     shared.slots[thread] = round;
-    call->barrier(call->barrier_state);
+    call->barrier(call->barrier_state, nullptr, 0);
     for (int i = 0; i < threads; ++i)
       if (shared.slots[i] != round)
         ++shared.wrong;
-    call->barrier(call->barrier_state);
+    call->barrier(call->barrier_state, &ahead[round % 2], 100 * round);
   }
 }
 

@@ -9,14 +9,16 @@ func.func @forward(%past: index {terse.symbol = "past"},
     %weights: memref<?xi8> {terse.runtime = "weights"}, %arena: memref<?xi8> {terse.runtime = "arena"},
     %barrier: !llvm.ptr {terse.runtime = "barrier"},
     %thread: index {terse.runtime = "thread"}, %threads: index {terse.runtime = "threads"}) {
-  call @terse_barrier(%barrier) : (!llvm.ptr) -> ()
+  %ahead = llvm.mlir.zero : !llvm.ptr
+  %bytes = arith.constant 0 : i64
+  call @terse_barrier(%barrier, %ahead, %bytes) : (!llvm.ptr, !llvm.ptr, i64) -> ()
   return
 }
 func.func @forward_arena(%past: index {terse.symbol = "past"},
     %x: memref<?x?xi64> {terse.name = "x", terse.dims = ["batch", "past + 2*sequence"]}) -> index {
   return %past : index
 }
-func.func private @terse_barrier(!llvm.ptr)
+func.func private @terse_barrier(!llvm.ptr, !llvm.ptr, i64)
 }
 
 // CHECK-LABEL: func.func @terse_forward_avx2(
@@ -46,4 +48,4 @@ func.func private @terse_barrier(!llvm.ptr)
 // CHECK: arith.index_cast %{{.*}} : index to i64
 
 // CHECK-LABEL: func.func private @terse_barrier(
-// CHECK: llvm.call %{{.*}}(%{{.*}}) : !llvm.ptr, (!llvm.ptr) -> ()
+// CHECK: llvm.call %{{.*}}(%{{.*}}, %{{.*}}, %{{.*}}) : !llvm.ptr, (!llvm.ptr, !llvm.ptr, i64) -> ()

@@ -4,11 +4,11 @@
 // A kernel is hidden, not inlined, and takes a pointer and the dynamic size of each buffer.
 // CHECK-LABEL: llvm.func @forward
 // CHECK: llvm.call @k(%{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}) : (!llvm.ptr, i64, i64, i64) -> ()
-// CHECK: llvm.call @terse_barrier(%{{.*}}) : (!llvm.ptr) -> ()
+// CHECK: llvm.call @terse_barrier(%{{.*}}, %{{.*}}, %{{.*}}) : (!llvm.ptr, !llvm.ptr, i64) -> ()
 // CHECK: llvm.cond_br
 // CHECK: llvm.call @k
 // CHECK: llvm.func internal @k(%{{.*}}: !llvm.ptr {llvm.noalias}, %{{.*}}: i64, %{{.*}}: i64, %{{.*}}: i64) attributes {{{.*}}no_inline
-func.func private @terse_barrier(!llvm.ptr)
+func.func private @terse_barrier(!llvm.ptr, !llvm.ptr, i64)
 func.func @forward(%x: memref<?x4xf32>, %barrier: !llvm.ptr {terse.runtime = "barrier"}, %t: index {terse.runtime = "thread"}, %n: index {terse.runtime = "threads"}) {
   kernel.launch @k outs(%x : memref<?x4xf32>)
   kernel.barrier
@@ -22,6 +22,28 @@ func.func private @k(%x: memref<?x4xf32> {llvm.noalias}, %t: index, %n: index) {
   memref.store %e, %x[%n, %c0] : memref<?x4xf32>
   return
 }
+
+// -----
+
+// A barrier with something to read ahead gives the thread's share of it: 528 of 704 blocks are split, 176 are taken.
+// CHECK-LABEL: llvm.func @ahead
+// CHECK-DAG: %[[BYTES:.*]] = llvm.mlir.constant(262144 : i64)
+// CHECK-DAG: %[[SPLIT:.*]] = llvm.mlir.constant(528 : i64)
+// CHECK-DAG: %[[BLOCK:.*]] = llvm.mlir.constant(1024 : i64)
+// CHECK-DAG: %[[BEFORE:.*]] = llvm.mul %{{.*}}, %[[SPLIT]]
+// CHECK: %[[FIRST:.*]] = llvm.udiv %[[BEFORE]], %{{.*}}
+// CHECK: %[[OFFSET:.*]] = llvm.mul %[[FIRST]], %[[BLOCK]]
+// CHECK: %[[ADDRESS:.*]] = llvm.add %{{.*}}, %[[OFFSET]]
+// CHECK: %[[AHEAD:.*]] = llvm.inttoptr %[[ADDRESS]]
+// CHECK: llvm.call @terse_barrier(%{{.*}}, %[[AHEAD]], %[[BYTES]])
+// CHECK: llvm.func internal @stream(%{{.*}}: !llvm.ptr, %{{.*}}: i64, %{{.*}}: i64)
+func.func private @terse_barrier(!llvm.ptr, !llvm.ptr, i64)
+func.func @ahead(%w: memref<704x1024xi8>, %barrier: !llvm.ptr {terse.runtime = "barrier"}, %t: index {terse.runtime = "thread"}, %n: index {terse.runtime = "threads"}) {
+  kernel.barrier ahead(%w : memref<704x1024xi8>)
+  kernel.launch @stream ins(%w : memref<704x1024xi8>)
+  return
+}
+func.func private @stream(%w: memref<704x1024xi8> {kernel.streamed}, %t: index, %n: index) { return }
 
 // -----
 

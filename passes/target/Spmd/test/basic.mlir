@@ -181,3 +181,32 @@ func.func @forward(%x: memref<?x8xf32>, %y: memref<?x8xf32>, %s: index, %t: inde
   kernel.launch @next_row ins(%c : memref<?x8xf32>) outs(%y : memref<?x8xf32>)
   return
 }
+
+// -----
+
+// Who waits reads ahead what the next layer streams, over small work in between; behind the last layer there is nothing.
+// CHECK-LABEL: func.func private @forward
+// CHECK: kernel.launch @layer ins(%{{.*}}, %{{.*}} : memref<?x8xf32>, memref<704x1024xi8>) outs(%[[A:.*]] :
+// CHECK: %[[NEXT:.*]] = memref.view %{{.*}}[%c720896{{.*}}][] : memref<?xi8> to memref<704x1024xi8>
+// CHECK-NEXT: kernel.barrier ahead(%[[NEXT]] : memref<704x1024xi8>)
+// CHECK: kernel.launch @small ins(%[[A]] :
+// CHECK: kernel.barrier ahead(
+// CHECK-NEXT: kernel.launch @layer
+// CHECK-NEXT: kernel.barrier{{$}}
+// CHECK-NEXT: kernel.launch @small
+func.func private @layer(%x: memref<?x8xf32>, %w: memref<704x1024xi8> {kernel.streamed}, %y: memref<?x8xf32>, %thread: index, %threads: index) { return }
+func.func private @small(%x: memref<?x8xf32>, %y: memref<?x8xf32>, %thread: index, %threads: index) { return }
+func.func @forward(%x: memref<?x8xf32>, %y: memref<?x8xf32>) {
+  %c0 = arith.constant 0 : index
+  %n = memref.dim %x, %c0 : memref<?x8xf32>
+  %w0 = kernel.weight "w0" at 0 : memref<704x1024xi8>
+  %a = memref.alloc(%n) : memref<?x8xf32>
+  kernel.launch @layer ins(%x, %w0 : memref<?x8xf32>, memref<704x1024xi8>) outs(%a : memref<?x8xf32>)
+  %b = memref.alloc(%n) : memref<?x8xf32>
+  kernel.launch @small ins(%a : memref<?x8xf32>) outs(%b : memref<?x8xf32>)
+  %w1 = kernel.weight "w1" at 720896 : memref<704x1024xi8>
+  %c = memref.alloc(%n) : memref<?x8xf32>
+  kernel.launch @layer ins(%b, %w1 : memref<?x8xf32>, memref<704x1024xi8>) outs(%c : memref<?x8xf32>)
+  kernel.launch @small ins(%c : memref<?x8xf32>) outs(%y : memref<?x8xf32>)
+  return
+}
