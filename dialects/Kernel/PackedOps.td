@@ -8,12 +8,14 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 
 defvar PackedBytes = RankedTensorOf<[I8]>;
 defvar PackedFloats = RankedTensorOf<[F16, BF16, F32]>;
+// Inputs and results of layers: kernels read and write narrow ones, and compute in f32.
+defvar LayerFloats = RankedTensorOf<[F32, F16, BF16]>;
 defvar PackedScales = RankedTensorOf<[I8, F16, BF16, F32]>;
 
 def Kernel_QLinearOp : KernelOp<"qlinear", [Pure, AttrSizedOperandSegments]> {
   let summary = "terse.qlinear with packed weights";
   let description = [{
-    Computes what `terse.qlinear` does, plus `residual` (of the result's type) when
+    Computes what `terse.qlinear` does in f32, rounds that to the result's type, and adds `residual`, of this type, when
     given. Weights are packed in panels of 16 output columns, zero beyond N:
 
     - `codes` [ceil(N/16), bytes]: a panel is the sequence of its groups, each
@@ -33,12 +35,12 @@ def Kernel_QLinearOp : KernelOp<"qlinear", [Pure, AttrSizedOperandSegments]> {
     - `column_sums` [ceil(N/16), 16], where the grid of the input has a zero point: the sum of each output
       channel's weights, by which the zero point is made up for.
   }];
-  let arguments = (ins RankedTensorOf<[F32]>:$input, PackedBytes:$codes, PackedScales:$scales,
+  let arguments = (ins LayerFloats:$input, PackedBytes:$codes, PackedScales:$scales,
                        Optional<RankedTensorOf<[F32]>>:$row_scales, Optional<PackedScales>:$zero_points, Optional<RankedTensorOf<[F32]>>:$bias,
-                       Optional<RankedTensorOf<[F32]>>:$residual, Optional<RankedTensorOf<[F32]>>:$column_sums,
+                       Optional<LayerFloats>:$residual, Optional<RankedTensorOf<[F32]>>:$column_sums,
                        Terse_SchemeAttr:$scheme, OptionalAttr<StrAttr>:$name, OptionalAttr<Terse_GridAttr>:$grid,
                        UnitAttr:$sparse, OptionalAttr<Kernel_TilingAttr>:$tiling);
-  let results = (outs RankedTensorOf<[F32]>:$result);
+  let results = (outs LayerFloats:$result);
   let extraClassDeclaration = [{
     /// How the codes lie.
     ::terse::kernel::PackedLayout getLayout();
@@ -57,15 +59,15 @@ def Kernel_QLinearOp : KernelOp<"qlinear", [Pure, AttrSizedOperandSegments]> {
 def Kernel_LinearOp : KernelOp<"linear", [Pure, AttrSizedOperandSegments]> {
   let summary = "terse.linear with packed weights";
   let description = [{
-    Computes what `terse.linear` does, plus `residual` (of the result's type) when given.
+    Computes what `terse.linear` does in f32, rounds that to the result's type, and adds `residual`, of this type, when given.
     `weight` is [ceil(N/16), K, 16], zero beyond N: panels of 16 output columns; of bf16 [ceil(N/16), ceil(K/2), 32], which is
     [16 columns][2 k] in each row, zero beyond K too: instructions of bf16 take pairs, and either of a pair is an f32
     after a shift or a mask. `bias` is [ceil(N/16), 16].
   }];
-  let arguments = (ins RankedTensorOf<[F32]>:$input, PackedFloats:$weight,
-                       Optional<RankedTensorOf<[F32]>>:$bias, Optional<RankedTensorOf<[F32]>>:$residual,
+  let arguments = (ins LayerFloats:$input, PackedFloats:$weight,
+                       Optional<RankedTensorOf<[F32]>>:$bias, Optional<LayerFloats>:$residual,
                        OptionalAttr<StrAttr>:$name, OptionalAttr<Kernel_TilingAttr>:$tiling);
-  let results = (outs RankedTensorOf<[F32]>:$result);
+  let results = (outs LayerFloats:$result);
   let assemblyFormat = [{
     $input `,` $weight (`bias` $bias^ `:` type($bias))? (`residual` $residual^ `:` type($residual))? attr-dict
     `:` type($input) `,` type($weight) `->` type($result)

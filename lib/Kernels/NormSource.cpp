@@ -117,3 +117,12 @@ void NormSource::addValue(KernelSource &source, StringRef name) const {
   source.add(R"(    %scaled = arith.mulf %unit, %norm_s : vector<${n}xf32>
     %$y = arith.addf %scaled, %norm_b : vector<${n}xf32>)");
 }
+
+void NormSource::addRoundedValue(KernelSource &source, StringRef name) const {
+  if (element.isF32())
+    return addValue(source, name);
+  addValue(source, (name + "_exact").str());
+  source.set("y", name).set("S", typeText(element));
+  source.add(R"(    %${y}_narrow = arith.truncf %${y}_exact : vector<${n}xf32> to vector<${n}x${S}>
+    %$y = arith.extf %${y}_narrow : vector<${n}x${S}> to vector<${n}xf32>)");
+}

@@ -160,7 +160,7 @@ def lower(packed, level, emulate, tuning=""):
     mma = "--convert-kernel-mma" + ("=emulate" if emulate else "")
     own = BEST if emulate else level
     return Compiled(packed, level=own, march=MARCH[own],
-                    before=(f"--terse-select-kernel=level={level} tuning={tuning}", f"--terse-lower-linear=level={level}", mma))
+                    before=(f"--terse-select-kernel=level={level} tuning={tuning}", f"--terse-lower-linear=level={level}", "--terse-lower-norm", mma))
 
 
 def check(what, mlir, want, k, n, rows, residual, level, emulate, sparse=False, tunings=(), alone=False):
@@ -275,6 +275,48 @@ for k, n, bias, residual, element in FLOATS:
             check(what, mlir, want, k, n, (1, 2, 13, 50) if element == BF16 else (1, 2, 13), residual, level, False, alone=True)
         if element == BF16 and level == "avx512bf16":
             check(what, mlir, want, k, n, (1, 2, 9), residual, level, True, alone=True)
+
+
+
+def narrowed(mlir, k, n, element, norm=""):
+    """The layer with a residual, its input, result and residual in `element`, f16 or bf16, by conversions around it. With a norm before it, which
+    is "fused" or, as it is returned too, "kept"."""
+    wide, rows, narrow_rows = f"tensor<?x{n}xf32>", f"tensor<?x{k}x{element}>", f"tensor<?x{n}x{element}>"
+    start = f"%g = arith.constant dense<0.3> : tensor<{k}x{element}>\n%h = terse.norm rms %n, %g {{epsilon = 1.0e-5 : f64}} : {rows}, tensor<{k}x{element}>\n" if norm else ""
+    results, last = (f"({narrow_rows}, {rows})", f"return %t, %h : {narrow_rows}, {rows}") if norm == "kept" else (narrow_rows, f"return %t : {narrow_rows}")
+    for old, new in ((f"%x: tensor<?x{k}xf32>, %r: {wide}) -> {wide} {{",
+                      f"%n: {rows}, %r: {narrow_rows}) -> {results} {{\n{start}%x = arith.extf {'%h' if norm else '%n'} : {rows} to tensor<?x{k}xf32>"),
+                     (f"%t = arith.addf %r, %y : {wide}", f"%q = arith.truncf %y : {wide} to {narrow_rows}\n%t = arith.addf %r, %q : {narrow_rows}"),
+                     (f"return %t : {wide}", last)):
+        assert mlir.count(old) == 1, old
+        mlir = mlir.replace(old, new)
+    return mlir
+
+
+# Layers of f16 and bf16 models: the bits of the layer in f32 on the same input, rounded, to which the residual is added; and with a norm
+# before them the same whether its result is stored or not.
+# k, n, bits (0: weights of bf16), group, bias, grid, element
+NARROW = [(200, 83, 4, 32, True, None, "f16"), (130, 48, 4, 32, False, None, "bf16"), (96, 65, 8, 0, True, "tensor", "f16"),
+          (75, 37, 3, 64, False, (0.02, 120, 0, 255), "bf16"), (64, 33, 4, 32, True, "none", "f16"), (205, 150, 0, 0, True, None, "bf16"),
+          (33, 21, 0, 0, False, None, "f16")]
+for k, n, bits, group, bias, grid, element in NARROW:
+    mlir, _ = layer(k, n, bits, group, False, bias, True, F16, grid) if bits else float_layer(k, n, bias, True, BF16)
+    to, back = (to_bf16, from_bf16) if element == BF16 else (lambda x: x.astype(F16), lambda x: x.astype(F32))
+    for level in MARCH:
+        if not NEEDS[level] <= FLAGS:
+            continue
+        wide = lower(pack(mlir), level, False)
+        narrow, *normed = (lower(pack(narrowed(mlir, k, n, element, norm)), level, False)
+                           for norm in (("", "fused", "kept") if level == BEST else ("",)))
+        for m in (1, 2, 5, 29):
+            x, r = to(rng.standard_normal((m, k)).astype(F32)), to(rng.standard_normal((m, n)).astype(F32))
+            plain = wide(back(x), np.zeros((m, n), F32), outputs=[(m, n)])
+            expected = to(back(to(plain)) + back(r))
+            for threads in (1, 3):
+                if narrow(x, r, outputs=[(m, n)], threads=threads).tobytes() != expected.tobytes():
+                    sys.exit(f"FAILED {n} x {k} in {element}, {bits} bits, grid {grid}, {level}, {m} rows: not what f32 gives, rounded")
+            if normed and normed[0](x, r, outputs=[(m, n)], threads=2).tobytes() != normed[1](x, r, outputs=[(m, n), (m, k)], threads=2)[0].tobytes():
+                sys.exit(f"FAILED {n} x {k} in {element}, {bits} bits, grid {grid}, {level}, {m} rows: the norm changes when its result is not stored")
 
 # Any bits, numbers that are none among them: the instruction gives what its definition says.
 if NEEDS["avx512bf16"] <= FLAGS:

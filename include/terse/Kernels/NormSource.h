@@ -27,6 +27,8 @@ public:
   void addStatistics(KernelSource &source) const;
   /// Defines %name, the normalized `$n` columns from %c on, in f32.
   void addValue(KernelSource &source, llvm::StringRef name) const;
+  /// The same, rounded to the norm's type.
+  void addRoundedValue(KernelSource &source, llvm::StringRef name) const;
 
   int64_t channels;
   mlir::Type element;

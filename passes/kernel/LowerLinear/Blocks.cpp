@@ -152,16 +152,17 @@ void linear::setStreamed(KernelSource &source, const Epilogue &epilogue) {
 }
 
 void linear::addEpilogue(KernelSource &source, const Epilogue &epilogue) {
+  source.set("E", typeText(epilogue.element));
   if (epilogue.zero)
     source.add("    %zeros: memref<?xf32>, %column_sums: memref<${P}x16xf32>,");
   if (epilogue.bias)
     source.add("    %bias: memref<${P}x16xf32>,");
   if (epilogue.residual)
-    source.add("    %residual: memref<?x${N}xf32>,");
+    source.add("    %residual: memref<?x${N}x${E}>,");
 }
 
 void linear::addOutputs(KernelSource &source, const Epilogue &epilogue) {
-  source.add("    %out: memref<?x${N}xf32>,");
+  source.add("    %out: memref<?x${N}x${E}>,");
   if (epilogue.tickets)
     source.add("    %tickets: memref<1xi64>,");
   source.add("    %thread: index, %threads: index) {");
@@ -169,7 +170,7 @@ void linear::addOutputs(KernelSource &source, const Epilogue &epilogue) {
 
 void linear::writeResults(KernelSource &source, int64_t n, int64_t rows, int64_t panels, const Epilogue &epilogue) {
   int64_t tail = n % kernel::kPanelColumns, whole = n / kernel::kPanelColumns;
-  source.set("N", n).set("P", kernel::getNumPanels(n)).set("tail", tail).set("wholePanels", whole);
+  source.set("N", n).set("P", kernel::getNumPanels(n)).set("E", typeText(epilogue.element)).set("tail", tail).set("wholePanels", whole);
   for (int64_t p = 0; p < panels; ++p) {
     source.set("p", p);
     source.add(R"(        %ahead_panel_$p = arith.constant $p : index
@@ -188,12 +189,16 @@ void linear::writeResults(KernelSource &source, int64_t n, int64_t rows, int64_t
       source.add("          %part_${r}_$p = vector.extract_strided_slice %biased_${r}_$p {offsets = [0], sizes = [$n], strides = [1]} : vector<16xf32> to vector<${n}xf32>");
       vector = "%part_${r}_$p";
     }
+    if (!epilogue.element.isF32()) {
+      source.add(("          %narrow_${r}_$p = arith.truncf " + vector + " : vector<${n}xf32> to vector<${n}x${E}>").str());
+      vector = "%narrow_${r}_$p";
+    }
     if (epilogue.residual) {
-      source.add("          %more_${r}_$p = vector.load %residual[%row_$r, %column_$p] : memref<?x${N}xf32>, vector<${n}xf32>");
-      source.add(("          %sum_${r}_$p = arith.addf " + vector + ", %more_${r}_$p : vector<${n}xf32>").str());
+      source.add("          %more_${r}_$p = vector.load %residual[%row_$r, %column_$p] : memref<?x${N}x${E}>, vector<${n}x${E}>");
+      source.add(("          %sum_${r}_$p = arith.addf " + vector + ", %more_${r}_$p : vector<${n}x${E}>").str());
       vector = "%sum_${r}_$p";
     }
-    source.add(("          vector.store " + vector + ", %out[%row_$r, %column_$p] : memref<?x${N}xf32>, vector<${n}xf32>").str());
+    source.add(("          vector.store " + vector + ", %out[%row_$r, %column_$p] : memref<?x${N}x${E}>, vector<${n}x${E}>").str());
   };
   for (int64_t r = 0; r < rows; ++r) {
     source.set("r", r);

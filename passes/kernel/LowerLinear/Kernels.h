@@ -48,16 +48,19 @@ struct QuantizedRows {
   auto key() const { return std::make_tuple(k, group, unit, biasedFrom, sumFactor); }
 };
 
-/// (input [rows, K] f32[, parameters of `norm`][, the grid: see below]) -> codes [rows, depth] i8, sums [rows, groups]
+/// Defines %name in f32: the `$n` columns at `column` of row %row of %input, [rows, $K] of $I, which is `element`.
+void addInput(KernelSource &source, mlir::Type element, llvm::StringRef name, llvm::StringRef column);
+
+/// (input [rows, K] of `element`[, parameters of `norm`][, the grid: see below]) -> codes [rows, depth] i8, sums [rows, groups]
 /// i32 times the factor, scales [rows] f32[, zero points [rows] f32]: of the input, or of what `norm` makes of it. Codes and zero points are
 /// less than the grid's by its offset.
 /// A fixed grid is given as scale and zero point, f32; that of a tensor as the rows' lowest and highest values [rows] f32.
 /// Without a zero point there is no output for it. `fma`: the level multiplies and adds in one rounding; results are the same.
-mlir::func::FuncOp getQuantizeRowsKernel(mlir::ModuleOp module, const QuantizedRows &rows, const NormSource *norm,
+mlir::func::FuncOp getQuantizeRowsKernel(mlir::ModuleOp module, const QuantizedRows &rows, mlir::Type element, const NormSource *norm,
                                          GridAttr grid, bool fma);
 
-/// (input [rows, K] f32) -> least and greatest value of each row and 0, [rows] f32.
-mlir::func::FuncOp getRowRangesKernel(mlir::ModuleOp module, int64_t k);
+/// (input [rows, K] of `element`) -> least and greatest value of each row and 0, [rows] f32.
+mlir::func::FuncOp getRowRangesKernel(mlir::ModuleOp module, int64_t k, mlir::Type element);
 
 /// Values of a row of K channels that is rounded to bf16: whole pairs, and a line more where the same columns of a block's rows
 /// would all lie in one set of the first-level cache, or in few.
@@ -67,29 +70,33 @@ inline int64_t getRoundedDepth(int64_t k) {
   return pairs % (8 * line) ? pairs : pairs + line;
 }
 
-/// (input [rows, K] f32[, parameters of `norm`]) -> [rows, depth] bf16: of the input, or of what `norm` makes of it. An odd K has a
+/// (input [rows, K] of `element`[, parameters of `norm`]) -> [rows, depth] bf16: of the input, or of what `norm` makes of it. An odd K has a
 /// zero behind it.
-mlir::func::FuncOp getRoundRowsKernel(mlir::ModuleOp module, int64_t k, const NormSource *norm);
+mlir::func::FuncOp getRoundRowsKernel(mlir::ModuleOp module, int64_t k, mlir::Type element, const NormSource *norm);
 
 /// Operands beside input and weights, and the sizes.
 struct Epilogue {
+  mlir::Type element; ///< of results and residual; what is computed, in f32, is rounded to it before the residual is added
   bool bias, residual;
   bool zero = false; ///< the input has a zero point, and the weights sums of columns
   /// Behind the output: [1] i64, 0 at first, how many parts of the last quarter of the panels threads have taken. Worth it where
   /// memory gives threads unequal speeds.
   bool tickets = false;
+
+  /// For the names of kernels.
+  std::string getSuffix() const { return element.isF32() ? "" : "_to_" + typeText(element); }
 };
 
 /// (codes, sums, scales, weight codes, weight scales[, scales of rows][, zero points][, input's zero points, column sums][, bias][, residual])
-/// -> [rows, N] f32. `anyCode`: activations may be -128.
+/// -> [rows, N]. `anyCode`: activations may be -128.
 mlir::func::FuncOp getQLinearKernel(mlir::ModuleOp module, const Level &level, kernel::TilingAttr tiling,
                                     const kernel::PackedLayout &layout, SchemeAttr scheme, const Epilogue &epilogue, bool anyCode);
 
-/// (input [rows, K] f32, weight codes, weight scales[, scales of rows][, zero points][, bias][, residual]) -> [rows, N] f32: products in float.
+/// (input [rows, K] f32, weight codes, weight scales[, scales of rows][, zero points][, bias][, residual]) -> [rows, N]: products in float.
 mlir::func::FuncOp getWeightOnlyKernel(mlir::ModuleOp module, const Level &level, kernel::TilingAttr tiling,
                                        const kernel::PackedLayout &layout, SchemeAttr scheme, const Epilogue &epilogue);
 
-/// (input [rows, K] f32, packed weight[, bias][, residual]) -> [rows, N] f32. With an `instruction` for pairs of bf16 the input is
+/// (input [rows, K] f32, packed weight[, bias][, residual]) -> [rows, N]. With an `instruction` for pairs of bf16 the input is
 /// [rows, depth] bf16, rounded.
 mlir::func::FuncOp getLinearKernel(mlir::ModuleOp module, kernel::TilingAttr tiling, int64_t n, int64_t k, mlir::Type element,
                                    llvm::StringRef instruction, const Epilogue &epilogue);

@@ -153,8 +153,8 @@ void FloatWriter::write(int64_t rowCount, int64_t panelCount) {
 func::FuncOp linear::getLinearKernel(ModuleOp module, kernel::TilingAttr tiling, int64_t n, int64_t k, Type element,
                                      StringRef instruction, const Epilogue &epilogue) {
   bool rounds = !instruction.empty();
-  std::string name = llvm::formatv("linear_n{0}k{1}_{2}{3}{4}{5}{6}", n, k, typeText(element), rounds ? "_rounded" : "",
-                                   epilogue.bias ? "_bias" : "", epilogue.residual ? "_residual" : "", getTilingName(tiling));
+  std::string name = llvm::formatv("linear_n{0}k{1}_{2}{3}{4}{5}{6}{7}", n, k, typeText(element), rounds ? "_rounded" : "",
+                                   epilogue.bias ? "_bias" : "", epilogue.residual ? "_residual" : "", epilogue.getSuffix(), getTilingName(tiling));
   auto [numPanels, depth, lanes] = kernel::getFloatShape(n, k, element);
   KernelSource source;
   source.set("name", name).set("N", n).set("P", numPanels).set("D", depth).set("L", lanes).set("T", typeText(element));

@@ -36,11 +36,39 @@ template <typename Op> static kernel::TilingAttr getTiling(Op op) {
 
 static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
 
+static bool isFloat16(Value value) {
+  Type element = tensorType(value).getElementType();
+  return element.isF16() || element.isBF16();
+}
+
 /// Whether reading these weights takes long beside taking a ticket.
 static bool takesLong(Value weights) {
   constexpr int64_t kLongBytes = 512 << 10;
   RankedTensorType type = tensorType(weights);
   return type.getNumElements() * type.getElementTypeBitWidth() / 8 >= kLongBytes;
+}
+
+/// Whether the layer's kernels read rounded rows: then it is the rounding that reads the input.
+static bool readsRounded(kernel::QLinearOp op, const Level &) { return op.roundsInput(); }
+static bool readsRounded(kernel::LinearOp op, const Level &target) {
+  return !target.bf16.empty() && tensorType(op.getWeight()).getElementType().isBF16();
+}
+
+/// layer(extend(x)) -> layer(x), truncate(layer(x)) -> layer(x) of the narrow type, where nothing else reads the layer.
+template <typename Op> static void fuseConversions(Op op, const Level &target) {
+  if (auto extend = op.getInput().template getDefiningOp<arith::ExtFOp>(); extend && readsRounded(op, target) && isFloat16(extend.getIn())) {
+    op.getInputMutable().assign(extend.getIn());
+    if (extend->use_empty()) // else a norm that it reads would seem to have another reader
+      extend.erase();
+  }
+  if (op.getResidual() || !op->hasOneUse())
+    return;
+  auto truncate = dyn_cast<arith::TruncFOp>(*op->user_begin());
+  if (!truncate || truncate.getRoundingmodeAttr() || !isFloat16(truncate.getResult()))
+    return;
+  op.getResult().setType(cast<RankedTensorType>(truncate.getType()));
+  truncate.replaceAllUsesWith(op.getResult());
+  truncate.erase();
 }
 
 /// x + layer(y) -> layer(y, residual x), where nothing else reads the layer.
@@ -76,14 +104,9 @@ static QuantizedRows getRows(kernel::QLinearOp layer, const Level &target) {
 /// The norm that makes `input`, if all that reads it reads the same rounded rows: then its result need not exist.
 static NormOp findFusedNorm(Value input, llvm::function_ref<bool(OpOperand &)> readsThem) {
   auto norm = input.getDefiningOp<NormOp>();
-  if (!norm || !NormSource::canWrite(norm) || !norm.getType().getElementType().isF32())
+  if (!norm || !NormSource::canWrite(norm))
     return nullptr;
   return llvm::all_of(norm->getUses(), readsThem) ? norm : nullptr;
-}
-
-/// Whether the layer's rows are rounded to bf16, to meet weights of bf16.
-static bool roundsFloats(kernel::LinearOp layer, const Level &target) {
-  return !target.bf16.empty() && tensorType(layer.getWeight()).getElementType().isBF16();
 }
 
 namespace {
@@ -100,6 +123,7 @@ struct RowSource {
     count = tensor::DimOp::create(builder, input.getLoc(), operands.front(), 0);
   }
   const NormSource *getNorm() const { return norm ? &*norm : nullptr; }
+  Type getElement() const { return tensorType(operands.front()).getElementType(); }
 
   std::optional<NormSource> norm;
   SmallVector<Value> operands; ///< rows first, then the norm's parameters
@@ -138,8 +162,8 @@ FailureOr<LowerLinear::Rounded> LowerLinear::round(OpBuilder &builder, Value inp
   });
   OpBuilder::InsertionGuard guard(builder);
   RowSource from(builder, input, producer);
-  func::FuncOp callee = getQuantizeRowsKernel(getOperation(), rows, from.getNorm(), grid, target.fma);
-  func::FuncOp ranges = isTensorGrid(grid) ? getRowRangesKernel(getOperation(), rows.k) : nullptr;
+  func::FuncOp callee = getQuantizeRowsKernel(getOperation(), rows, from.getElement(), from.getNorm(), grid, target.fma);
+  func::FuncOp ranges = isTensorGrid(grid) ? getRowRangesKernel(getOperation(), rows.k, from.getElement()) : nullptr;
   if (!callee || (isTensorGrid(grid) && !ranges))
     return failure();
   Location loc = input.getLoc();
@@ -175,12 +199,12 @@ FailureOr<Value> LowerLinear::roundFloats(OpBuilder &builder, Value input, const
     return known;
   NormOp producer = findFusedNorm(input, [&](OpOperand &use) {
     auto layer = dyn_cast<kernel::LinearOp>(use.getOwner());
-    return layer && &use == &layer.getInputMutable() && roundsFloats(layer, target);
+    return layer && &use == &layer.getInputMutable() && readsRounded(layer, target);
   });
   int64_t k = tensorType(input).getShape().back();
   OpBuilder::InsertionGuard guard(builder);
   RowSource from(builder, input, producer);
-  func::FuncOp callee = getRoundRowsKernel(getOperation(), k, from.getNorm());
+  func::FuncOp callee = getRoundRowsKernel(getOperation(), k, from.getElement(), from.getNorm());
   if (!callee)
     return failure();
   Location loc = input.getLoc();
@@ -225,7 +249,7 @@ LogicalResult LowerLinear::lower(kernel::QLinearOp op, const Level &target) {
   GridAttr grid = op.getGridAttr();
   bool hasZero = grid && grid.hasZero();
   bool tickets = takesLong(op.getCodes());
-  Epilogue epilogue{static_cast<bool>(op.getBias()), static_cast<bool>(op.getResidual()), hasZero, tickets};
+  Epilogue epilogue{op.getType().getElementType(), static_cast<bool>(op.getBias()), static_cast<bool>(op.getResidual()), hasZero, tickets};
   SmallVector<Value> inputs;
   func::FuncOp callee;
   Value zeros;
@@ -255,11 +279,11 @@ LogicalResult LowerLinear::lower(kernel::QLinearOp op, const Level &target) {
 
 LogicalResult LowerLinear::lower(kernel::LinearOp op, const Level &target) {
   OpBuilder builder(op);
-  bool rounds = roundsFloats(op, target), tickets = takesLong(op.getWeight());
+  bool rounds = readsRounded(op, target), tickets = takesLong(op.getWeight());
   func::FuncOp callee = getLinearKernel(getOperation(), getTiling(op), op.getType().getShape().back(),
                                         tensorType(op.getInput()).getShape().back(), tensorType(op.getWeight()).getElementType(),
                                         rounds ? StringRef(target.bf16) : StringRef(),
-                                        {static_cast<bool>(op.getBias()), static_cast<bool>(op.getResidual()), /*zero=*/false, tickets});
+                                        {op.getType().getElementType(), static_cast<bool>(op.getBias()), static_cast<bool>(op.getResidual()), /*zero=*/false, tickets});
   if (!callee)
     return failure();
   FailureOr<Value> rows = rounds ? roundFloats(builder, op.getInput(), target) : toRows(builder, op.getInput());
@@ -282,12 +306,15 @@ void LowerLinear::runOnOperation() {
     if (isa<kernel::QLinearOp, kernel::LinearOp>(op))
       layers.push_back(op);
   });
-  for (Operation *op : layers) {
+  auto fuse = [&](auto op) {
+    fuseConversions(op, *target);
+    fuseResidual(op);
+  };
+  for (Operation *op : layers)
     if (auto qlinear = dyn_cast<kernel::QLinearOp>(op))
-      fuseResidual(qlinear);
+      fuse(qlinear);
     else
-      fuseResidual(cast<kernel::LinearOp>(op));
-  }
+      fuse(cast<kernel::LinearOp>(op));
   for (Operation *op : layers)
     if (failed(isa<kernel::QLinearOp>(op) ? lower(cast<kernel::QLinearOp>(op), *target)
                                           : lower(cast<kernel::LinearOp>(op), *target)))

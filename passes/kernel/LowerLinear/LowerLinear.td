@@ -21,7 +21,7 @@ def LowerLinear : Pass<"terse-lower-linear", "::mlir::ModuleOp"> {
 
     Blocks are those of the layer's `#kernel.tiling` (`terse-select-kernel`), or the smallest ones where it has none.
 
-    A residual that is added to a layer's only use becomes part of the layer.
+    Conversions from and to f16 and bf16 around a layer, and a residual that is added to its only use, become part of it.
   }];
   let options = [Option<"level", "level", "std::string", "\"baseline\"", "CPU level: baseline, avx2, avx512vnni or avx512bf16">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect", "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",

@@ -271,9 +271,9 @@ std::string linear::getTableText(SchemeAttr scheme) {
 
 std::string linear::getName(const PackedLayout &layout, SchemeAttr scheme, const Epilogue &epilogue) {
   StringRef zero = scheme.isSymmetric() ? "" : scheme.getZero() == ZeroPoint::Float ? "_float" : "_zero";
-  return llvm::formatv("n{0}k{1}_w{2}{3}g{4}_{5}{6}{7}{8}{9}", layout.n, layout.k, layout.bits, layout.sparse ? "sparse" : scheme.hasTable() ? "table" : "",
+  return llvm::formatv("n{0}k{1}_w{2}{3}g{4}_{5}{6}{7}{8}{9}{10}", layout.n, layout.k, layout.bits, layout.sparse ? "sparse" : scheme.hasTable() ? "table" : "",
                        layout.group, typeText(scheme.getScale()), zero, epilogue.zero ? "_sums" : "", epilogue.bias ? "_bias" : "",
-                       epilogue.residual ? "_residual" : "");
+                       epilogue.residual ? "_residual" : "", epilogue.getSuffix());
 }
 
 void linear::addWeightParameters(KernelSource &source, const PackedLayout &layout, SchemeAttr scheme) {

@@ -12,6 +12,7 @@ constexpr int64_t kLanes = 16;
 
 struct Writer {
   const QuantizedRows &shape;
+  Type element;
   const NormSource *norm;
   GridAttr grid; ///< null: each token's
   bool fma;      ///< the level multiplies and adds in one rounding
@@ -20,9 +21,9 @@ struct Writer {
   /// Defines %x: the `$n` columns at %c.
   void load() {
     if (norm)
-      norm->addValue(source, "x");
+      norm->addRoundedValue(source, "x");
     else
-      source.add("      %x = vector.load %input[%row, %c] : memref<?x${K}xf32>, vector<${n}xf32>");
+      addInput(source, element, "x", "%c");
   }
   void group(int64_t size);
   /// Rounds `$n` columns at %c to %to of the codes; %wide are the codes.
@@ -33,6 +34,15 @@ struct Writer {
   void tensorGrid();
 };
 } // namespace
+
+void linear::addInput(KernelSource &source, Type element, StringRef name, StringRef column) {
+  source.set("x", name).set("at", column);
+  if (element.isF32())
+    source.add("      %$x = vector.load %input[%row, $at] : memref<?x${K}x${I}>, vector<${n}x${I}>");
+  else
+    source.add(R"(      %${x}_narrow = vector.load %input[%row, $at] : memref<?x${K}x${I}>, vector<${n}x${I}>
+      %$x = arith.extf %${x}_narrow : vector<${n}x${I}> to vector<${n}xf32>)");
+}
 
 /// The magnitudes of %x, `$n` lanes, as integers: these are in the order of the floats, a NaN above all.
 static const char *kMagnitudes = R"(      %no_sign = arith.constant dense<0x7fffffff> : vector<${n}xi32>
@@ -169,7 +179,7 @@ void Writer::tensorGrid() {
   %grid_zero = arith.subf %shifted_zero, %scalar_magic : f32)");
 }
 
-func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows &shape, const NormSource *norm, GridAttr grid, bool fma) {
+func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows &shape, Type element, const NormSource *norm, GridAttr grid, bool fma) {
   if (grid && grid.getKind() == GridKind::Token)
     grid = {};
   bool fixed = grid && grid.getKind() == GridKind::Fixed, hasZero = grid && grid.hasZero();
@@ -185,15 +195,17 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
     name += "_tensor";
   if (norm)
     name = norm->getName() + "_" + name;
-  Writer writer{shape, norm, grid, fma, {}};
+  else if (!element.isF32())
+    name += "_" + typeText(element);
+  Writer writer{shape, element, norm, grid, fma, {}};
   KernelSource &source = writer.source;
   int64_t whole = shape.k / kLanes * kLanes;
-  source.set("name", name).set("K", shape.k).set("depth", shape.depth()).set("G", shape.groups());
+  source.set("name", name).set("K", shape.k).set("I", typeText(element)).set("depth", shape.depth()).set("G", shape.groups());
   source.set("n", kLanes).set("whole", whole).set("group", shape.group).set("padded", shape.paddedGroup()).set("factor", shape.sumFactor);
   source.set("arguments", norm ? norm->getArguments() : "");
   source.set("grid", fixed ? " %grid_scale: f32, %grid_zero: f32," : grid ? " %lows: memref<?xf32>, %highs: memref<?xf32>," : "");
   source.set("zeros", hasZero ? " %row_zeros: memref<?xf32>," : "");
-  source.add(R"(func.func @$name(%input: memref<?x${K}xf32>,$arguments$grid
+  source.add(R"(func.func @$name(%input: memref<?x${K}x${I}>,$arguments$grid
     %codes: memref<?x${depth}xi8>, %sums: memref<?x${G}xi32>,
     %scales: memref<?xf32>,$zeros %thread: index, %threads: index) {
   %c0 = arith.constant 0 : index
@@ -208,7 +220,7 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
   %columns = arith.constant $whole : index
   %group_size = arith.constant $group : index
   %padded_size = arith.constant $padded : index
-  %rows = memref.dim %input, %c0 : memref<?x${K}xf32>)");
+  %rows = memref.dim %input, %c0 : memref<?x${K}x${I}>)");
   if (shape.biasedFrom) {
     source.set("fewest", shape.biasedFrom);
     source.add(R"(  %fewest_rows = arith.constant $fewest : index
@@ -258,21 +270,21 @@ func::FuncOp linear::getQuantizeRowsKernel(ModuleOp module, const QuantizedRows 
   return getOrAddKernel(module, name, source);
 }
 
-func::FuncOp linear::getRowRangesKernel(ModuleOp module, int64_t k) {
-  std::string name = llvm::formatv("row_ranges_k{0}", k);
+func::FuncOp linear::getRowRangesKernel(ModuleOp module, int64_t k, Type element) {
+  std::string name = llvm::formatv("row_ranges_k{0}{1}", k, element.isF32() ? "" : "_" + typeText(element));
   KernelSource source;
   int64_t whole = k / kLanes * kLanes, rest = k % kLanes;
-  source.set("name", name).set("K", k).set("whole", whole).set("n", kLanes);
-  source.add(R"(func.func @$name(%input: memref<?x${K}xf32>, %lows: memref<?xf32>, %highs: memref<?xf32>, %thread: index, %threads: index) {
+  source.set("name", name).set("K", k).set("I", typeText(element)).set("whole", whole).set("n", kLanes);
+  source.add(R"(func.func @$name(%input: memref<?x${K}x${I}>, %lows: memref<?xf32>, %highs: memref<?xf32>, %thread: index, %threads: index) {
   %c0 = arith.constant 0 : index
   %lanes = arith.constant $n : index
   %columns = arith.constant $whole : index
   %none = arith.constant dense<0.0> : vector<${n}xf32>
-  %rows = memref.dim %input, %c0 : memref<?x${K}xf32>
+  %rows = memref.dim %input, %c0 : memref<?x${K}x${I}>
   scf.for %row = %thread to %rows step %threads {
-    %range:2 = scf.for %c = %c0 to %columns step %lanes iter_args(%low = %none, %high = %none) -> (vector<${n}xf32>, vector<${n}xf32>) {
-      %x = vector.load %input[%row, %c] : memref<?x${K}xf32>, vector<${n}xf32>
-      %lower = arith.minimumf %low, %x : vector<${n}xf32>
+    %range:2 = scf.for %c = %c0 to %columns step %lanes iter_args(%low = %none, %high = %none) -> (vector<${n}xf32>, vector<${n}xf32>) {)");
+  addInput(source, element, "x", "%c");
+  source.add(R"(      %lower = arith.minimumf %low, %x : vector<${n}xf32>
       %higher = arith.maximumf %high, %x : vector<${n}xf32>
       scf.yield %lower, %higher : vector<${n}xf32>, vector<${n}xf32>
     }
@@ -280,8 +292,8 @@ func::FuncOp linear::getRowRangesKernel(ModuleOp module, int64_t k) {
     %high_0 = vector.reduction <maximumf>, %range#1 : vector<${n}xf32> into f32)");
   if (rest) {
     source.set("n", rest);
-    source.add(R"(    %tail = vector.load %input[%row, %columns] : memref<?x${K}xf32>, vector<${n}xf32>
-    %low_1 = vector.reduction <minimumf>, %tail, %low_0 : vector<${n}xf32> into f32
+    addInput(source, element, "tail", "%columns");
+    source.add(R"(    %low_1 = vector.reduction <minimumf>, %tail, %low_0 : vector<${n}xf32> into f32
     %high_1 = vector.reduction <maximumf>, %tail, %high_0 : vector<${n}xf32> into f32)");
   }
   source.set("i", rest ? "1" : "0");

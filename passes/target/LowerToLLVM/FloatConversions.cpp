@@ -1,4 +1,4 @@
-//===- FloatConversions.cpp - f16 in integer arithmetic -------------------===//
+//===- FloatConversions.cpp - f16 and bf16 in integer arithmetic ----------===//
 #include "FloatConversions.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -91,6 +91,24 @@ struct ExpandTruncF16 : OpRewritePattern<arith::TruncFOp> {
   }
 };
 
+/// As upstream, with the NaN chosen among integers: processors without bf16 have no choice between vectors of it, and LLVM calls a
+/// function of a compiler's library for each element.
+struct ExpandTruncBF16 : OpRewritePattern<arith::TruncFOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(arith::TruncFOp op, PatternRewriter &rewriter) const override {
+    if (!getElementTypeOrSelf(op.getIn().getType()).isF32() || !getElementTypeOrSelf(op.getType()).isBF16() || op.getRoundingmodeAttr())
+      return failure();
+    Bits b(op.getLoc(), rewriter, op.getType());
+    Value bits = b.asI32(op.getIn());
+    Value isOdd = b.band(b.shr(bits, 16), b.integer(1));
+    Value rounded = b.shr(b.add(b.add(bits, b.integer(0x7fff)), isOdd), 16);
+    Value isNan = b.compare(arith::CmpIPredicate::ugt, b.band(bits, b.integer(0x7fffffff)), b.integer(0x7f800000));
+    Value half = arith::TruncIOp::create(b, b.i16(), b.select(isNan, b.integer(0x7fc0), rounded));
+    rewriter.replaceOp(op, arith::BitcastOp::create(b, op.getType(), half));
+    return success();
+  }
+};
+
 /// f64 -> f16 rounds once only through an f32 that is rounded to odd; the
 /// double rounding here is at most half a unit of f16's last place off.
 struct TruncF64InSteps : OpRewritePattern<arith::TruncFOp> {
@@ -120,6 +138,10 @@ struct ExtF16ToF64InSteps : OpRewritePattern<arith::ExtFOp> {
 };
 
 } // namespace
+
+void terse::populateTruncBF16Pattern(RewritePatternSet &patterns) {
+  patterns.add<ExpandTruncBF16>(patterns.getContext(), /*benefit=*/2);
+}
 
 void terse::populateExpandF16Patterns(RewritePatternSet &patterns) {
   patterns.add<ExpandExtF16, ExpandTruncF16, TruncF64InSteps, ExtF16ToF64InSteps>(patterns.getContext());

@@ -71,6 +71,7 @@ struct LowerToLLVM : terse::impl::LowerToLLVMBase<LowerToLLVM> {
     populateMathPolynomialApproximationPatterns(patterns, isApproximated);
     math::populateExpansionPatterns(patterns, {"round", "sinh", "cosh", "asinh", "acosh", "atanh"});
     arith::populateExpandBFloat16Patterns(patterns);
+    populateTruncBF16Pattern(patterns);
     arith::populateCeilFloorDivExpandOpsPatterns(patterns);
     populateShapeExpansionPatterns(patterns);
     if (level == "baseline")
