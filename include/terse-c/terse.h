@@ -35,7 +35,7 @@ extern "C" {
 /** Version of this interface: additions raise the minor number, changes that
  * break callers the major one. */
 #define TERSE_API_VERSION_MAJOR 0
-#define TERSE_API_VERSION_MINOR 5
+#define TERSE_API_VERSION_MINOR 6
 #define TERSE_API_VERSION                                                      \
   ((uint32_t)TERSE_API_VERSION_MAJOR << 16 | TERSE_API_VERSION_MINOR)
 
@@ -168,9 +168,12 @@ typedef struct terse_context_options {
   int32_t pin;      /**< not 0: each thread stays on a processor of its own, the
                          caller's while it runs the model. Where nothing else
                          runs */
+  /* Since 0.6: */
+  int64_t check_inputs; /**< not 0: refuse inputs with NaN, infinities or
+                             subnormal numbers */
 } terse_context_options;
 #define TERSE_CONTEXT_OPTIONS_INIT                                             \
-  { sizeof(terse_context_options), 0, 0, 0, 0 }
+  { sizeof(terse_context_options), 0, 0, 0, 0, 0 }
 
 /** Makes a context. `options` may be null. */
 TERSE_API terse_status terse_context_create(

@@ -250,6 +250,7 @@ terse_status terse_context_create(const terse_model *model,
     if (options.batch)
       self->options.batch = options.batch;
     self->options.pin = options.pin != 0;
+    self->options.checkNumbers = options.check_inputs != 0;
     *context = self.release();
     return Status();
   });

@@ -27,7 +27,7 @@ _LARGEST_CAPACITY = 1 << 31
 
 @suggesting
 def load(path: str | os.PathLike[str], *, threads: int | None = None, cpu_level: str | None = None,
-         tokenizer: str | os.PathLike[str] | None = None) -> Model:
+         tokenizer: str | os.PathLike[str] | None = None, check_inputs: bool = False) -> Model:
     """Opens an artifact: code loaded, weights mapped, nothing read or copied.
 
     Args:
@@ -35,11 +35,12 @@ def load(path: str | os.PathLike[str], *, threads: int | None = None, cpu_level:
         threads: Threads that it runs with unless told otherwise; all processors by default.
         cpu_level: "baseline", "avx2", "avx512vnni" or "avx512bf16" to force that code; the best by default.
         tokenizer: A tokenizer to use instead of the artifact's: a file, "bytes" or "bytes+N".
+        check_inputs: Refuse arrays with NaN, infinities or subnormal numbers: InvalidArgumentError, which names the first.
 
     Raises:
         FileError, BadArtifactError, UnsupportedError, InvalidArgumentError.
     """
-    return Model(path, threads=threads, cpu_level=cpu_level, tokenizer=tokenizer)
+    return Model(path, threads=threads, cpu_level=cpu_level, tokenizer=tokenizer, check_inputs=check_inputs)
 
 
 class Model:
@@ -50,10 +51,10 @@ class Model:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int | None = None, cpu_level: str | None = None,
-                 tokenizer: str | os.PathLike[str] | None = None) -> None:
+                 tokenizer: str | os.PathLike[str] | None = None, check_inputs: bool = False) -> None:
         self._library = _libraries.runtime()
         self.path = os.fspath(path)
-        self.threads = threads
+        self.threads, self.check_inputs = threads, check_inputs
         options = _runtime.sized(_runtime.ModelOptions, cpu_level.encode() if cpu_level else None)
         self._handle = Handle(self._library.terse_model_close)
         check(self._library, self._library.terse_model_open(
@@ -120,7 +121,7 @@ class Model:
 
     @suggesting
     def session(self, *, threads: int | None = None, context: int | None = None, batch: int | None = None,
-                pin: bool = False) -> Session:
+                pin: bool = False, check_inputs: bool | None = None) -> Session:
         """Makes a session: states, scratch memory and threads of its own.
 
         Args:
@@ -130,9 +131,10 @@ class Model:
             batch: Sequences that the states hold; 1 by default.
             pin: Each thread stays on a processor of its own, the caller's while it runs the model. Where nothing
                 else runs.
+            check_inputs: As for `load`, whose choice it has by default.
         """
         return Session(self, threads=self.threads if threads is None else threads, context=context or 0,
-                       batch=batch or 0, pin=pin)
+                       batch=batch or 0, pin=pin, check_inputs=self.check_inputs if check_inputs is None else check_inputs)
 
     def __call__(self, inputs: Arrays | None = None, *, out: Mapping[str, npt.NDArray[Any]] | None = None,
                  **named: npt.ArrayLike) -> dict[str, npt.NDArray[Any]]:
@@ -163,7 +165,8 @@ class Model:
             for index, session in enumerate(self._idle):
                 if session._batch == batch and session._capacity >= sequence:
                     return self._idle.pop(index)
-        return Session(self, threads=self.threads, context=max(256, 1 << (sequence - 1).bit_length()), batch=batch)
+        return Session(self, threads=self.threads, context=max(256, 1 << (sequence - 1).bit_length()), batch=batch,
+                       check_inputs=self.check_inputs)
 
     def _give_back(self, session: Session) -> None:
         session.reset()

@@ -7,7 +7,7 @@ from ctypes import (CFUNCTYPE, POINTER, Structure, c_char_p, c_double, c_float, 
 from typing import Any
 
 #: Of the header that this file follows.
-API_VERSION = 0 << 16 | 5
+API_VERSION = 0 << 16 | 6
 
 OK, CONTEXT_FULL, CANCELLED = 0, 6, 8
 
@@ -22,7 +22,7 @@ class TensorInfo(Structure):
 
 class ContextOptions(Structure):
     _fields_ = [("size", c_size_t), ("threads", c_int32), ("capacity", c_int64), ("batch", c_int64),
-                ("pin", c_int32)]
+                ("pin", c_int32), ("check_inputs", c_int64)]
 
 
 class Tensor(Structure):

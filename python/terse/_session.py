@@ -28,11 +28,13 @@ Arrays = Mapping[str, npt.ArrayLike]
 class Session:
     """What changes while a model runs: states, scratch memory, threads. One thread at a time may use it."""
 
-    def __init__(self, model: Model, *, threads: int | None, context: int, batch: int, pin: bool = False) -> None:
+    def __init__(self, model: Model, *, threads: int | None, context: int, batch: int, pin: bool = False,
+                 check_inputs: bool = False) -> None:
         self.model = model
         self._library = model._library
         self._batch, self._capacity = batch, context
-        options = _runtime.sized(_runtime.ContextOptions, threads or 0, context, batch, int(pin))
+        options = _runtime.sized(_runtime.ContextOptions, threads or 0, context, batch, int(pin),
+                                 int(check_inputs))
         self._handle = Handle(self._library.terse_context_destroy)
         check(self._library, self._library.terse_context_create(
             model._pointer, ctypes.byref(options), self._handle.out()))

@@ -84,6 +84,21 @@ y = np.full((4, 5), np.nan, np.float32)
 got = model(given, out={"y": y})
 check(got["y"] is y and np.array_equal(y, first["y"]), "an output goes where `out` says")
 
+# Numbers that no model expects are refused when asked.
+odd = dict(given, z=given["z"].copy())
+odd["z"][1, 2] = np.nan
+model(odd)
+checked = terse.load(model.path, check_inputs=True)
+for call in (lambda: checked(odd), lambda: checked.session().run(odd), lambda: model.session(check_inputs=True).run(odd)):
+    try:
+        call()
+    except terse.InvalidArgumentError as error:
+        check("input 'z': expected normal numbers and zeros; got another at [1, 2] (NaN: 1," in str(error), f"an odd number: {error}")
+    else:
+        check(False, "an odd number was not refused")
+checked(given)
+checked.session(check_inputs=False).run(odd)
+
 # What is read in place: the pointer that the runtime gets is that of the array.
 from terse import _arrays
 check(_arrays.as_input(given["x"], np.dtype(np.float32), "x") is given["x"], "contiguous inputs are not copied")
