@@ -43,10 +43,10 @@ public:
   /// bytes.
   static ReadAhead &of(const void *ahead, int64_t bytes) {
     thread_local ReadAhead lines;
-    if (ahead != lines.begin_) {
-      lines.begin_ = ahead;
-      lines.next_ = static_cast<const char *>(ahead);
-      lines.end_ = lines.next_ + bytes;
+    const auto *begin = static_cast<const char *>(ahead);
+    if (begin != lines.begin_ || begin + bytes != lines.end_) {
+      lines.begin_ = lines.next_ = begin;
+      lines.end_ = begin + bytes;
     }
     return lines;
   }
@@ -59,8 +59,7 @@ public:
   }
 
 private:
-  const void *begin_ = nullptr;
-  const char *next_ = nullptr, *end_ = nullptr;
+  const char *begin_ = nullptr, *next_ = nullptr, *end_ = nullptr;
 };
 
 int64_t nanoseconds() {

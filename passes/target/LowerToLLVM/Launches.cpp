@@ -150,22 +150,25 @@ struct Runtime {
   }
 };
 
-/// The start of this thread's share of `buffer`, and how much of it to read ahead.
+/// The start of this thread's share of `buffer`, and how much to read ahead from there: not beyond the buffer.
 void passAhead(ImplicitLocOpBuilder &b, Value buffer, const Runtime &runtime, SmallVectorImpl<Value> &operands) {
   auto i64 = b.getI64Type();
   auto constant = [&](int64_t value) -> Value { return LLVM::ConstantOp::create(b, i64, value); };
-  if (!buffer) {
+  auto type = buffer ? cast<MemRefType>(buffer.getType()) : MemRefType();
+  int64_t bytes = buffer && type.getRank() ? type.getNumElements() * type.getElementTypeBitWidth() / 8 : 0;
+  if (!bytes) {
     operands.append({LLVM::ZeroOp::create(b, LLVM::LLVMPointerType::get(b.getContext())), constant(0)});
     return;
   }
   auto asI64 = [&](Value index) -> Value { return arith::IndexCastOp::create(b, i64, index); };
-  auto type = cast<MemRefType>(buffer.getType());
-  int64_t blocks = type.getDimSize(0), bytes = type.getNumElements() * type.getElementTypeBitWidth() / 8;
+  int64_t blocks = type.getDimSize(0);
   Value share = LLVM::MulOp::create(b, constant(blocks - kernel::getTakenBlocks(blocks)), asI64(runtime.thread));
   Value first = LLVM::UDivOp::create(b, share, asI64(runtime.threads));
-  Value address = asI64(memref::ExtractAlignedPointerAsIndexOp::create(b, buffer));
-  address = LLVM::AddOp::create(b, address, LLVM::MulOp::create(b, first, constant(bytes / blocks)));
-  operands.append({LLVM::IntToPtrOp::create(b, LLVM::LLVMPointerType::get(b.getContext()), address), constant(std::min(bytes, kAheadBytes))});
+  Value offset = LLVM::MulOp::create(b, first, constant(bytes / blocks));
+  Value address = LLVM::AddOp::create(b, asI64(memref::ExtractAlignedPointerAsIndexOp::create(b, buffer)), offset);
+  Value rest = LLVM::SubOp::create(b, constant(bytes), offset);
+  operands.append({LLVM::IntToPtrOp::create(b, LLVM::LLVMPointerType::get(b.getContext()), address),
+                   LLVM::UMinOp::create(b, rest, constant(kAheadBytes))});
 }
 
 } // namespace

@@ -22,10 +22,20 @@ DRIVER = """
 typedef void *P;
 extern void _mlir_ciface_forward({all_types}, P, P, P, int64_t, int64_t);
 extern int64_t _mlir_ciface_forward_arena({all_types});
-void terse_barrier(void *barrier, const void *ahead, int64_t bytes) {{ pthread_barrier_wait(barrier); }}
 static void **args;
 static void *weights, *arena;
 static int64_t sizes[2], count;
+/* Bytes to read ahead that barriers were told of, and whether any are not the weights'. */
+int64_t ahead_bytes, ahead_outside;
+void terse_barrier(void *barrier, const void *ahead, int64_t bytes) {{
+  struct {{ const char *a, *b; int64_t offset, size, stride; }} *w = weights;
+  if (bytes) {{
+    __atomic_fetch_add(&ahead_bytes, bytes, __ATOMIC_RELAXED);
+    if (bytes < 0 || (const char *)ahead < w->b || (const char *)ahead + bytes > w->b + w->size)
+      __atomic_store_n(&ahead_outside, 1, __ATOMIC_RELAXED);
+  }}
+  pthread_barrier_wait(barrier);
+}}
 static pthread_barrier_t barrier;
 static void *run(void *number) {{
   _mlir_ciface_forward({all_args}, weights, arena, &barrier, (int64_t)number, count);

@@ -27,14 +27,17 @@ func.func private @k(%x: memref<?x4xf32> {llvm.noalias}, %t: index, %n: index) {
 
 // A barrier with something to read ahead gives the thread's share of it: 528 of 704 blocks are split, 176 are taken.
 // CHECK-LABEL: llvm.func @ahead
-// CHECK-DAG: %[[BYTES:.*]] = llvm.mlir.constant(262144 : i64)
+// CHECK-DAG: %[[MOST:.*]] = llvm.mlir.constant(262144 : i64)
+// CHECK-DAG: %[[ALL:.*]] = llvm.mlir.constant(720896 : i64)
 // CHECK-DAG: %[[SPLIT:.*]] = llvm.mlir.constant(528 : i64)
 // CHECK-DAG: %[[BLOCK:.*]] = llvm.mlir.constant(1024 : i64)
 // CHECK-DAG: %[[BEFORE:.*]] = llvm.mul %{{.*}}, %[[SPLIT]]
 // CHECK: %[[FIRST:.*]] = llvm.udiv %[[BEFORE]], %{{.*}}
 // CHECK: %[[OFFSET:.*]] = llvm.mul %[[FIRST]], %[[BLOCK]]
 // CHECK: %[[ADDRESS:.*]] = llvm.add %{{.*}}, %[[OFFSET]]
+// CHECK: %[[REST:.*]] = llvm.sub %[[ALL]], %[[OFFSET]]
 // CHECK: %[[AHEAD:.*]] = llvm.inttoptr %[[ADDRESS]]
+// CHECK: %[[BYTES:.*]] = llvm.intr.umin(%[[REST]], %[[MOST]])
 // CHECK: llvm.call @terse_barrier(%{{.*}}, %[[AHEAD]], %[[BYTES]])
 // CHECK: llvm.func internal @stream(%{{.*}}: !llvm.ptr, %{{.*}}: i64, %{{.*}}: i64)
 func.func private @terse_barrier(!llvm.ptr, !llvm.ptr, i64)
