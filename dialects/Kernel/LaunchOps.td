@@ -56,7 +56,7 @@ def Kernel_BarrierOp : KernelOp<"barrier", [MemoryEffects<[MemRead, MemWrite]>]>
 
     Example: `kernel.barrier ahead(%w : memref<704x8192xi8>)`
   }];
-  let arguments = (ins Optional<AnyStaticShapeMemRef>:$ahead);
+  let arguments = (ins Optional<StaticShapeMemRefOf<[AnyInteger, AnyFloat]>>:$ahead);
   let assemblyFormat = "(`ahead` `(` $ahead^ `:` type($ahead) `)`)? attr-dict";
 }
 

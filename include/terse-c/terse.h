@@ -170,7 +170,8 @@ typedef struct terse_context_options {
                          runs */
   /* Since 0.6: */
   int64_t check_inputs; /**< not 0: refuse inputs with NaN, infinities or
-                             subnormal numbers */
+                             subnormal numbers. 64 bits: 32 would lie in what
+                             is padding for older programs */
 } terse_context_options;
 #define TERSE_CONTEXT_OPTIONS_INIT                                             \
   { sizeof(terse_context_options), 0, 0, 0, 0, 0 }

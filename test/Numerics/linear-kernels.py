@@ -150,6 +150,21 @@ def float_layer(k, n, bias, residual, element, rounds=False):
     return mlir, lambda x, r: read(x).astype(np.float64) @ weight.astype(np.float64).T + (added if bias else 0) + (r if residual else 0)
 
 
+def narrowed(mlir, k, n, element, norm=""):
+    """The layer with a residual, its input, result and residual in `element`, f16 or bf16, by conversions around it. With a norm before it, which
+    is "fused" or, as it is returned too, "kept"."""
+    wide, rows, narrow_rows = f"tensor<?x{n}xf32>", f"tensor<?x{k}x{element}>", f"tensor<?x{n}x{element}>"
+    start = f"%g = arith.constant dense<0.3> : tensor<{k}x{element}>\n%h = terse.norm rms %n, %g {{epsilon = 1.0e-5 : f64}} : {rows}, tensor<{k}x{element}>\n" if norm else ""
+    results, last = (f"({narrow_rows}, {rows})", f"return %t, %h : {narrow_rows}, {rows}") if norm == "kept" else (narrow_rows, f"return %t : {narrow_rows}")
+    for old, new in ((f"%x: tensor<?x{k}xf32>, %r: {wide}) -> {wide} {{",
+                      f"%n: {rows}, %r: {narrow_rows}) -> {results} {{\n{start}%x = arith.extf {'%h' if norm else '%n'} : {rows} to tensor<?x{k}xf32>"),
+                     (f"%t = arith.addf %r, %y : {wide}", f"%q = arith.truncf %y : {wide} to {narrow_rows}\n%t = arith.addf %r, %q : {narrow_rows}"),
+                     (f"return %t : {wide}", last)):
+        assert mlir.count(old) == 1, old
+        mlir = mlir.replace(old, new)
+    return mlir
+
+
 def pack(mlir, what="a layer"):
     packed = subprocess.run([tool("terse-opt"), "--terse-pack-weights"], input=mlir, check=True, capture_output=True, text=True).stdout
     assert "terse.qlinear" not in packed and "terse.linear" not in packed, "not packed: " + what
@@ -275,23 +290,6 @@ for k, n, bias, residual, element in FLOATS:
             check(what, mlir, want, k, n, (1, 2, 13, 50) if element == BF16 else (1, 2, 13), residual, level, False, alone=True)
         if element == BF16 and level == "avx512bf16":
             check(what, mlir, want, k, n, (1, 2, 9), residual, level, True, alone=True)
-
-
-
-def narrowed(mlir, k, n, element, norm=""):
-    """The layer with a residual, its input, result and residual in `element`, f16 or bf16, by conversions around it. With a norm before it, which
-    is "fused" or, as it is returned too, "kept"."""
-    wide, rows, narrow_rows = f"tensor<?x{n}xf32>", f"tensor<?x{k}x{element}>", f"tensor<?x{n}x{element}>"
-    start = f"%g = arith.constant dense<0.3> : tensor<{k}x{element}>\n%h = terse.norm rms %n, %g {{epsilon = 1.0e-5 : f64}} : {rows}, tensor<{k}x{element}>\n" if norm else ""
-    results, last = (f"({narrow_rows}, {rows})", f"return %t, %h : {narrow_rows}, {rows}") if norm == "kept" else (narrow_rows, f"return %t : {narrow_rows}")
-    for old, new in ((f"%x: tensor<?x{k}xf32>, %r: {wide}) -> {wide} {{",
-                      f"%n: {rows}, %r: {narrow_rows}) -> {results} {{\n{start}%x = arith.extf {'%h' if norm else '%n'} : {rows} to tensor<?x{k}xf32>"),
-                     (f"%t = arith.addf %r, %y : {wide}", f"%q = arith.truncf %y : {wide} to {narrow_rows}\n%t = arith.addf %r, %q : {narrow_rows}"),
-                     (f"return %t : {wide}", last)):
-        assert mlir.count(old) == 1, old
-        mlir = mlir.replace(old, new)
-    return mlir
-
 
 # Layers of f16 and bf16 models: the bits of the layer in f32 on the same input, rounded, to which the residual is added; and with a norm
 # before them the same whether its result is stored or not.

@@ -77,3 +77,11 @@ func.func @f() {
   %w = kernel.weight "w" at -4 : tensor<4xf32>
   return
 }
+
+// -----
+
+func.func @ahead(%w: memref<4x?xi8>) {
+  // expected-error @+1 {{'kernel.barrier' op operand #0 must be statically shaped memref of integer or floating-point values}}
+  kernel.barrier ahead(%w : memref<4x?xi8>)
+  return
+}

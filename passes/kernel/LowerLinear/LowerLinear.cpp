@@ -71,6 +71,13 @@ template <typename Op> static void fuseConversions(Op op, const Level &target) {
   truncate.erase();
 }
 
+/// The input's rows in f32, for kernels that do not read rounded ones.
+static Value toWideRows(OpBuilder &builder, Value input) {
+  if (isFloat16(input))
+    input = arith::ExtFOp::create(builder, input.getLoc(), tensorType(input).clone(builder.getF32Type()), input);
+  return toRows(builder, input);
+}
+
 /// x + layer(y) -> layer(y, residual x), where nothing else reads the layer.
 template <typename Op> static void fuseResidual(Op op) {
   if (op.getResidual() || !op->hasOneUse())
@@ -261,7 +268,7 @@ LogicalResult LowerLinear::lower(kernel::QLinearOp op, const Level &target) {
     zeros = (*rows)[3];
     callee = getQLinearKernel(getOperation(), target, getTiling(op), layout, op.getScheme(), epilogue, takesAnyCode(grid));
   } else {
-    inputs.push_back(toRows(builder, op.getInput()));
+    inputs.push_back(toWideRows(builder, op.getInput()));
     callee = getWeightOnlyKernel(getOperation(), target, getTiling(op), layout, op.getScheme(), epilogue);
   }
   if (!callee)
@@ -286,7 +293,7 @@ LogicalResult LowerLinear::lower(kernel::LinearOp op, const Level &target) {
                                         {op.getType().getElementType(), static_cast<bool>(op.getBias()), static_cast<bool>(op.getResidual()), /*zero=*/false, tickets});
   if (!callee)
     return failure();
-  FailureOr<Value> rows = rounds ? roundFloats(builder, op.getInput(), target) : toRows(builder, op.getInput());
+  FailureOr<Value> rows = rounds ? roundFloats(builder, op.getInput(), target) : toWideRows(builder, op.getInput());
   if (failed(rows))
     return failure();
   replace(op, callee, {*rows, op.getWeight()}, op.getBias(), op.getResidual(), tickets);

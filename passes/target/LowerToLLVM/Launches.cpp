@@ -150,7 +150,7 @@ struct Runtime {
   }
 };
 
-/// The start of this thread's share of `buffer`, and how much to read ahead from there: not beyond the buffer.
+/// The start of this thread's share of `buffer`, to within a block, and how much to read ahead from there: not beyond the buffer.
 void passAhead(ImplicitLocOpBuilder &b, Value buffer, const Runtime &runtime, SmallVectorImpl<Value> &operands) {
   auto i64 = b.getI64Type();
   auto constant = [&](int64_t value) -> Value { return LLVM::ConstantOp::create(b, i64, value); };

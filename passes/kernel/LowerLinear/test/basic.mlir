@@ -78,6 +78,16 @@ func.func @narrow_floats(%x: tensor<?x?x40xf16>, %c: tensor<2x320xi8>, %s: tenso
   return %1 : tensor<?x?x24xf16>
 }
 
+// As it may be written by hand.
+// CHECK-LABEL: func.func @narrow_floats_already
+// CHECK: arith.extf
+// CHECK: kernel.launch @weight_only_n24k40_w4g16_f16_to_f16{{[^ ]*}} ins(%{{.*}} : tensor<?x40xf32>,
+func.func @narrow_floats_already(%x: tensor<?x?x40xf16>, %c: tensor<2x320xi8>, %s: tensor<2x3x16xf16>) -> tensor<?x?x24xf16> {
+  %0 = kernel.qlinear <i4, group = 16, scale = f16, zero = none> %x, %c, %s {grid = #terse.grid<none>}
+    : tensor<?x?x40xf16>, tensor<2x320xi8>, tensor<2x3x16xf16> -> tensor<?x?x24xf16>
+  return %0 : tensor<?x?x24xf16>
+}
+
 // Packed codes are read by any number of rows.
 // CHECK: func.func private @qlinear_n24k40_w4g16_f16_1_8x1_12x1_ahead5120_4096_16384(
 // CHECK-NOT: memref.alloca

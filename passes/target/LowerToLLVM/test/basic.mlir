@@ -86,3 +86,15 @@ func.func private @scalar_as_element(%m: memref<f32>, %o: memref<1x1xf32>) {
   memref.store %v, %o[%c, %c] : memref<1x1xf32>
   return
 }
+
+// -----
+
+// No choice between vectors of bf16, which only processors with bf16 have.
+// CHECK-LABEL: llvm.func @short
+// CHECK: llvm.select {{.*}} : vector<6xi1>, vector<6xi32>
+// CHECK-NOT: llvm.select {{.*}}bf16
+// CHECK: llvm.bitcast %{{.*}} : vector<6xi16> to vector<6xbf16>
+func.func @short(%x: vector<6xf32>) -> vector<6xbf16> {
+  %y = arith.truncf %x : vector<6xf32> to vector<6xbf16>
+  return %y : vector<6xbf16>
+}
